@@ -1,0 +1,125 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+// Store keeps runs. Insert and Change are the only ways a run changes; each is one durable
+// transaction and returns after its commit.
+type Store interface {
+	// Insert stores a new run with its first entries and its event.
+	Insert(ctx context.Context, n New) error
+	// Change locks the run, shows it to decide and stores what decide returns, all or nothing.
+	// decide must be pure and quick: it runs inside the transaction, holds up other writers, and may
+	// run again if the transaction is retried. Its error is returned unchanged and nothing is stored.
+	// An unknown run is api.NotFound.
+	Change(ctx context.Context, runID string, decide func(Current) (Change, error)) (Changed, error)
+	// Get returns one run; api.NotFound when there is none.
+	Get(ctx context.Context, runID string) (Run, error)
+	// List returns a page of runs.
+	List(ctx context.Context, q Query) (Page, error)
+}
+
+// History reads what a run left behind, oldest first.
+type History interface {
+	Executions(ctx context.Context, runID string) ([]Execution, error)
+	Events(ctx context.Context, runID string) ([]Event, error)
+	// Commands lists commands not consumed yet.
+	Commands(ctx context.Context, runID string) ([]Command, error)
+	Requests(ctx context.Context, runID string) ([]Request, error)
+	Artifacts(ctx context.Context, runIDs ...string) (map[string][]Artifact, error)
+	Artifact(ctx context.Context, uid string) (Artifact, error)
+	// Children lists the ids of direct children per run.
+	Children(ctx context.Context, runIDs ...string) (map[string][]string, error)
+}
+
+// New is what Insert stores.
+type New struct {
+	Run     Run
+	Entries []api.NewEntry // numbered from 1
+	Event   Event
+	// Execution is set for local runs, which begin with one.
+	Execution *Execution
+}
+
+// Current is the run as its row lock found it.
+type Current struct {
+	Run Run
+	// Execution is the latest one, nil before the first.
+	Execution *Execution
+	// Commands are those not consumed yet, in order.
+	Commands []Command
+	// Requests are those not answered yet, in order.
+	Requests []Request
+}
+
+// Change is what a decision stores. Members left zero change nothing.
+type Change struct {
+	// Run replaces the run's mutable columns.
+	Run *Run
+	// Execution is inserted when its Number is new, else replaces the stored one.
+	Execution *Execution
+	// Entries are appended in order; By is the execution they come from, 0 for the server.
+	Entries []api.NewEntry
+	By      int
+	// Events are appended to lifecycle_events.
+	Events []Event
+	// Commands are stored with the next ids of the run.
+	Commands []Command
+	// Consumed names commands that need no further delivery.
+	Consumed []int64
+	// Requests are opened; Answered closes some.
+	Requests  []Request
+	Answered  []Request
+	Artifacts []Artifact
+}
+
+// Changed is what Change stored, after its commit.
+type Changed struct {
+	Run       Run
+	Execution *Execution
+	// FirstSeq and LastSeq bound the entries appended; both are Run.LastSeq when there were none.
+	FirstSeq, LastSeq int64
+}
+
+// Query selects runs. Zero members do not filter. Exactly one of the visibility members is set by
+// the service: the store returns nothing for a query without one.
+type Query struct {
+	// TeamUIDs and OwnerUID are what the caller may see: runs of these teams, and their own.
+	TeamUIDs []string
+	OwnerUID string
+
+	States        []api.RunState
+	Source        api.RunSourceType
+	Location      api.RunExecutionLocation
+	Name          string
+	ModelID       string
+	Creator       string
+	Executor      string
+	EnvironmentID string // EmptyEnvironment selects runs without one
+	Skill         string
+	ScheduleID    string
+	AncestorID    string
+	ArtifactType  api.ArtifactType
+	CreatedAfter  time.Time
+	CreatedBefore time.Time
+	UpdatedAfter  time.Time
+	Text          string // case-insensitive fragments, all of which must occur
+	Metadata      map[string]string
+	Sort          api.RunSort
+	Ascending     bool
+	Limit         int
+	Cursor        string
+}
+
+// EmptyEnvironment is the environment filter's word for "none" (contract section 4.1).
+const EmptyEnvironment = "empty-environment"
+
+// Page is a page of runs. Next is empty on the last one.
+type Page struct {
+	Runs []Run
+	Next string
+}
