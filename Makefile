@@ -1,0 +1,60 @@
+# Cadre's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Static binaries run in any image, musl included.
+GO      := CGO_ENABLED=0 go
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build bin/cadre (and bin/oz, the same program under the reference CLI's name)
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cadre ./cmd/cadre
+	@ln -sfn cadre bin/oz
+
+.PHONY: run
+run: build ## Start Cadre, watch the showcase run, stay up (CADRE_LISTEN, CADRE_DATA)
+	@exec bin/cadre up --demo
+
+.PHONY: test
+test: build ## Everything that passes the tests; installs what they need as root on Debian
+	@scripts/test
+
+.PHONY: crash
+crash: build ## Only the crash suite: kill -9 of every process at every persisted step
+	$(GO) test -count=1 -timeout 20m ./test/crash/
+
+.PHONY: bench
+bench: build ## Measure the budgets of DESIGN.md beside floors from the same run
+	@bin/cadre dev bench
+
+.PHONY: gen
+gen: bin/oapi-codegen ## Regenerate what comes from api/openapi.yaml
+	go generate ./api
+
+.PHONY: check
+check: bin/golangci-lint gen ## Format, vet, lint; generated files must be current
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@git diff --exit-code -- api/api.gen.go || { echo 'api/api.gen.go is stale: run make gen and commit it'; exit 1; }
+	go vet ./...
+	bin/golangci-lint run ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## Lint only
+	bin/golangci-lint run ./...
+
+.PHONY: clean
+clean: ## Remove what building made
+	rm -rf bin .cache
+
+bin/oapi-codegen: tools/go.mod tools/go.sum
+	cd tools && go build -o ../bin/oapi-codegen github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
