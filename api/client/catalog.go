@@ -1,0 +1,60 @@
+package client
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+// Whoami says who the key belongs to.
+func (c *Client) Whoami(ctx context.Context) (api.WhoamiResponse, error) {
+	return Read[api.WhoamiResponse](c.raw.Whoami(ctx))
+}
+
+// Models lists the models a run may use and the default among them.
+func (c *Client) Models(ctx context.Context) (api.ListModelsResponse, error) {
+	return Read[api.ListModelsResponse](c.raw.ListModels(ctx))
+}
+
+// Workers lists the workers connected now, by host.
+func (c *Client) Workers(ctx context.Context) ([]api.ConnectedWorker, error) {
+	v, err := Read[api.ConnectedWorkersResponse](c.raw.ListWorkers(ctx))
+	return v.Workers, err
+}
+
+// Skills lists the skills that can be run as agents, of one repository or (repo empty) all.
+func (c *Client) Skills(ctx context.Context, repo string) ([]api.AgentListItem, error) {
+	q := url.Values{}
+	if repo != "" {
+		q.Set("repo", repo)
+	}
+	v, err := Read[api.ListAgentsResponse](c.raw.ListSkills(ctx, nil, withQuery(q)))
+	return v.Agents, err
+}
+
+// Environments lists the environments the caller may use, latest change first.
+func (c *Client) Environments(ctx context.Context) ([]api.CloudEnvironment, error) {
+	v, err := Read[api.ListEnvironmentsResponse](c.raw.ListEnvironments(ctx, nil, withQuery(nil)))
+	return v.Environments, err
+}
+
+// Environment returns one environment.
+func (c *Client) Environment(ctx context.Context, uid string) (api.CloudEnvironment, error) {
+	return Read[api.CloudEnvironment](c.raw.GetEnvironment(ctx, uid))
+}
+
+// CreateEnvironment defines an environment.
+func (c *Client) CreateEnvironment(ctx context.Context, req api.EnvironmentRequest) (api.CloudEnvironment, error) {
+	return Read[api.CloudEnvironment](c.raw.CreateEnvironment(ctx, req))
+}
+
+// UpdateEnvironment replaces the definition of an environment.
+func (c *Client) UpdateEnvironment(ctx context.Context, uid string, req api.EnvironmentRequest) (api.CloudEnvironment, error) {
+	return Read[api.CloudEnvironment](c.raw.UpdateEnvironment(ctx, uid, req))
+}
+
+// DeleteEnvironment deletes an environment.
+func (c *Client) DeleteEnvironment(ctx context.Context, uid string) error {
+	return none(c.raw.DeleteEnvironment(ctx, uid))
+}
