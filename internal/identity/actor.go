@@ -30,13 +30,14 @@ const (
 
 // Actor is an authenticated caller.
 type Actor struct {
-	Kind    Kind
-	UID     string // user or agent; for a run, the principal it acts as
-	Name    string
-	Email   string
-	TeamUID string
-	Role    Role
-	KeyUID  string
+	Kind     Kind
+	UID      string // user or agent; for a run, the principal it acts as
+	Name     string
+	Email    string
+	TeamUID  string
+	TeamName string
+	Role     Role
+	KeyUID   string
 
 	// Set for KindRun only: the run and execution the token is bound to.
 	RunID       string
