@@ -92,10 +92,11 @@ type Attachment struct {
 // Sink takes the entries of a run. The runner redacts secret values and posts them.
 type Sink interface {
 	// Append stores entries in order and returns when they are durable. The entries of one call are
-	// stored together unless they exceed a batch of the server. An error means that this sandbox
-	// must stop: the execution was superseded, or ctx was cancelled. Being offline is no error; the
-	// call waits.
-	Append(ctx context.Context, entries ...api.NewEntry) error
+	// stored together unless they exceed a batch of the server. It returns a seq not below theirs
+	// and below that of everything appended later: the server's last_seq. An error means that this
+	// sandbox must stop: the execution was superseded, or ctx was cancelled. Being offline is no
+	// error; the call waits.
+	Append(ctx context.Context, entries ...api.NewEntry) (lastSeq int64, err error)
 
 	// Delta shows a fragment of an entry still being produced. It never blocks for long and may
 	// drop.
