@@ -10,9 +10,15 @@ import (
 
 // Tokens counts what one model call consumed. Input excludes tokens read from or written to the
 // vendor's prompt cache, which are priced differently.
+//
+// CacheWriteLong is the part of CacheWrite that the vendor keeps for longer at a higher price. It
+// serves pricing only and is not stored on its own.
 type Tokens struct {
-	Input, Output, CacheRead, CacheWrite int64
+	Input, Output, CacheRead, CacheWrite, CacheWriteLong int64
 }
+
+// Total is the number of tokens that passed, of every kind.
+func (t Tokens) Total() int64 { return t.Input + t.Output + t.CacheRead + t.CacheWrite }
 
 // Cost is the price of a call in dollars, by kind of token.
 type Cost struct {
