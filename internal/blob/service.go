@@ -1,0 +1,136 @@
+package blob
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+// Config sets up a Service. Store, Log and URL are required.
+type Config struct {
+	Store Store
+	Log   *slog.Logger
+	// URL says where bytes live: "file:///var/lib/cadre/blobs".
+	URL string
+	// Now and NewID default to the clock and random ids.
+	Now   func() time.Time
+	NewID func() string
+}
+
+// Service keeps blobs. It is safe for concurrent use.
+type Service struct {
+	cfg Config
+	dir directory
+}
+
+// New opens the place where bytes live, creating it if need be.
+func New(cfg Config) (*Service, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = rand.Text
+	}
+	scheme, path, _ := strings.Cut(cfg.URL, "://")
+	if scheme != "file" || path == "" {
+		return nil, fmt.Errorf("blob URL %q: want file:///directory", cfg.URL)
+	}
+	dir, err := openDirectory(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg, dir: dir}, nil
+}
+
+// Put stores what r yields and returns the row, with its id, size and time set. It returns after the
+// bytes and the row are durable. More than limit bytes are refused with invalid_request and nothing
+// is kept; an error of r is returned wrapped.
+func (s *Service) Put(ctx context.Context, m Meta, r io.Reader, limit int64) (Meta, error) {
+	m.ID = s.cfg.NewID()
+	m.Name = label(m.Name)
+	m.MimeType = label(m.MimeType)
+	m.CreatedAt = s.cfg.Now().UTC().Truncate(time.Microsecond)
+	size, err := s.dir.write(m.ID, io.LimitReader(r, limit+1), func(n int64) error {
+		if n > limit {
+			return api.Invalid("body", "is larger than %d bytes", limit)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return Meta{}, fmt.Errorf("write blob: %w", err)
+	}
+	m.Size = size
+	if err := s.cfg.Store.Insert(ctx, m); err != nil {
+		// What cannot be removed is bytes without a row, never a row without bytes.
+		return Meta{}, fmt.Errorf("record blob: %w", errors.Join(err, s.dir.remove(m.ID)))
+	}
+	return m, nil
+}
+
+// Stat returns the row of a blob; api.NotFound when there is none.
+func (s *Service) Stat(ctx context.Context, id string) (Meta, error) {
+	if !validID(id) {
+		return Meta{}, api.NotFound("blob", id)
+	}
+	return s.cfg.Store.Get(ctx, id)
+}
+
+// Open returns a blob's row and its bytes, which the caller closes. A blob whose bytes are gone is
+// api.NotFound, like one that never was.
+func (s *Service) Open(ctx context.Context, id string) (Meta, io.ReadCloser, error) {
+	m, err := s.Stat(ctx, id)
+	if err != nil {
+		return Meta{}, nil, err
+	}
+	r, err := s.dir.open(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.cfg.Log.Error("blob has a row but no bytes", "blob_id", id)
+		return Meta{}, nil, api.NotFound("blob", id)
+	}
+	if err != nil {
+		return Meta{}, nil, fmt.Errorf("open blob: %w", err)
+	}
+	return m, r, nil
+}
+
+// Ready reports whether a blob could be stored now.
+func (s *Service) Ready(ctx context.Context) error { return s.dir.ready(ctx) }
+
+// validID accepts what NewID makes: letters, digits and dashes. It keeps anything else that callers
+// send as an id away from the file system.
+func validID(id string) bool {
+	if len(id) < 8 || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// label makes a name from outside fit a row: valid UTF-8 without control characters, bounded.
+func label(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	for len(s) > MaxName {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
+}
