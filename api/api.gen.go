@@ -1574,10 +1574,10 @@ type HarnessAuthSecrets struct {
 
 // InferenceCostBreakdownUsd defines model for InferenceCostBreakdownUsd.
 type InferenceCostBreakdownUsd struct {
-	InputCacheReadCostUsd  float32 `json:"input_cache_read_cost_usd"`
-	InputCacheWriteCostUsd float32 `json:"input_cache_write_cost_usd"`
-	InputCostUsd           float32 `json:"input_cost_usd"`
-	OutputCostUsd          float32 `json:"output_cost_usd"`
+	InputCacheReadCostUsd  float64 `json:"input_cache_read_cost_usd"`
+	InputCacheWriteCostUsd float64 `json:"input_cache_write_cost_usd"`
+	InputCostUsd           float64 `json:"input_cost_usd"`
+	OutputCostUsd          float64 `json:"output_cost_usd"`
 }
 
 // InferenceProviders defines model for InferenceProviders.
@@ -1806,13 +1806,13 @@ type RequestKind string
 // RequestUsage defines model for RequestUsage.
 type RequestUsage struct {
 	ComputeCost               float64                    `json:"compute_cost,omitempty,omitzero"`
-	ComputeCostUsd            float32                    `json:"compute_cost_usd,omitempty,omitzero"`
+	ComputeCostUsd            float64                    `json:"compute_cost_usd,omitempty,omitzero"`
 	InferenceCost             float64                    `json:"inference_cost,omitempty,omitzero"`
 	InferenceCostBreakdownUsd InferenceCostBreakdownUsd  `json:"inference_cost_breakdown_usd,omitempty,omitzero"`
-	InferenceCostUsd          float32                    `json:"inference_cost_usd,omitempty,omitzero"`
-	PlatformCost              float32                    `json:"platform_cost,omitempty,omitzero"`
-	PlatformCostUsd           float32                    `json:"platform_cost_usd,omitempty,omitzero"`
-	TotalTokens               float32                    `json:"total_tokens,omitempty,omitzero"`
+	InferenceCostUsd          float64                    `json:"inference_cost_usd,omitempty,omitzero"`
+	PlatformCost              float64                    `json:"platform_cost,omitempty,omitzero"`
+	PlatformCostUsd           float64                    `json:"platform_cost_usd,omitempty,omitzero"`
+	TotalTokens               float64                    `json:"total_tokens,omitempty,omitzero"`
 	UsageByCategory           map[string]UsageByCategory `json:"usage_by_category,omitempty,omitzero"`
 }
 

@@ -34,6 +34,9 @@ type History interface {
 	Artifact(ctx context.Context, uid string) (Artifact, error)
 	// Children lists the ids of direct children per run.
 	Children(ctx context.Context, runIDs ...string) (map[string][]string, error)
+	// Working counts a team's runs that hold one of its places: PENDING, CLAIMED and INPROGRESS. It
+	// may stop counting at atMost.
+	Working(ctx context.Context, teamUID string, atMost int) (int, error)
 }
 
 // New is what Insert stores.
@@ -58,7 +61,8 @@ type Current struct {
 
 // Change is what a decision stores. Members left zero change nothing.
 type Change struct {
-	// Run replaces the run's mutable columns.
+	// Run replaces the run's mutable columns. Its LastSeq is that of the stored run plus the number
+	// of Entries.
 	Run *Run
 	// Execution is inserted when its Number is new, else replaces the stored one.
 	Execution *Execution
@@ -71,7 +75,7 @@ type Change struct {
 	Commands []Command
 	// Consumed names commands that need no further delivery.
 	Consumed []int64
-	// Requests are opened; Answered closes some.
+	// Requests are opened, each replacing one of the run with the same id; Answered closes some.
 	Requests  []Request
 	Answered  []Request
 	Artifacts []Artifact
@@ -103,16 +107,18 @@ type Query struct {
 	Skill         string
 	ScheduleID    string
 	AncestorID    string
-	ArtifactType  api.ArtifactType
-	CreatedAfter  time.Time
-	CreatedBefore time.Time
-	UpdatedAfter  time.Time
-	Text          string // case-insensitive fragments, all of which must occur
-	Metadata      map[string]string
-	Sort          api.RunSort
-	Ascending     bool
-	Limit         int
-	Cursor        string
+	// ConversationID selects the runs of one conversation.
+	ConversationID string
+	ArtifactType   api.ArtifactType
+	CreatedAfter   time.Time
+	CreatedBefore  time.Time
+	UpdatedAfter   time.Time
+	Text           string // case-insensitive fragments, all of which must occur
+	Metadata       map[string]string
+	Sort           api.RunSort
+	Ascending      bool
+	Limit          int
+	Cursor         string
 }
 
 // EmptyEnvironment is the environment filter's word for "none" (contract section 4.1).
