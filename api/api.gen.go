@@ -1985,6 +1985,9 @@ type RunnerAppendRequest struct {
 
 	// Report A state the runner observed.
 	Report RunnerReport `json:"report,omitempty,omitzero"`
+
+	// SnapshotBlobId Snapshot of the workspace as it now is. The latest one reported is restored in the next sandbox, however this one ends.
+	SnapshotBlobId string `json:"snapshot_blob_id,omitempty,omitzero"`
 }
 
 // RunnerAppendResponse defines model for RunnerAppendResponse.
@@ -1999,7 +2002,10 @@ type RunnerAssignment struct {
 	Attachments []RunnerAttachment `json:"attachments,omitempty,omitzero"`
 
 	// BaseUrl Root URL of the server as the sandbox reaches it.
-	BaseUrl        string                 `json:"base_url"`
+	BaseUrl string `json:"base_url"`
+
+	// Commands Commands not consumed yet, in order; the stream repeats them.
+	Commands       []Command              `json:"commands,omitempty,omitzero"`
 	Config         AmbientAgentConfig     `json:"config,omitempty,omitzero"`
 	ConversationId string                 `json:"conversation_id,omitempty,omitzero"`
 	Environment    CloudEnvironmentConfig `json:"environment,omitempty,omitzero"`
