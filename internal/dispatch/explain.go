@@ -1,0 +1,113 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+const (
+	// settle is how long a run waits before it is told why: one placed at once is never written to.
+	settle = time.Second
+	// walk is how many waiting runs one tick looks at. A longer queue takes several ticks.
+	walk = 1000
+	// explained bounds the reasons written per tick, so that explaining never crowds out placing.
+	explained = 200
+)
+
+// explain walks the queue, a page a tick, and tells runs why they wait.
+func (d *Dispatcher) explain(ctx context.Context) {
+	w := walker{d: d}
+	for pause(ctx, tick) {
+		if err := w.page(ctx); err != nil && ctx.Err() == nil {
+			d.cfg.Logger.Error("cannot explain the queue", "error", err)
+		}
+	}
+}
+
+// walker is one walk along the queue.
+type walker struct {
+	d     *Dispatcher
+	after Waiting
+	ahead map[Place]int // runs met so far in this walk
+}
+
+type reason struct {
+	code    api.WaitingCode
+	message string
+}
+
+func (w *walker) page(ctx context.Context) error {
+	if w.after.RunID == "" {
+		w.ahead = make(map[Place]int)
+	}
+	d := w.d
+	waiting, err := d.cfg.Store.Queued(ctx, d.now().Add(-settle), w.after, walk)
+	if err != nil {
+		return err
+	}
+	type news struct {
+		Waiting
+		reason
+	}
+	var told []news
+	for _, q := range waiting {
+		at := Place{q.Host, q.TeamUID}
+		why := d.why(at, w.ahead[at])
+		w.ahead[at]++
+		w.after = q
+		if q.Told.Code != why.code || q.Told.Message != why.message {
+			told = append(told, news{q, why})
+		}
+		if len(told) == explained {
+			break
+		}
+	}
+	if len(told) < explained && len(waiting) < walk {
+		w.after = Waiting{} // the end: begin again
+	}
+	each(told, func(n news) {
+		if err := d.cfg.Runs.Explain(ctx, n.RunID, n.code, n.message); err != nil && transient(err) && ctx.Err() == nil {
+			d.cfg.Logger.Error("cannot explain a waiting run", "run_id", n.RunID, "error", err)
+		}
+	})
+	return nil
+}
+
+// why says what the run behind so many others of its place waits for.
+func (d *Dispatcher) why(at Place, ahead int) reason {
+	n := d.Counts(at)
+	switch {
+	case n.Connections == 0:
+		return reason{api.WaitingCodeNoWorker, fmt.Sprintf("No worker serves host %q.", at.Host)}
+	case ahead > 0:
+		return reason{api.WaitingCodeInLine, "In line behind " + crowd(ahead) + fmt.Sprintf(" for host %q.", at.Host)}
+	case n.Free == 0:
+		return reason{api.WaitingCodeAtCapacity, fmt.Sprintf("Every worker of host %q is busy.", at.Host)}
+	case d.cfg.TeamLimit > 0:
+		return reason{api.WaitingCodeAtCapacity, fmt.Sprintf("The team may run %d agents at once and does.", d.cfg.TeamLimit)}
+	}
+	return reason{api.WaitingCodeInLine, fmt.Sprintf("Next in line for host %q.", at.Host)}
+}
+
+// crowd names a number of runs in steps, so that a moving line does not rewrite every run in it with
+// every step.
+func crowd(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	step := 2
+	for base := 1; ; base *= 10 {
+		for _, s := range []int{2 * base, 5 * base, 10 * base} {
+			if s > n {
+				if step == n {
+					return fmt.Sprintf("%d runs", n)
+				}
+				return fmt.Sprintf("more than %d runs", step)
+			}
+			step = s
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/run"
+)
+
+const (
+	// maxID bounds ids that workers send, in bytes.
+	maxID = 128
+	// maxText bounds words that workers send; longer ones are cut.
+	maxText = 4 << 10
+	// maxRunning bounds the executions one hello or heartbeat names.
+	maxRunning = 10_000
+	// maxCapacity bounds what a worker may claim to take at once.
+	maxCapacity = 100_000
+)
+
+// receive handles one frame. Its error says why the frame was ignored.
+func (d *Dispatcher) receive(ctx context.Context, c *conn, frame []byte) error {
+	var m api.WorkerEnvelope
+	if err := json.Unmarshal(frame, &m); err != nil {
+		return fmt.Errorf("frame is not a message: %w", err)
+	}
+	switch m.Type {
+	case api.WorkerHello:
+		var hello api.Hello
+		if err := decode(m, &hello); err != nil {
+			return err
+		}
+		return d.hello(ctx, c, hello)
+	case api.WorkerHeartbeat:
+		var beat api.Heartbeat
+		if err := decode(m, &beat); err != nil {
+			return err
+		}
+		return d.heartbeat(ctx, c, beat.Running)
+	case api.WorkerClaimed, api.WorkerRejected, api.WorkerCompleted, api.WorkerFailed:
+		var report api.TaskReport
+		if err := decode(m, &report); err != nil {
+			return err
+		}
+		return d.report(ctx, c, m.Type, report)
+	}
+	return fmt.Errorf("unknown type %q", cut(string(m.Type), maxID))
+}
+
+func decode(m api.WorkerEnvelope, v any) error {
+	if len(m.Data) == 0 {
+		return fmt.Errorf("%s without data", m.Type)
+	}
+	if err := json.Unmarshal(m.Data, v); err != nil {
+		return fmt.Errorf("data of %s: %w", m.Type, err)
+	}
+	return nil
+}
+
+// report passes what a worker says about a task to its lane: reports on one run keep their order.
+func (d *Dispatcher) report(ctx context.Context, c *conn, kind api.WorkerMessageType, r api.TaskReport) error {
+	if r.TaskID == "" || len(r.TaskID) > maxID || len(r.ExecutionID) > maxID {
+		return fmt.Errorf("%s: task_id and execution_id must be ids", kind)
+	}
+	var handle func(context.Context, *task, api.TaskReport)
+	switch kind {
+	case api.WorkerClaimed:
+		handle = d.claimed
+	case api.WorkerRejected:
+		handle = d.rejected
+	default:
+		clean := kind == api.WorkerCompleted
+		handle = func(ctx context.Context, t *task, r api.TaskReport) { d.exited(ctx, t, r, clean) }
+	}
+	c.lanes.do(ctx, r.TaskID, func() {
+		t := d.find(ctx, c, r)
+		switch {
+		case t != nil:
+			handle(ctx, t, r)
+		case kind == api.WorkerClaimed:
+			d.tellOff(c, r.TaskID, r.ExecutionID)
+		}
+	})
+	return nil
+}
+
+// find returns the task a report is about: one of this connection, or a live execution of its place
+// that the connection then takes over, as a worker does that came back. It returns nil when there is
+// no such execution, or it is none of this worker's.
+func (d *Dispatcher) find(ctx context.Context, c *conn, r api.TaskReport) *task {
+	d.mu.Lock()
+	t := c.byRun[r.TaskID]
+	if r.ExecutionID != "" {
+		t = c.tasks[r.ExecutionID]
+	}
+	d.mu.Unlock()
+	if t != nil {
+		if t.runID != r.TaskID {
+			return nil
+		}
+		return t
+	}
+	var lease Lease
+	err := d.persist(ctx, func(ctx context.Context) (err error) {
+		lease, err = d.cfg.Store.Latest(ctx, r.TaskID)
+		return err
+	})
+	if err != nil {
+		if transient(err) {
+			d.cfg.Logger.Error("cannot look up run of a worker's report", "run_id", r.TaskID, "error", err)
+		}
+		return nil
+	}
+	if r.ExecutionID != "" && r.ExecutionID != lease.ExecutionID {
+		return nil
+	}
+	return d.adopt(c, lease)
+}
+
+// adopt gives a live execution to a connection; nil when it is not for this worker or the connection
+// ended. A worker speaks for its host and team: which of its connections it uses is its own affair.
+func (d *Dispatcher) adopt(c *conn, l Lease) *task {
+	if l.Worker == "" || (Place{l.Host, l.TeamUID}) != c.place {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if had := d.registry.tasks[l.ExecutionID]; had != nil && had.conn == c {
+		return had
+	}
+	now := d.now()
+	t := &task{runID: l.RunID, executionID: l.ExecutionID, conn: c, proof: now, deadline: now.Add(d.cfg.ClaimWait)}
+	t.state = taskOffered
+	if l.Claimed {
+		t.state = taskClaimed
+	}
+	if !c.closed {
+		d.registry.put(t, c)
+	}
+	return t
+}
+
+func (d *Dispatcher) claimed(ctx context.Context, t *task, r api.TaskReport) {
+	now := d.now()
+	d.mu.Lock()
+	again := t.state == taskClaimed
+	d.registry.claim(t, now)
+	dirty := d.dirty(t.conn.place)
+	d.mu.Unlock()
+	if again {
+		return
+	}
+	if dirty {
+		d.wakeUp() // the window has room again
+	}
+	err := d.persist(ctx, func(ctx context.Context) error {
+		return d.cfg.Runs.Claim(ctx, t.runID, t.executionID, d.now().Add(d.cfg.Lease))
+	})
+	if err == nil {
+		return
+	}
+	if transient(err) {
+		d.cfg.Logger.Error("cannot record claim", "run_id", t.runID, "error", err)
+	}
+	// Cancelled, taken back or superseded: the worker must not go on.
+	d.forget(t)
+	d.tellOff(t.conn, r.TaskID, t.executionID)
+}
+
+func (d *Dispatcher) rejected(ctx context.Context, t *task, r api.TaskReport) {
+	d.mu.Lock()
+	if t.state == taskClaimed {
+		d.mu.Unlock()
+		return // it cannot refuse what it took
+	}
+	t.conn.full = d.now().Add(fullWait)
+	t.conn.window = firstWindow
+	d.mu.Unlock()
+	reason := cut(r.Reason, maxText)
+	if reason == "" {
+		reason = "rejected by the worker"
+	}
+	d.takeBack(ctx, t, reason)
+}
+
+func (d *Dispatcher) exited(ctx context.Context, t *task, r api.TaskReport, clean bool) {
+	err := d.persist(ctx, func(ctx context.Context) error {
+		return d.cfg.Runs.Exited(ctx, t.runID, t.executionID, run.Exit{
+			Clean:     clean,
+			Cancelled: r.TaskState == string(api.RunStateCANCELLED),
+			Reason:    cut(r.FailureReason, maxID),
+			Message:   cut(r.Message, maxText),
+			Code:      r.ExitCode,
+		})
+	})
+	if err != nil && transient(err) {
+		d.cfg.Logger.Error("cannot record the end of an execution; its lease will end", "run_id", t.runID, "error", err)
+	}
+	d.forget(t)
+}
+
+// cancel tells the worker that has an execution to stop it. runID serves for logs and messages.
+func (d *Dispatcher) cancel(runID, executionID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.registry.tasks[executionID]
+	if t == nil {
+		return // another replica's, or gone
+	}
+	t.stop = true
+	if t.state != taskAssigning {
+		d.sendCancel(t.conn, runID, executionID)
+	}
+}
+
+// tellOff tells a worker to stop an execution that is none of its own any more. runID may be unknown.
+func (d *Dispatcher) tellOff(c *conn, runID, executionID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !c.closed {
+		d.sendCancel(c, runID, executionID)
+	}
+}
+
+// sendCancel is called with mu held.
+func (d *Dispatcher) sendCancel(c *conn, runID, executionID string) {
+	frame, err := frameOf(api.WorkerCancellation, api.TaskCancellation{TaskID: runID, ExecutionID: executionID})
+	if err != nil {
+		d.cfg.Logger.Error("cannot make cancellation", "run_id", runID, "error", err)
+		return
+	}
+	c.send(frame)
+}
+
+// dirty is called with mu held.
+func (d *Dispatcher) dirty(at Place) bool {
+	p := d.registry.places[at]
+	return p != nil && p.dirty
+}
+
+// cut bounds a text from a worker without splitting a character.
+func cut(s string, bytes int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= bytes {
+		return s
+	}
+	for bytes > 0 && !utf8.RuneStart(s[bytes]) {
+		bytes--
+	}
+	return s[:bytes]
+}
