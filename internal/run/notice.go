@@ -21,7 +21,7 @@ type Notice struct {
 	Queued    bool // the run entered QUEUED: dispatch may place it
 	Command   bool // a command was stored for the live runner
 	Ended     bool // the latest execution ended: its sandbox must go, its team may have room
-	Cancelled bool // the run was cancelled: ExecutionID's processes must be killed
+	Cancelled bool // the run was cancelled by somebody: ExecutionID's processes must be killed
 }
 
 // NoticeOfNew is the notice of an inserted run. lastSeq is the number of its last entry.
@@ -43,7 +43,7 @@ func NoticeOf(c Change, done Changed) Notice {
 		case EventQueued:
 			notice.Queued = true
 		case EventCancelled:
-			notice.Cancelled = true
+			notice.Cancelled = notice.Ended
 		}
 	}
 	return notice

@@ -1,0 +1,326 @@
+package run
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+const (
+	maxTitleBytes = 1024
+	maxName       = 256
+	maxMetadata   = 20
+	maxBasePrompt = 256 << 10
+	maxSkills     = 32
+	maxSkillSpec  = 512
+	maxMCP        = 32
+	maxMCPText    = 8192
+	maxPatterns   = 256
+	maxIdle       = 60 // minutes
+	maxRepos      = 32
+)
+
+// checkRequest refuses what is wrong with a request by itself, naming the member.
+func (s *Service) checkRequest(req api.RunAgentRequest) error {
+	if err := checkPrompt(req); err != nil {
+		return err
+	}
+	if err := checkWord("title", req.Title, maxTitleBytes); err != nil {
+		return err
+	}
+	if err := checkMode("mode", req.Mode); err != nil {
+		return err
+	}
+	if err := checkMetadata(req.Metadata); err != nil {
+		return err
+	}
+	if err := s.checkAttachments(req.Attachments); err != nil {
+		return err
+	}
+	if err := checkUnsupported(req); err != nil {
+		return err
+	}
+	return checkConfig(req.Config)
+}
+
+func checkPrompt(req api.RunAgentRequest) error {
+	substitute := req.Skill != "" || req.Config.SkillSpec != "" || len(req.Config.Skills) > 0 || req.ConversationId != ""
+	if strings.TrimSpace(req.Prompt) == "" && !substitute {
+		return api.Invalid("prompt", "is required unless a skill or a conversation is named")
+	}
+	if err := checkText("prompt", req.Prompt, maxPrompt); err != nil {
+		return err
+	}
+	return checkWord("skill", req.Skill, maxSkillSpec)
+}
+
+// checkUnsupported refuses what this server cannot honour: silence would be a lie.
+func checkUnsupported(req api.RunAgentRequest) error {
+	switch {
+	case req.AgentIdentityUid != "":
+		return api.NotFound("agent identity", clip(req.AgentIdentityUid, 128))
+	case req.OnBehalfOf != "":
+		return api.Fail(api.PlatformErrorCodeNotAuthorized, "on_behalf_of: only an agent's key that is allowed to may name another person")
+	case req.InitialSnapshotToken != "":
+		return api.Fail(api.PlatformErrorCodeOperationNotSupported, "initial_snapshot_token: this server takes no uploaded snapshots")
+	}
+	return nil
+}
+
+func checkMode(field string, m api.RunMode) error {
+	switch m {
+	case "", api.RunModeNormal, api.RunModePlan, api.RunModeOrchestrate:
+		return nil
+	}
+	return api.Invalid(field, "must be normal, plan or orchestrate")
+}
+
+var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
+
+// CheckMetadata applies the rules of metadata (at most 20 pairs, short keys, UTF-8 values).
+func checkMetadata(m map[string]string) error {
+	if len(m) > maxMetadata {
+		return api.Invalid("metadata", "may have at most %d keys, has %d", maxMetadata, len(m))
+	}
+	for k, v := range m {
+		if !metadataKey.MatchString(k) {
+			return api.Invalid("metadata", "key %q must be 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'", clip(k, 80))
+		}
+		if err := checkText("metadata."+k, v, 256); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) checkAttachments(in []api.AttachmentInput) error {
+	if n, limit := len(in), s.cfg.MaxAttachments; n > limit {
+		return api.Invalid("attachments", "may be at most %d, are %d", limit, n)
+	}
+	var total int64
+	for i, a := range in {
+		field := fmt.Sprintf("attachments[%d]", i)
+		if a.FileName == "" || len(a.Data) == 0 {
+			return api.Invalid(field, "needs file_name and data")
+		}
+		if err := checkWord(field+".file_name", a.FileName, 255); err != nil {
+			return err
+		}
+		if err := checkWord(field+".mime_type", a.MimeType, 127); err != nil {
+			return err
+		}
+		total += int64(len(a.Data))
+	}
+	if total > s.cfg.MaxAttachmentBytes {
+		return api.Invalid("attachments", "may be %d bytes together, are %d", s.cfg.MaxAttachmentBytes, total)
+	}
+	return nil
+}
+
+// checkConfig checks the configuration member by member.
+func checkConfig(c api.AmbientAgentConfig) error {
+	for field, word := range map[string]string{
+		"name": c.Name, "model_id": c.ModelId, "environment_id": c.EnvironmentId, "worker_host": c.WorkerHost,
+		"profile_id": c.ProfileId, "runner_id": c.RunnerId, "computer_use_model_id": c.ComputerUseModelId,
+		"harness.model_id": c.Harness.ModelId, "harness.reasoning_level": c.Harness.ReasoningLevel,
+	} {
+		if err := checkWord("config."+field, word, maxName); err != nil {
+			return err
+		}
+	}
+	if err := checkText("config.base_prompt", c.BasePrompt, maxBasePrompt); err != nil {
+		return err
+	}
+	if t := c.IdleTimeoutMinutes; t != nil && (*t < 0 || *t > maxIdle) {
+		return api.Invalid("config.idle_timeout_minutes", "must be between 0 and %d", maxIdle)
+	}
+	if s := c.CredentialStrategy; s != "" && s != api.AmbientAgentConfigCredentialStrategyCREATOR && s != api.AmbientAgentConfigCredentialStrategyEXECUTOR {
+		return api.Invalid("config.credential_strategy", "must be CREATOR or EXECUTOR")
+	}
+	if p := c.SessionSharing.PublicAccess; p != "" && p != api.SessionSharingPublicAccessVIEWER && p != api.SessionSharingPublicAccessEDITOR {
+		return api.Invalid("config.session_sharing.public_access", "must be VIEWER or EDITOR")
+	}
+	return firstError(
+		func() error { return checkHarness(c.Harness) },
+		func() error { return checkSkills(c) },
+		func() error { return checkMCP(c.McpServers) },
+		func() error { return checkMemory(c.MemoryStores) },
+		func() error { return checkPermissions(c.Permissions) },
+		func() error { return checkRepos(c.AdditionalSourceRepos) },
+	)
+}
+
+func firstError(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkHarness(h api.Harness) error {
+	switch h.Type {
+	case "", api.HarnessTypeOz, api.HarnessTypeClaude, api.HarnessTypeGemini, api.HarnessTypeCodex,
+		api.HarnessTypeOpencode, api.HarnessTypeAcp, api.HarnessTypeCommand:
+		return nil
+	}
+	return api.Invalid("config.harness.type", "%q is not a harness", clip(string(h.Type), 64))
+}
+
+func checkSkills(c api.AmbientAgentConfig) error {
+	if c.SkillSpec != "" && len(c.Skills) > 0 {
+		return api.Invalid("config.skill_spec", "cannot be given together with skills")
+	}
+	if len(c.Skills) > maxSkills {
+		return api.Invalid("config.skills", "may be at most %d", maxSkills)
+	}
+	if err := checkWord("config.skill_spec", c.SkillSpec, maxSkillSpec); err != nil {
+		return err
+	}
+	for i, skill := range c.Skills {
+		field := fmt.Sprintf("config.skills[%d]", i)
+		if skill == "" {
+			return api.Invalid(field, "must not be empty")
+		}
+		if err := checkWord(field, skill, maxSkillSpec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkMCP(servers map[string]api.MCPServerConfig) error {
+	if len(servers) > maxMCP {
+		return api.Invalid("config.mcp_servers", "may be at most %d", maxMCP)
+	}
+	for name, m := range servers {
+		if name == "" {
+			return api.Invalid("config.mcp_servers", "a server needs a name")
+		}
+		if err := checkWord("config.mcp_servers", name, 128); err != nil {
+			return err
+		}
+		if err := checkMCPServer("config.mcp_servers."+name, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkMCPServer(field string, m api.MCPServerConfig) error {
+	ways := 0
+	for _, way := range []string{m.WarpId, m.Command, m.Url} {
+		if way != "" {
+			ways++
+		}
+		if err := checkText(field, way, maxMCPText); err != nil {
+			return err
+		}
+	}
+	switch {
+	case ways != 1:
+		return api.Invalid(field, "needs exactly one of warp_id, command and url")
+	case m.Command == "" && (len(m.Args) > 0 || len(m.Env) > 0):
+		return api.Invalid(field, "args and env go with command only")
+	case m.Url == "" && len(m.Headers) > 0:
+		return api.Invalid(field, "headers go with url only")
+	}
+	if m.Url != "" {
+		if u, err := url.Parse(m.Url); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return api.Invalid(field+".url", "must be an http or https URL")
+		}
+	}
+	return checkMCPWords(field, m)
+}
+
+func checkMCPWords(field string, m api.MCPServerConfig) error {
+	words := slices.Clone(m.Args)
+	for k, v := range m.Env {
+		if k == "" || strings.ContainsAny(k, "=\x00") {
+			return api.Invalid(field+".env", "%q is not a variable name", clip(k, 80))
+		}
+		words = append(words, k, v)
+	}
+	for k, v := range m.Headers {
+		if k == "" || strings.ContainsAny(k+v, "\r\n") {
+			return api.Invalid(field+".headers", "%q is not a header", clip(k, 80))
+		}
+		words = append(words, k, v)
+	}
+	if len(words) > 512 {
+		return api.Invalid(field, "has too many arguments, variables or headers")
+	}
+	for _, w := range words {
+		if err := checkText(field, w, maxMCPText); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkMemory(stores []api.MemoryStoreRef) error {
+	for i, m := range stores {
+		field := fmt.Sprintf("config.memory_stores[%d]", i)
+		if m.Uid == "" || strings.TrimSpace(m.Instructions) == "" {
+			return api.Invalid(field, "needs uid and instructions")
+		}
+		if m.Access != api.MemoryStoreRefAccessReadOnly && m.Access != api.MemoryStoreRefAccessReadWrite {
+			return api.Invalid(field+".access", "must be read_only or read_write")
+		}
+		if err := checkText(field+".instructions", m.Instructions, maxBasePrompt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pattern is a tool's name, or a tool's name with a glob in parentheses.
+var pattern = regexp.MustCompile(`^[A-Za-z0-9_.*/:-]{1,128}(\([^\x00-\x1f]{1,1024}\))?$`)
+
+func checkPermissions(p api.PermissionProfile) error {
+	switch p.Default {
+	case "", api.PermissionProfileDefaultAllow, api.PermissionProfileDefaultAsk, api.PermissionProfileDefaultDeny:
+	default:
+		return api.Invalid("config.permissions.default", "must be allow, ask or deny")
+	}
+	for name, list := range map[string][]string{"allow": p.Allow, "ask": p.Ask, "deny": p.Deny} {
+		field := "config.permissions." + name
+		if len(list) > maxPatterns {
+			return api.Invalid(field, "may have at most %d patterns", maxPatterns)
+		}
+		for i, s := range list {
+			if !utf8.ValidString(s) || !pattern.MatchString(s) {
+				return api.Invalid(fmt.Sprintf("%s[%d]", field, i), "%q is neither a tool nor tool(glob)", clip(s, 100))
+			}
+		}
+	}
+	return nil
+}
+
+func checkRepos(repos []api.SourceRepo) error {
+	if len(repos) > maxRepos {
+		return api.Invalid("config.additional_source_repos", "may be at most %d", maxRepos)
+	}
+	for i, r := range repos {
+		field := fmt.Sprintf("config.additional_source_repos[%d]", i)
+		if r.Repo == "" || (r.Owner == "" && r.Url == "") {
+			return api.Invalid(field, "needs owner and repo")
+		}
+		for name, word := range map[string]string{"owner": r.Owner, "repo": r.Repo, "checkout_ref": r.CheckoutRef, "url": r.Url} {
+			if err := checkWord(field+"."+name, word, maxArtifactURL); err != nil {
+				return err
+			}
+			// What begins with a dash would be an option to git.
+			if strings.HasPrefix(word, "-") {
+				return api.Invalid(field+"."+name, "must not begin with '-'")
+			}
+		}
+	}
+	return nil
+}

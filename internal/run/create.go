@@ -1,0 +1,269 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/blob"
+	"github.com/cadrehq/cadre/internal/identity"
+)
+
+// Create stores a new run. It is QUEUED and durable when Create returns; atCapacity says that its
+// team's places are all taken, so that it waits for one. Everything wrong with the request is an
+// api.Failure that names the member.
+func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (r Run, atCapacity bool, err error) {
+	d, err := s.draft(ctx, actor, req, source)
+	if err != nil {
+		return Run{}, false, err
+	}
+	if atCapacity, err = s.atCapacity(ctx, d.run.TeamUID); err != nil {
+		return Run{}, false, err
+	}
+	if d.run.Attachments, err = s.storeAttachments(ctx, d.run.ID, req.Attachments); err != nil {
+		return Run{}, false, err
+	}
+	st := inLine(d.run.Host)
+	if atCapacity {
+		st = status{waiting: api.WaitingCodeAtCapacity, why: fmt.Sprintf("All %d places of the team are taken; waiting for one.", s.cfg.TeamLimit)}
+	}
+	d.run.State = api.RunStateQUEUED
+	d.run.QueuedAt = d.run.CreatedAt
+	d.run.Waiting = waiting(api.RunWaiting{}, st.waiting, st.why, d.run.CreatedAt)
+	r, err = s.insert(ctx, d, nil)
+	return r, atCapacity, err
+}
+
+// CreateLocal registers a run that the caller carries out itself, outside the queue. It begins
+// CLAIMED with its execution, whose lease the runner renews by heartbeats.
+func (s *Service) CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest) (Run, Execution, error) {
+	source := api.RunSourceType(orElse(string(req.Source), string(api.RunSourceTypeCLI)))
+	switch source {
+	case api.RunSourceTypeCLI, api.RunSourceTypeLOCAL, api.RunSourceTypeGITHUBACTION:
+	default:
+		return Run{}, Execution{}, api.Invalid("source", "must be LOCAL, CLI or GITHUB_ACTION")
+	}
+	d, err := s.draft(ctx, actor, api.RunAgentRequest{
+		Prompt: req.Prompt, Title: req.Title, Config: req.Config, Mode: req.Mode, ParentRunId: req.ParentRunId,
+		ConversationId: req.ConversationId, Metadata: req.Metadata,
+	}, source)
+	if err != nil {
+		return Run{}, Execution{}, err
+	}
+	now := d.run.CreatedAt
+	x := Execution{
+		ID: s.cfg.NewID(), RunID: d.run.ID, Number: 1, State: ExecutionClaimed, Host: "",
+		LeaseUntil: now.Add(s.cfg.Lease), CreatedAt: now, ClaimedAt: now,
+	}
+	d.run.State, d.run.Location, d.run.Source = api.RunStateCLAIMED, api.RunExecutionLocationLOCAL, source
+	d.run.Host, d.run.Execution, d.run.Live = "", 1, true
+	d.run.Waiting = api.RunWaiting{Code: api.WaitingCodeStarting, Message: "Starting on its own machine.", Since: now}
+	r, err := s.insert(ctx, d, &x)
+	return r, x, err
+}
+
+// draft is a checked and resolved request: the run and the entries it begins with.
+type draft struct {
+	run     Run
+	entries []api.NewEntry // what an earlier run of the conversation left
+	prompt  bool           // the run has something to say first
+}
+
+// draft checks and resolves a request; only the run's beginning state is left open.
+func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (draft, error) {
+	if err := actor.Check(identity.PermCreate); err != nil {
+		return draft{}, err
+	}
+	if err := s.checkRequest(req); err != nil {
+		return draft{}, err
+	}
+	now := s.now()
+	d := draft{prompt: req.Prompt != "" || req.ConversationId == ""}
+	r := Run{
+		ID: s.cfg.NewID(), SessionID: s.cfg.NewID(), Prompt: req.Prompt, Mode: orMode(req.Mode), Source: source,
+		Location: api.RunExecutionLocationREMOTE, TeamUID: actor.TeamUID, Creator: actor.Profile(), Executor: actor.Profile(),
+		Interactive: req.Interactive, NoSnapshot: req.SnapshotDisabled, CreatedAt: now, UpdatedAt: now,
+	}
+	r.ConversationID = r.ID
+	var err error
+	if r.Owner, err = ownerOf(actor, req.Team); err != nil {
+		return draft{}, err
+	}
+	if r.Config, r.Skill, err = s.resolve(ctx, actor, r.Owner, req); err != nil {
+		return draft{}, err
+	}
+	r.Host = r.Config.WorkerHost
+	r.Title = orElse(req.Title, titleOf(req.Prompt, r.Skill))
+	if err := s.adopt(ctx, actor, &r, req); err != nil {
+		return draft{}, err
+	}
+	d.run = r
+	return d, s.continueConversation(ctx, actor, &d, req.ConversationId)
+}
+
+// insert stores a drafted run with its first entries and its event.
+func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error) {
+	event, err := legal(none, d.run.State, ByPerson)
+	if err != nil {
+		return Run{}, err
+	}
+	n := New{Run: d.run, Entries: d.entries, Execution: x, Event: Event{
+		RunID: d.run.ID, TeamUID: d.run.TeamUID, Type: event, State: d.run.State, At: d.run.CreatedAt,
+	}}
+	if x != nil {
+		n.Event.ExecutionID = x.ID
+	}
+	if d.prompt {
+		m := api.UserMessage{Text: d.run.Prompt, Author: d.run.Creator, Mode: d.run.Mode}
+		for _, a := range d.run.Attachments {
+			m.Attachments = append(m.Attachments, a.ID)
+		}
+		n.Entries = append(n.Entries, api.MakeEntry(d.run.CreatedAt, m))
+	}
+	n.Run.LastSeq = int64(len(n.Entries))
+	if err := s.cfg.Store.Insert(ctx, n); err != nil {
+		return Run{}, fmt.Errorf("store run: %w", err)
+	}
+	return n.Run, nil
+}
+
+func (s *Service) atCapacity(ctx context.Context, teamUID string) (bool, error) {
+	if s.cfg.TeamLimit <= 0 {
+		return false, nil
+	}
+	n, err := s.cfg.History.Working(ctx, teamUID, s.cfg.TeamLimit)
+	if err != nil {
+		return false, fmt.Errorf("count working runs: %w", err)
+	}
+	return n >= s.cfg.TeamLimit, nil
+}
+
+// ownerOf decides whose the run is: the team's, unless the caller wants it for themselves.
+func ownerOf(actor identity.Actor, team *bool) (identity.Owner, error) {
+	if team == nil {
+		want := actor.TeamUID != ""
+		team = &want
+	}
+	if !*team {
+		return identity.Owner{Type: api.ScopeTypeUser, UID: actor.UID}, nil
+	}
+	if actor.TeamUID == "" {
+		return identity.Owner{}, api.Invalid("team", "the caller is in no team")
+	}
+	return identity.Owner{Type: api.ScopeTypeTeam, UID: actor.TeamUID}, nil
+}
+
+// adopt makes the run a child when it has a parent: within reach, not too deep, with the parent's
+// metadata under its own. A run's own token makes children only.
+func (s *Service) adopt(ctx context.Context, actor identity.Actor, r *Run, req api.RunAgentRequest) error {
+	r.Metadata = req.Metadata
+	parentID := req.ParentRunId
+	if parentID == "" && actor.Kind == identity.KindRun {
+		parentID = actor.RunID
+	}
+	if parentID == "" {
+		return nil
+	}
+	parent, err := s.reach(ctx, actor, parentID, identity.PermCreate)
+	switch code := api.CodeOf(err); {
+	case err == nil:
+	case code == api.PlatformErrorCodeResourceNotFound, code == api.PlatformErrorCodeInvalidRequest:
+		return api.Invalid("parent_run_id", "names no run you can see")
+	default:
+		return err
+	}
+	if err := s.checkDepth(ctx, parent); err != nil {
+		return err
+	}
+	r.ParentID, r.Source = parent.ID, api.RunSourceTypeORCHESTRATION
+	r.Metadata = inherit(req.Metadata, parent.Metadata)
+	if len(r.Metadata) > maxMetadata {
+		return api.Invalid("metadata", "has %d keys with those inherited from the parent; at most %d are allowed", len(r.Metadata), maxMetadata)
+	}
+	return nil
+}
+
+// checkDepth refuses a parent that has as many ancestors as a run may have.
+func (s *Service) checkDepth(ctx context.Context, parent Run) error {
+	depth := 1 // of the new run
+	for up := parent; up.ParentID != "" && depth <= s.cfg.MaxDepth; depth++ {
+		var err error
+		if up, err = s.cfg.Store.Get(ctx, up.ParentID); err != nil {
+			return fmt.Errorf("find ancestor: %w", err)
+		}
+	}
+	if depth > s.cfg.MaxDepth {
+		return api.Invalid("parent_run_id", "runs may be nested %d deep at most", max(0, s.cfg.MaxDepth))
+	}
+	return nil
+}
+
+// inherit merges metadata key by key; what the request says wins.
+func inherit(own, parent map[string]string) map[string]string {
+	if len(parent) == 0 {
+		return own
+	}
+	merged := make(map[string]string, len(own)+len(parent))
+	for k, v := range parent {
+		merged[k] = v
+	}
+	for k, v := range own {
+		merged[k] = v
+	}
+	return merged
+}
+
+// continueConversation makes the run go on where the newest run of a conversation stands: it begins
+// with what was said and done there.
+func (s *Service) continueConversation(ctx context.Context, actor identity.Actor, d *draft, id string) error {
+	if id == "" {
+		return nil
+	}
+	if err := CheckID("conversation_id", id); err != nil {
+		return err
+	}
+	old, err := s.newest(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	d.run.ConversationID = old.ConversationID
+	d.entries, err = s.copyConversation(ctx, old.ID)
+	return err
+}
+
+// newest finds the last run of a conversation the actor may see.
+func (s *Service) newest(ctx context.Context, actor identity.Actor, id string) (Run, error) {
+	notFound := api.NotFound("conversation", id)
+	first, err := s.reach(ctx, actor, id, identity.PermRead)
+	if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound && err != nil {
+		return Run{}, notFound
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	q := visible(actor, Query{ConversationID: first.ConversationID, Sort: api.RunSortCreatedAt, Limit: 1})
+	page, err := s.cfg.Store.List(ctx, q)
+	if err != nil {
+		return Run{}, fmt.Errorf("find conversation: %w", err)
+	}
+	if len(page.Runs) == 0 {
+		return first, nil
+	}
+	return page.Runs[0], nil
+}
+
+// storeAttachments keeps the files given with a prompt.
+func (s *Service) storeAttachments(ctx context.Context, runID string, in []api.AttachmentInput) ([]Attachment, error) {
+	out := make([]Attachment, 0, len(in))
+	for _, a := range in {
+		m, err := s.cfg.Blobs.Put(ctx, blob.Meta{
+			RunID: runID, Kind: api.BlobKindAttachment, Name: a.FileName, MimeType: a.MimeType,
+		}, bytes.NewReader(a.Data), int64(len(a.Data)))
+		if err != nil {
+			return nil, fmt.Errorf("store attachment: %w", err)
+		}
+		out = append(out, Attachment{ID: s.cfg.NewID(), FileName: a.FileName, MimeType: a.MimeType, BlobID: m.ID, Size: m.Size})
+	}
+	return out, nil
+}

@@ -1,0 +1,159 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/blob"
+	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/session"
+)
+
+// Environments finds the environment a run names.
+type Environments interface {
+	Get(ctx context.Context, uid string) (catalog.Environment, error)
+}
+
+// Models resolves what a request says about the model ("" is the default) to the id of a model that
+// the harness can use. It returns an api.Failure for one that does not exist.
+type Models interface {
+	Resolve(modelID string, harness api.HarnessType) (string, error)
+}
+
+// Blobs keeps what is too large for a row.
+type Blobs interface {
+	Put(ctx context.Context, m blob.Meta, r io.Reader, limit int64) (blob.Meta, error)
+	Stat(ctx context.Context, id string) (blob.Meta, error)
+}
+
+// Leases renews the leases of live executions; it returns the ids of those that are over.
+type Leases interface {
+	Renew(ctx context.Context, executionIDs []string, until time.Time) (ended []string, err error)
+}
+
+// Config says what a Service works with. Store, History, Log, Environments, Models, Blobs and Leases
+// are required; the rest has defaults.
+type Config struct {
+	Store        Store
+	History      History
+	Log          session.Log
+	Environments Environments
+	Models       Models
+	Blobs        Blobs
+	Leases       Leases
+
+	// PublicURL is the root of the server as people reach it, without a slash at its end.
+	PublicURL string
+	// DefaultHost serves runs that name no worker host. Default "local".
+	DefaultHost string
+	// Harnesses are the harness types this server can carry out. Default: oz.
+	Harnesses []api.HarnessType
+	// DefaultIdle is how long a sandbox stays for follow-ups when nothing says so. Default 10 min.
+	DefaultIdle time.Duration
+	// Lease is how long a local run's execution lives without a heartbeat. Default 18 s.
+	Lease time.Duration
+	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
+	TeamLimit int
+	// MaxDepth is how many ancestors a run may have. Default 1; negative allows none.
+	MaxDepth int
+	// MaxAttempts is how often in a row an execution may be lost before its agent acted. Default 5.
+	MaxAttempts int
+	// MaxWaiting is how many messages may wait for one run. Default 100.
+	MaxWaiting int
+	// MaxAttachments and MaxAttachmentBytes (all files together) bound what comes with a prompt.
+	// Defaults 25 and 64 MiB.
+	MaxAttachments     int
+	MaxAttachmentBytes int64
+	// Entries bounds what a runner may append.
+	Entries session.Limits
+
+	Now   func() time.Time
+	NewID func() string // a UUID
+}
+
+// Validate names what is missing.
+func (c Config) Validate() error {
+	var missing []string
+	for name, absent := range map[string]bool{
+		"Store": c.Store == nil, "History": c.History == nil, "Log": c.Log == nil, "Blobs": c.Blobs == nil,
+		"Environments": c.Environments == nil, "Models": c.Models == nil, "Leases": c.Leases == nil,
+	} {
+		if absent {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return errors.New("run: config lacks " + strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.DefaultHost == "" {
+		c.DefaultHost = "local"
+	}
+	if len(c.Harnesses) == 0 {
+		c.Harnesses = []api.HarnessType{api.HarnessTypeOz}
+	}
+	orDefault(&c.DefaultIdle, 10*time.Minute)
+	orDefault(&c.Lease, 18*time.Second)
+	orDefault(&c.MaxDepth, 1)
+	orDefault(&c.MaxAttempts, 5)
+	orDefault(&c.MaxWaiting, 100)
+	orDefault(&c.MaxAttachments, 25)
+	orDefault(&c.MaxAttachmentBytes, 64<<20)
+	c.Entries = c.Entries.WithDefaults()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		// Version 7: ids made later sort later, which keeps indexes dense.
+		c.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	return c
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Service carries out every act on runs. It is safe for concurrent use and holds no state of its
+// own: any number of replicas may share a Store.
+type Service struct{ cfg Config }
+
+// NewService returns a Service, or what its Config lacks.
+func NewService(cfg Config) (*Service, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg.withDefaults()}, nil
+}
+
+// Limits are the bounds a runner must keep.
+func (s *Service) Limits() session.Limits { return s.cfg.Entries }
+
+// now is the current time as it is stored: UTC, microseconds.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// change runs a decision as one transaction of the run.
+func (s *Service) change(ctx context.Context, runID string, decide func(*turn) error) (Changed, error) {
+	now := s.now()
+	done, err := s.cfg.Store.Change(ctx, runID, func(cur Current) (Change, error) {
+		t := begin(cur, now)
+		if err := decide(t); err != nil {
+			return Change{}, err
+		}
+		return t.done(), nil
+	})
+	return done, edge(err)
+}
