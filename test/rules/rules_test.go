@@ -61,8 +61,8 @@ var layers = [][]string{
 // apart names the packages outside that line, with all that they may import.
 var apart = map[string][]string{
 	"internal/event":  {"api"},
-	"internal/worker": {"api"},
-	"internal/runner": {"api"},
+	"internal/worker": {"api", "internal/proc"},
+	"internal/runner": {"api", "internal/proc"},
 }
 
 // onlyFrom names packages that only certain others may import.

@@ -1,0 +1,280 @@
+package snapshot
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Source is a workspace to be kept.
+type Source struct {
+	// Work is the workspace: repositories are its directories that hold a .git.
+	Work string
+	// Skip lists names directly below Work that are left out.
+	Skip []string
+	// Scratch is a directory for temporary files, outside Work.
+	Scratch string
+	// Env is the environment of git.
+	Env []string
+	// Secret reports whether a piece of a file holds a secret; nil knows none.
+	Secret func([]byte) bool
+	// Limits default to DefaultLimits.
+	Limits Limits
+	// At is when the snapshot is taken.
+	At time.Time
+}
+
+// Taken is a snapshot in a file.
+type Taken struct {
+	// Path is the archive. The caller removes it.
+	Path     string
+	Manifest Manifest
+	// Fingerprint is the same for the same content.
+	Fingerprint string
+}
+
+// ErrEmpty is returned for a workspace with nothing to keep.
+var ErrEmpty = errors.New("nothing to keep")
+
+// Take writes a snapshot. It may run while the workspace is in use: each repository is then kept as
+// it was at some moment meanwhile. The error is ErrEmpty, the end of ctx, or that of our own disk.
+func Take(ctx context.Context, s Source) (Taken, error) {
+	if s.Limits == (Limits{}) {
+		s.Limits = DefaultLimits
+	}
+	scratch, err := os.MkdirTemp(s.Scratch, "snapshot-")
+	if err != nil {
+		return Taken{}, err
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	entries, err := os.ReadDir(s.Work)
+	if err != nil {
+		return Taken{}, err
+	}
+	m := Manifest{Version: Version, CreatedAt: s.At.UTC()}
+	var repos []captured
+	var beside []string
+	for _, e := range entries {
+		switch {
+		case slices.Contains(s.Skip, e.Name()):
+		case e.IsDir() && isRepository(filepath.Join(s.Work, e.Name())):
+			own := filepath.Join(scratch, strconv.Itoa(len(repos)))
+			c, err := s.capture(ctx, e.Name(), own)
+			if ctx.Err() != nil {
+				return Taken{}, context.Cause(ctx)
+			}
+			if err != nil {
+				m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", e.Name(), err))
+				continue
+			}
+			repos = append(repos, c)
+		default:
+			beside = append(beside, e.Name())
+		}
+	}
+	files := s.collect(ctx, beside, &m)
+	if len(repos) == 0 && len(files) == 0 {
+		return Taken{}, ErrEmpty
+	}
+	return s.write(ctx, m, repos, files)
+}
+
+func isRepository(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ".git"))
+	return err == nil
+}
+
+// file is something beside the repositories.
+type file struct {
+	rel  string // slash-separated, below Work
+	info fs.FileInfo
+}
+
+// collect lists the files beside the repositories, within bounds.
+func (s *Source) collect(ctx context.Context, names []string, m *Manifest) []file {
+	var all []file
+	total := int64(0)
+	for _, name := range names {
+		_ = filepath.WalkDir(filepath.Join(s.Work, name), func(path string, d fs.DirEntry, err error) error {
+			rel, _ := filepath.Rel(s.Work, path)
+			if err != nil {
+				m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", rel, err))
+				return nil
+			}
+			if ctx.Err() != nil || len(all) >= s.Limits.Files {
+				if ctx.Err() == nil {
+					m.Omitted = append(m.Omitted, fmt.Sprintf("%s and what follows: more than %d files", rel, s.Limits.Files))
+				}
+				return filepath.SkipAll
+			}
+			info, err := d.Info()
+			if err != nil {
+				return nil // it went away meanwhile
+			}
+			regular := info.Mode().IsRegular()
+			switch {
+			case regular && (info.Size() > s.Limits.File || total+info.Size() > s.Limits.Total):
+				m.Omitted = append(m.Omitted, fmt.Sprintf("%s: too large (%d bytes)", rel, info.Size()))
+				return nil
+			case regular && s.holdsSecret(path):
+				m.Omitted = append(m.Omitted, rel+": holds a secret")
+				return nil
+			case regular:
+				total += info.Size()
+			case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
+				return nil // sockets, pipes and devices mean nothing elsewhere
+			}
+			all = append(all, file{filepath.ToSlash(rel), info})
+			return nil
+		})
+	}
+	return all
+}
+
+// write makes the archive.
+func (s *Source) write(ctx context.Context, m Manifest, repos []captured, files []file) (taken Taken, err error) {
+	for i := range repos {
+		if repos[i].pack != "" {
+			repos[i].repo.Pack = fmt.Sprintf("repos/%d/objects.pack", i)
+		}
+		m.Repos = append(m.Repos, repos[i].repo)
+		m.Omitted = append(m.Omitted, repos[i].left...)
+	}
+	m.Files = len(files)
+	f, err := os.CreateTemp(s.Scratch, "workspace-*.tar.gz")
+	if err != nil {
+		return Taken{}, err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	zip, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	t := tar.NewWriter(zip)
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return Taken{}, err
+	}
+	if err := addBytes(t, manifestName, text, s.At); err != nil {
+		return Taken{}, err
+	}
+	for i, c := range repos {
+		if err := addParts(t, fmt.Sprintf("repos/%d/", i), c, s.At); err != nil {
+			return Taken{}, err
+		}
+	}
+	for _, file := range files {
+		if ctx.Err() != nil {
+			return Taken{}, context.Cause(ctx)
+		}
+		if err := s.add(t, file); err != nil {
+			return Taken{}, err
+		}
+	}
+	if err := errors.Join(t.Close(), zip.Close()); err != nil {
+		return Taken{}, err
+	}
+	return Taken{Path: f.Name(), Manifest: m, Fingerprint: fingerprint(m, files)}, nil
+}
+
+func addParts(t *tar.Writer, prefix string, c captured, at time.Time) error {
+	for name, path := range map[string]string{"objects.pack": c.pack, "changes.patch": c.patch} {
+		if path == "" {
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			err = t.WriteHeader(&tar.Header{Name: prefix + name, Mode: 0o600, Size: info.Size(), ModTime: at})
+		}
+		if err == nil {
+			_, err = io.Copy(t, f)
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addBytes(t *tar.Writer, name string, b []byte, at time.Time) error {
+	if err := t.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(b)), ModTime: at}); err != nil {
+		return err
+	}
+	_, err := t.Write(b)
+	return err
+}
+
+// add writes one file. One that changes its size meanwhile is cut or filled with zeros: the archive
+// stays whole.
+func (s *Source) add(t *tar.Writer, file file) error {
+	path := filepath.Join(s.Work, filepath.FromSlash(file.rel))
+	h, err := tar.FileInfoHeader(file.info, "")
+	if err != nil {
+		return nil
+	}
+	h.Name = "files/" + file.rel
+	h.Uid, h.Gid, h.Uname, h.Gname = 0, 0, "", ""
+	h.Format = tar.FormatPAX
+	h.AccessTime, h.ChangeTime = time.Time{}, time.Time{}
+	switch {
+	case file.info.IsDir():
+		h.Name += "/"
+		return t.WriteHeader(h)
+	case file.info.Mode()&fs.ModeSymlink != 0:
+		if h.Linkname, err = os.Readlink(path); err != nil {
+			return nil // it went away
+		}
+		return t.WriteHeader(h)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // it went away, or became unreadable
+	}
+	defer func() { _ = f.Close() }()
+	if err := t.WriteHeader(h); err != nil {
+		return err
+	}
+	n, err := io.CopyN(t, f, h.Size)
+	if errors.Is(err, io.EOF) {
+		_, err = io.CopyN(t, zeros{}, h.Size-n)
+	}
+	return err
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func fingerprint(m Manifest, files []file) string {
+	m.CreatedAt = time.Time{}
+	text, _ := json.Marshal(m)
+	h := sha256.New()
+	h.Write(text)
+	for _, f := range files {
+		var line strings.Builder
+		fmt.Fprintf(&line, "%q %s %d %d\n", f.rel, f.info.Mode(), f.info.Size(), f.info.ModTime().UnixNano())
+		h.Write([]byte(line.String()))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

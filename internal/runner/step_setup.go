@@ -1,0 +1,59 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+)
+
+// setUp runs the environment's set-up commands, in order, each in a shell of its own at the root of
+// the workspace. The first that fails ends the run.
+func (r *execution) setUp(ctx context.Context) error {
+	commands := r.assignment.Environment.SetupCommands
+	if len(commands) == 0 {
+		return nil
+	}
+	shell := "/bin/sh"
+	if bash, err := exec.LookPath("bash"); err == nil {
+		shell = bash
+	}
+	for i, text := range commands {
+		name := fmt.Sprintf("setup %d of %d", i+1, len(commands))
+		err := r.phase(ctx, name, text, func(ctx context.Context, show func(string)) (string, error) {
+			out, err := command{
+				name: shell, args: []string{"-c", text}, dir: r.at.work, env: r.env, show: show, timeout: r.cfg.SetupTimeout,
+			}.run(ctx)
+			return out, setupError(text, out, err)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setupError(text, out string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var c *commandError
+	if !errors.As(err, &c) {
+		return err
+	}
+	return &stepError{
+		message: fmt.Sprintf("the set-up command %q failed: %s", clip(text, 200), c.what), output: out,
+		advice: "Correct the command in the environment; its output is in the session.", err: err,
+	}
+}
+
+// clip shortens a text for a message.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}

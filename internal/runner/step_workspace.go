@@ -1,0 +1,154 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/proc"
+	"github.com/cadrehq/cadre/internal/runner/harness"
+)
+
+// credentials are the usual places of keys below a home directory, hidden from a confined agent.
+var credentials = []string{
+	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass", ".vault-token",
+	".config/cadre", ".config/gcloud", ".config/gh", ".config/glab-cli", ".config/op",
+	".npmrc", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml", ".bash_history", ".zsh_history",
+}
+
+// caches are where build tools keep what they download and compile, below a home directory. They
+// stay writable: builds would otherwise begin from nothing in each run.
+var caches = []string{
+	".cache", "go", ".npm", ".yarn", ".pnpm-store", ".local/share/pnpm", ".cargo/registry", ".cargo/git",
+	".m2", ".gradle", ".gem", ".bundle", ".nuget",
+}
+
+// workspace makes the directories, confines this process to them and fetches the attachments.
+func (r *execution) workspace(ctx context.Context) error {
+	err := r.phase(ctx, "workspace", "", func(ctx context.Context, _ func(string)) (string, error) {
+		at, err := r.cfg.layout()
+		if err != nil {
+			return "", &stepError{message: "the workspace could not be made: " + err.Error(), advice: "Check the worker's workspace root and its disk space.", code: api.PlatformErrorCodeInternalError, err: err}
+		}
+		r.at = at
+		r.sink.private = at.private
+		if r.env, err = r.environment(); err != nil {
+			return "", err
+		}
+		return r.confine()
+	})
+	if err != nil || len(r.assignment.Attachments) == 0 {
+		return err
+	}
+	return r.phase(ctx, "attachments", "", func(ctx context.Context, _ func(string)) (string, error) {
+		return "", r.fetchAttachments(ctx)
+	})
+}
+
+// confine bounds what this process, and so everything of the agent, may do from here on.
+func (r *execution) confine() (string, error) {
+	if r.cfg.Local {
+		return "Not confined: commands run as you, in " + r.at.work + ".", nil
+	}
+	if err := r.cfg.Limits.Apply(os.Getpid()); err != nil {
+		return "", &stepError{message: err.Error(), code: api.PlatformErrorCodeInternalError, err: err}
+	}
+	if !r.cfg.Confine {
+		return "Not confined: this sandbox was started without confinement.", nil
+	}
+	if err := proc.Adopt(); err != nil {
+		r.cfg.Log.Warn("detached processes cannot be adopted", "error", err)
+	}
+	home := value(r.env, "HOME")
+	c := proc.Confinement{Write: []string{filepath.Dir(r.at.work), "/tmp", "/var/tmp"}, Hide: r.cfg.Hide}
+	if home != "" {
+		for _, name := range caches {
+			c.Write = append(c.Write, filepath.Join(home, name))
+		}
+		for _, name := range credentials {
+			c.Hide = append(c.Hide, filepath.Join(home, name))
+		}
+	}
+	level, err := c.Apply()
+	if err != nil {
+		return "", &stepError{message: err.Error(), code: api.PlatformErrorCodeInternalError, err: err}
+	}
+	if !level.Files {
+		return "Not confined: this host's kernel has no Landlock.", nil
+	}
+	return "Confined by Landlock (" + level.String() + "): writing outside the workspace, caches and temporary files is refused, and so is reading credentials.", nil
+}
+
+// fetchAttachments downloads the run's files to where the agent can read them.
+func (r *execution) fetchAttachments(ctx context.Context) error {
+	if err := os.MkdirAll(r.at.attachments, 0o700); err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, a := range r.assignment.Attachments {
+		name := uniqueName(fileName(a.FileName), used)
+		path := filepath.Join(r.at.attachments, name)
+		if err := r.download(ctx, a.DownloadUrl, path, attachmentBytes); err != nil {
+			return &stepError{message: fmt.Sprintf("attachment %q: %v", a.FileName, err), err: err}
+		}
+		r.files = append(r.files, harness.Attachment{ID: a.Id, FileName: a.FileName, MimeType: a.MimeType, Path: path})
+	}
+	return nil
+}
+
+// attachmentBytes bounds one attachment.
+const attachmentBytes = 64 << 20
+
+// download fetches a link into a new file.
+func (r *execution) download(ctx context.Context, link, path string, limit int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	err = r.client.Download(ctx, link, limit, func() (io.Writer, error) {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		return f, f.Truncate(0)
+	})
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// fileName makes a name a person gave safe to use in a directory: no separators, nothing that
+// hides, at most 200 bytes.
+func fileName(name string) string {
+	name = filepath.Base(filepath.Clean("/" + strings.ReplaceAll(name, `\`, "/")))
+	name = strings.Map(func(c rune) rune {
+		if c == '/' || c == utf8.RuneError || !unicode.IsPrint(c) {
+			return '_'
+		}
+		return c
+	}, name)
+	name = strings.TrimLeft(name, ".-")
+	for len(name) > 200 {
+		_, n := utf8.DecodeRuneInString(name)
+		name = name[n:] // the end holds the extension
+	}
+	if name == "" {
+		return "attachment"
+	}
+	return name
+}
+
+func uniqueName(name string, used map[string]bool) string {
+	unique := name
+	for i := 2; used[unique]; i++ {
+		unique = fmt.Sprintf("%d-%s", i, name)
+	}
+	used[unique] = true
+	return unique
+}
