@@ -29,13 +29,13 @@ func (c *Client) Skills(ctx context.Context, repo string) ([]api.AgentListItem, 
 	if repo != "" {
 		q.Set("repo", repo)
 	}
-	v, err := Read[api.ListAgentsResponse](c.raw.ListSkills(ctx, nil, withQuery(q)))
+	v, err := Read[api.ListAgentsResponse](c.raw.ListSkills(ctx, nil, Query(q)))
 	return v.Agents, err
 }
 
 // Environments lists the environments the caller may use, latest change first.
 func (c *Client) Environments(ctx context.Context) ([]api.CloudEnvironment, error) {
-	v, err := Read[api.ListEnvironmentsResponse](c.raw.ListEnvironments(ctx, nil, withQuery(nil)))
+	v, err := Read[api.ListEnvironmentsResponse](c.raw.ListEnvironments(ctx, nil, Query(nil)))
 	return v.Environments, err
 }
 

@@ -153,9 +153,9 @@ func none(rsp *http.Response, err error) error {
 	return err
 }
 
-// withQuery sets a request's query. The generated parameters send every member, empty ones too,
-// which the server would rightly refuse.
-func withQuery(q url.Values) api.RequestEditorFn {
+// Query sets a request's query. The generated parameters send every member, empty ones too,
+// which the server would rightly refuse; give it nil and this instead.
+func Query(q url.Values) api.RequestEditorFn {
 	return func(_ context.Context, r *http.Request) error {
 		r.URL.RawQuery = q.Encode()
 		return nil

@@ -36,7 +36,7 @@ func (t *retrier) Do(req *http.Request) (*http.Response, error) {
 		}
 		if rsp != nil {
 			// Draining keeps the connection for the next attempt.
-			io.Copy(io.Discard, io.LimitReader(rsp.Body, maxProblem))
+			_, _ = io.Copy(io.Discard, io.LimitReader(rsp.Body, maxProblem))
 			rsp.Body.Close()
 		}
 		if delay == 0 {

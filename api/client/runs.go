@@ -27,7 +27,7 @@ func (c *Client) GetRun(ctx context.Context, runID string) (api.RunItem, error) 
 
 // ListRuns returns one page of runs. Members of params left zero do not filter.
 func (c *Client) ListRuns(ctx context.Context, params api.ListRunsParams) (api.ListRunsResponse, error) {
-	return Read[api.ListRunsResponse](c.raw.ListRuns(ctx, nil, withQuery(RunsQuery(params))))
+	return Read[api.ListRunsResponse](c.raw.ListRuns(ctx, nil, Query(RunsQuery(params))))
 }
 
 // Runs lists every run that matches, fetching pages as they are needed. params.Limit is the size of

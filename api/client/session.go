@@ -18,7 +18,7 @@ func (c *Client) Entries(ctx context.Context, runID string, after int64, limit i
 	if limit > 0 {
 		q.Set("limit", strconv.Itoa(limit))
 	}
-	return Read[api.ListEntriesResponse](c.raw.ListEntries(ctx, runID, nil, withQuery(q)))
+	return Read[api.ListEntriesResponse](c.raw.ListEntries(ctx, runID, nil, Query(q)))
 }
 
 // RunConversation returns the normalised conversation of a run.
