@@ -81,11 +81,12 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 	now := s.now()
 	d := draft{prompt: req.Prompt != "" || req.ConversationId == ""}
 	r := Run{
-		ID: s.cfg.NewID(), SessionID: s.cfg.NewID(), Prompt: req.Prompt, Mode: orMode(req.Mode), Source: source,
+		ID: s.cfg.NewID(), Prompt: req.Prompt, Mode: orMode(req.Mode), Source: source,
 		Location: api.RunExecutionLocationREMOTE, TeamUID: actor.TeamUID, Creator: actor.Profile(), Executor: actor.Profile(),
 		Interactive: req.Interactive, NoSnapshot: req.SnapshotDisabled, CreatedAt: now, UpdatedAt: now,
 	}
-	r.ConversationID = r.ID
+	// Clients take the session's id from the end of the session link, which is the run's.
+	r.ConversationID, r.SessionID = r.ID, r.ID
 	var err error
 	if r.Owner, err = ownerOf(actor, req.Team); err != nil {
 		return draft{}, err

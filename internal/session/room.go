@@ -1,0 +1,321 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+const (
+	// recent is how many entries a room begins with, so that most who come share them.
+	recent = 32
+	// drainSignals bounds the signals taken in before viewers are woken.
+	drainSignals = 256
+	// retryLoad is the wait after a read of the log failed.
+	retryLoad = 500 * time.Millisecond
+)
+
+// room is one watched run. Its goroutine alone reads the bus and the log and writes the members below mu;
+// viewers take slices of what it encoded.
+type room struct {
+	svc     *Service
+	runID   string
+	ctx     context.Context
+	stop    context.CancelFunc
+	viewers int           // guarded by Service.mu
+	ready   chan struct{} // closed when the room is open, or failed is set
+	failed  error
+
+	mu      sync.RWMutex
+	window  window
+	deltas  fragments
+	state   api.RunState
+	over    bool // the run has ended and the window's last entry is its last
+	changed chan struct{}
+}
+
+func newRoom(s *Service, runID string) *room {
+	r := &room{
+		svc: s, runID: runID, ready: make(chan struct{}), changed: make(chan struct{}),
+		window: window{limit: s.cfg.WindowBytes, first: 1}, deltas: newFragments(s.cfg.DeltaBytes),
+	}
+	r.ctx, r.stop = context.WithCancel(s.ctx)
+	return r
+}
+
+// run serves the room until its last viewer left. It subscribes before it loads, so that nothing is
+// missed in between.
+func (r *room) run() {
+	defer r.stop()
+	signals, err := r.svc.cfg.Bus.Watch(r.ctx, r.runID)
+	if err == nil {
+		err = r.open()
+	}
+	if err != nil {
+		r.failed = fmt.Errorf("open session: %w", err)
+		r.svc.abandon(r)
+		close(r.ready)
+		return
+	}
+	close(r.ready)
+	look := time.NewTimer(r.pause(nil))
+	defer look.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case s, ok := <-signals:
+			if !ok {
+				signals = nil // the bus is gone; looking by itself goes on
+				continue
+			}
+			if err = r.take(s, signals); err != nil {
+				look.Reset(r.pause(err))
+			}
+		case <-look.C:
+			err = r.refresh()
+			look.Reset(r.pause(err))
+		}
+	}
+}
+
+// pause is the wait until the room looks by itself, spread so that rooms do not look together.
+func (r *room) pause(err error) time.Duration {
+	wait := r.svc.cfg.Poll
+	if err != nil {
+		r.svc.cfg.Logger.Warn("cannot read session; trying again", "run_id", r.runID, "error", err)
+		wait = min(wait, retryLoad)
+	}
+	fifth := int64(wait) / 5
+	return wait + time.Duration(rand.Int64N(2*fifth+1)-fifth)
+}
+
+// open finds where the session stands and loads its newest entries.
+func (r *room) open() error {
+	head, err := r.svc.cfg.Log.Head(r.ctx, r.runID)
+	if err != nil {
+		return err
+	}
+	r.window.first = max(1, head.LastSeq-recent+1)
+	r.state = head.State
+	if err := r.load(); err != nil {
+		return err
+	}
+	return r.settle()
+}
+
+// take handles a signal and those already waiting behind it.
+func (r *room) take(s Signal, more <-chan Signal) error {
+	seq, dropped := int64(0), false
+	for n := 0; ; n++ {
+		r.show(s.Deltas)
+		seq, dropped = max(seq, s.LastSeq), dropped || s.Dropped
+		if n == drainSignals {
+			break
+		}
+		select {
+		case next, ok := <-more:
+			if ok {
+				s = next
+				continue
+			}
+		default:
+		}
+		break
+	}
+	if dropped {
+		return r.refresh()
+	}
+	if seq > r.window.last() {
+		if err := r.load(); err != nil {
+			return err
+		}
+		return r.settle()
+	}
+	return nil
+}
+
+// show passes on deltas.
+func (r *room) show(deltas []api.Delta) {
+	if len(deltas) == 0 {
+		return
+	}
+	encoded := make([][]byte, len(deltas))
+	for i := range deltas {
+		encoded[i] = r.svc.cfg.Encode(Item{Delta: &deltas[i]})
+	}
+	r.update(func() bool {
+		news := false
+		for i, d := range deltas {
+			news = r.deltas.add(d.Key, encoded[i]) || news
+		}
+		return news
+	})
+}
+
+// refresh looks at the log without having been told to.
+func (r *room) refresh() error {
+	head, err := r.svc.cfg.Log.Head(r.ctx, r.runID)
+	if err != nil {
+		return err
+	}
+	if head.LastSeq > r.window.last() {
+		if err := r.load(); err != nil {
+			return err
+		}
+	}
+	return r.settle()
+}
+
+// load reads, encodes and adds every entry after the window's last.
+func (r *room) load() error {
+	for {
+		page, err := r.svc.cfg.Log.Entries(r.ctx, r.runID, r.window.last(), readPage)
+		if err != nil {
+			return err
+		}
+		if err := r.add(page); err != nil {
+			return err
+		}
+		if len(page) < readPage {
+			return nil
+		}
+	}
+}
+
+func (r *room) add(page []api.Entry) error {
+	encoded := make([][]byte, len(page))
+	for i := range page {
+		if want := r.window.last() + int64(i) + 1; page[i].Seq != want {
+			return fmt.Errorf("entry %d is where %d should be", page[i].Seq, want)
+		}
+		encoded[i] = r.svc.cfg.Encode(Item{Entry: &page[i]})
+	}
+	r.update(func() bool {
+		for i := range page {
+			r.window.add(encoded[i])
+			r.finish(page[i])
+		}
+		return len(page) > 0
+	})
+	return nil
+}
+
+// finish forgets what an entry makes stale: the deltas it is the whole of, or all of them when the
+// agent's turn is over.
+func (r *room) finish(e api.Entry) {
+	switch e.Type {
+	case api.EntryTypeAgentMessage, api.EntryTypeAgentReasoning, api.EntryTypeActionResult:
+		var d struct {
+			Key string `json:"key"`
+		}
+		// An entry that cannot be read closes nothing.
+		if json.Unmarshal(e.Data, &d) == nil && d.Key != "" {
+			r.deltas.close(d.Key)
+		}
+	case api.EntryTypePhase:
+		var p api.Phase
+		if json.Unmarshal(e.Data, &p) == nil && p.State != api.PhaseRunning {
+			r.deltas.drop("phase:" + p.Name) // the next execution shows the same phase again
+		}
+	case api.EntryTypeState:
+		var s api.StateChange
+		if json.Unmarshal(e.Data, &s) == nil {
+			r.state = s.To
+			if s.To != api.RunStateINPROGRESS {
+				r.deltas.clear()
+			}
+		}
+	}
+}
+
+// settle finds out whether the session is over: the run has ended and all is loaded.
+func (r *room) settle() error {
+	for r.state.Ended() {
+		head, err := r.svc.cfg.Log.Head(r.ctx, r.runID)
+		if err != nil {
+			return err
+		}
+		if head.LastSeq <= r.window.last() {
+			r.setOver(head.State.Ended())
+			return nil
+		}
+		if err := r.load(); err != nil {
+			return err
+		}
+	}
+	r.setOver(false)
+	return nil
+}
+
+func (r *room) setOver(over bool) {
+	if r.over != over { // only this goroutine writes it
+		r.update(func() bool {
+			r.over = over
+			return true
+		})
+	}
+}
+
+// update changes the room and wakes its viewers when change reports news.
+func (r *room) update(change func() bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if change() {
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
+}
+
+// news is what a viewer lacks.
+type news struct {
+	chunks  [][]byte
+	seq     int64
+	delta   int64
+	behind  int64 // above 0: entries below this number must be read from the log
+	over    bool
+	changed <-chan struct{}
+}
+
+// since returns what comes after an entry and a delta.
+func (r *room) since(seq, delta int64) news {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := news{seq: r.window.last(), delta: r.deltas.next - 1, changed: r.changed}
+	entries, held := r.window.after(seq)
+	if !held {
+		n.behind = r.window.first
+		return n
+	}
+	if len(entries) > 0 {
+		n.chunks = append(n.chunks, entries)
+	}
+	if d := r.deltas.after(delta); len(d) > 0 {
+		n.chunks = append(n.chunks, d)
+	}
+	n.over = r.over && seq >= r.window.last()
+	return n
+}
+
+// checkAfter refuses a position the session has not reached. The room may lag behind the log.
+func (r *room) checkAfter(ctx context.Context, after int64) error {
+	r.mu.RLock()
+	last := r.window.last()
+	r.mu.RUnlock()
+	if after <= last {
+		return nil
+	}
+	head, err := r.svc.cfg.Log.Head(ctx, r.runID)
+	if err != nil {
+		return err
+	}
+	if after > head.LastSeq {
+		return api.Invalid("after", "is %d, but the session has %d entries", after, head.LastSeq)
+	}
+	return nil
+}
