@@ -20,8 +20,8 @@ const (
 	retryLoad = 500 * time.Millisecond
 )
 
-// room is one watched run. Its goroutine alone reads the bus and the log and writes the members below mu;
-// viewers take slices of what it encoded.
+// room is one watched run. Its goroutine alone reads the bus and the log and writes the members below
+// mu, which it therefore reads without the lock; viewers take slices of what it encoded.
 type room struct {
 	svc     *Service
 	runID   string
@@ -30,6 +30,7 @@ type room struct {
 	viewers int           // guarded by Service.mu
 	ready   chan struct{} // closed when the room is open, or failed is set
 	failed  error
+	poke    chan struct{} // asks the room to look now
 
 	mu      sync.RWMutex
 	window  window
@@ -42,7 +43,7 @@ type room struct {
 func newRoom(s *Service, runID string) *room {
 	r := &room{
 		svc: s, runID: runID, ready: make(chan struct{}), changed: make(chan struct{}),
-		window: window{limit: s.cfg.WindowBytes, first: 1}, deltas: newFragments(s.cfg.DeltaBytes),
+		poke: make(chan struct{}, 1), window: window{limit: s.cfg.WindowBytes, first: 1}, deltas: newFragments(s.cfg.DeltaBytes),
 	}
 	r.ctx, r.stop = context.WithCancel(s.ctx)
 	return r
@@ -77,9 +78,10 @@ func (r *room) run() {
 			if err = r.take(s, signals); err != nil {
 				look.Reset(r.pause(err))
 			}
+		case <-r.poke:
+			look.Reset(r.pause(r.refresh()))
 		case <-look.C:
-			err = r.refresh()
-			look.Reset(r.pause(err))
+			look.Reset(r.pause(r.refresh()))
 		}
 	}
 }
@@ -260,6 +262,12 @@ func (r *room) setOver(over bool) {
 			return true
 		})
 	}
+}
+
+func (r *room) isOver() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.over
 }
 
 // update changes the room and wakes its viewers when change reports news.

@@ -19,7 +19,7 @@ type Item struct {
 	Delta *api.Delta
 }
 
-// Config says what a Service works with. Store, Bus, Logger and Encode are required.
+// Config says what a Service works with. Log, Bus, Logger and Encode are required.
 type Config struct {
 	Log    Log
 	Bus    Bus
@@ -110,6 +110,7 @@ func (s *Service) Follow(ctx context.Context, runID string, after int64) (*Viewe
 		v.Close()
 		return nil, err
 	}
+	v.doubt = r.isOver()
 	return v, nil
 }
 

@@ -13,6 +13,9 @@ type Viewer struct {
 	room  *room
 	seq   int64 // last entry handed out
 	delta int64 // last delta handed out
+	// doubt is set for a viewer that found the session over when it came: the run may have been set
+	// going again before, and the room not have heard of it.
+	doubt bool
 	once  sync.Once
 }
 
@@ -31,7 +34,9 @@ func (v *Viewer) Next(ctx context.Context) ([][]byte, error) {
 			v.seq, v.delta = max(v.seq, n.seq), n.delta
 			return n.chunks, nil
 		case n.over:
-			return nil, io.EOF
+			if err := v.over(ctx); err != nil {
+				return nil, err
+			}
 		}
 		select {
 		case <-n.changed:
@@ -41,6 +46,26 @@ func (v *Viewer) Next(ctx context.Context) ([][]byte, error) {
 			return nil, ErrClosed
 		}
 	}
+}
+
+// over returns io.EOF when the session really is over; else it makes the room look.
+func (v *Viewer) over(ctx context.Context) error {
+	if !v.doubt {
+		return io.EOF
+	}
+	v.doubt = false
+	head, err := v.room.svc.cfg.Log.Head(ctx, v.room.runID)
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	if head.State.Ended() && head.LastSeq <= v.seq {
+		return io.EOF
+	}
+	select {
+	case v.room.poke <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // Seq is the number of the last entry handed out.
