@@ -146,7 +146,6 @@ CREATE TABLE executions (
     UNIQUE (run_id, number)
 );
 CREATE INDEX executions_live ON executions (lease_until) WHERE ended_at = 0;
-CREATE INDEX executions_worker ON executions (worker) WHERE ended_at = 0;
 
 CREATE TABLE entries (
     run_id     TEXT NOT NULL,

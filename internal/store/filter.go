@@ -1,0 +1,128 @@
+package store
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/run"
+)
+
+// clause collects the conditions of a WHERE and their arguments.
+type clause struct {
+	conditions []string
+	args       []any
+}
+
+// arg adds an argument and returns its placeholder.
+func (c *clause) arg(v any) string {
+	c.args = append(c.args, v)
+	return "$" + strconv.Itoa(len(c.args))
+}
+
+// where adds a condition; empty ones are left out.
+func (c *clause) where(condition string) {
+	if condition != "" {
+		c.conditions = append(c.conditions, condition)
+	}
+}
+
+// equal adds "column = value" unless value is empty.
+func (c *clause) equal(column, value string) {
+	if value != "" {
+		c.where(column + " = " + c.arg(value))
+	}
+}
+
+// with is a copy that can grow by itself.
+func (c clause) with() clause {
+	return clause{slices.Clip(c.conditions), slices.Clip(c.args)}
+}
+
+func (c clause) String() string { return strings.Join(c.conditions, " AND ") }
+
+// filterOf translates the filters of a query, all but its text, into conditions on runs r. ok is
+// false when the query can match nothing because nobody's runs may be seen.
+func filterOf(q run.Query) (c clause, ok bool) {
+	visible := c.owners("r.", q.TeamUIDs, q.OwnerUID)
+	if visible == "" {
+		return c, false
+	}
+	c.where(visible)
+	if len(q.States) > 0 {
+		states := make([]string, len(q.States))
+		for i, s := range q.States {
+			states[i] = c.arg(string(s))
+		}
+		c.where("r.state IN (" + strings.Join(states, ", ") + ")")
+	}
+	c.equal("r.source", string(q.Source))
+	c.equal("r.location", string(q.Location))
+	c.equal("r.config_name", q.Name)
+	c.equal("r.model_id", q.ModelID)
+	c.equal("r.creator_uid", q.Creator)
+	c.equal("r.executor_uid", q.Executor)
+	if q.EnvironmentID == run.EmptyEnvironment {
+		c.where("r.environment_id = ''")
+	} else {
+		c.equal("r.environment_id", q.EnvironmentID)
+	}
+	c.equal("r.skill", q.Skill)
+	c.equal("r.schedule_id", q.ScheduleID)
+	c.times(q)
+	c.related(q)
+	return c, true
+}
+
+// times adds the bounds on times. After and before exclude the moment itself.
+func (c *clause) times(q run.Query) {
+	if !q.CreatedAfter.IsZero() {
+		c.where("r.created_at > " + c.arg(micros(q.CreatedAfter)))
+	}
+	if !q.CreatedBefore.IsZero() {
+		c.where("r.created_at < " + c.arg(micros(q.CreatedBefore)))
+	}
+	if !q.UpdatedAfter.IsZero() {
+		c.where("r.updated_at > " + c.arg(micros(q.UpdatedAfter)))
+	}
+}
+
+// related adds the conditions on rows of other tables.
+func (c *clause) related(q run.Query) {
+	if q.ArtifactType != "" {
+		c.where("EXISTS (SELECT 1 FROM artifacts a WHERE a.type = " + c.arg(string(q.ArtifactType)) + " AND a.run_id = r.id)")
+	}
+	for _, key := range slices.Sorted(maps.Keys(q.Metadata)) {
+		c.where("EXISTS (SELECT 1 FROM run_metadata m WHERE m.key = " + c.arg(key) +
+			" AND m.value = " + c.arg(q.Metadata[key]) + " AND m.run_id = r.id)")
+	}
+	if q.ConversationID != "" {
+		// A run's conversation is its own, found by the id, or another's, found by the partial index.
+		id := c.arg(q.ConversationID)
+		c.where("r.id IN (SELECT id FROM runs WHERE id = " + id + " AND conversation_id = " + id +
+			" UNION SELECT id FROM runs WHERE conversation_id <> id AND conversation_id = " + id + ")")
+	}
+	if q.AncestorID != "" {
+		// UNION, not UNION ALL: a cycle, which should not exist, ends here instead of never.
+		c.where(`r.id IN (WITH RECURSIVE tree (id) AS (
+			SELECT id FROM runs WHERE parent_id <> '' AND parent_id = ` + c.arg(q.AncestorID) + `
+			UNION SELECT d.id FROM tree t JOIN runs d ON d.parent_id = t.id AND d.parent_id <> '')
+			SELECT id FROM tree)`)
+	}
+}
+
+// sortKey names the column runs are sorted by.
+func sortKey(s api.RunSort) string {
+	switch s {
+	case api.RunSortCreatedAt:
+		return "r.created_at"
+	case api.RunSortTitle:
+		return "r.title"
+	case api.RunSortAgent:
+		return "r.skill"
+	default:
+		return "r.updated_at"
+	}
+}

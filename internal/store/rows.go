@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// querier runs fixed reads, inside a transaction or on the pool.
+type querier func(query string, args ...any) (*sql.Rows, error)
+
+// on is the pool's querier for one request.
+func (db *DB) on(ctx context.Context) querier {
+	return func(query string, args ...any) (*sql.Rows, error) { return db.query(ctx, query, args...) }
+}
+
+// scanner is a row to be read.
+type scanner interface{ Scan(dest ...any) error }
+
+// all reads every row of a query's result with scan.
+func all[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) ([]T, error) {
+	return func(rows *sql.Rows, err error) (list []T, e error) {
+		if err != nil {
+			return nil, err
+		}
+		defer func() { e = errors.Join(e, rows.Close()) }()
+		for rows.Next() {
+			item, err := scan(rows)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, item)
+		}
+		return list, rows.Err()
+	}
+}
+
+// one reads the first row of a query's result with scan; sql.ErrNoRows when there is none.
+func one[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) (T, error) {
+	return func(rows *sql.Rows, err error) (item T, e error) {
+		if err != nil {
+			return item, err
+		}
+		defer func() { e = errors.Join(e, rows.Close()) }()
+		if !rows.Next() {
+			if err := rows.Err(); err != nil {
+				return item, err
+			}
+			return item, sql.ErrNoRows
+		}
+		return scan(rows)
+	}
+}
+
+// value reads a single column.
+func value[T any](row scanner) (v T, err error) {
+	err = row.Scan(&v)
+	return v, err
+}
+
+// Statements are cached by their text, so rows are inserted in chunks of a few sizes only.
+const largestChunk = 64
+
+// insert is an INSERT into one table that can take several rows at once.
+type insert struct {
+	width int
+	texts map[int]string // by rows in the chunk: 1, 4, 16, 64
+}
+
+func newInsert(table string, columns ...string) insert {
+	in := insert{width: len(columns), texts: map[int]string{}}
+	for size := 1; size <= largestChunk; size *= 4 {
+		var b strings.Builder
+		fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
+		for i := range size {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString("(" + placeholders(i*in.width+1, in.width) + ")")
+		}
+		in.texts[size] = b.String()
+	}
+	return in
+}
+
+// rows inserts rows, each a value per column, in order.
+func (in insert) rows(exec func(query string, args ...any) error, rows [][]any) error {
+	for size := largestChunk; size > 0; size /= 4 {
+		for ; len(rows) >= size; rows = rows[size:] {
+			args := rows[0]
+			if size > 1 {
+				args = slices.Concat(rows[:size]...)
+			}
+			if err := exec(in.texts[size], args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// into inserts through a transaction.
+func (in insert) into(tx *Tx, rows ...[]any) error {
+	return in.rows(func(query string, args ...any) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	}, rows)
+}
+
+// placeholders writes "$first, …" for n arguments.
+func placeholders(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(first + i))
+	}
+	return b.String()
+}
+
+// micros is a time as stored: 0 for the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// fromMicros is the inverse of micros.
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// flag is a bool as stored.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// encode writes v as JSON. Only a value that cannot be JSON at all fails.
+func encode(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode %T: %w", v, err)
+	}
+	return string(b), nil
+}
+
+// decode reads what encode wrote; empty text leaves the zero value.
+func decode(text string, v any) error {
+	if text == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("decode %T: %w", v, err)
+	}
+	return nil
+}
+
+// chunkOfIDs bounds how many ids one statement names.
+const chunkOfIDs = 500
+
+// chunksOf yields ids as arguments of statements, a bounded number at a time.
+func chunksOf(ids []string) iter.Seq[[]any] {
+	return func(yield func([]any) bool) {
+		for chunk := range slices.Chunk(ids, chunkOfIDs) {
+			args := make([]any, len(chunk))
+			for i, id := range chunk {
+				args[i] = id
+			}
+			if !yield(args) {
+				return
+			}
+		}
+	}
+}

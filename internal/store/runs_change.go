@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/cadrehq/cadre/internal/run"
+)
+
+// Change locks a run, shows it to decide and stores the decision.
+func (s Runs) Change(ctx context.Context, runID string, decide func(run.Current) (run.Change, error)) (run.Changed, error) {
+	var changed run.Changed
+	err := s.db.Write(ctx, runID, func(tx *Tx) error {
+		current, lastCommand, err := currentRun(tx, runID)
+		if err != nil {
+			return err
+		}
+		change, err := decide(current)
+		if err != nil {
+			return err
+		}
+		c := changing{tx: tx, now: s.db.now(), current: current, change: change, lastCommand: lastCommand}
+		changed, err = c.store()
+		if err == nil && tx.wrote > 0 {
+			tx.Notify(run.NoticeOf(change, changed))
+		}
+		return err
+	})
+	if err != nil {
+		return run.Changed{}, err
+	}
+	return changed, nil
+}
+
+// currentRun locks and reads what a decision is made from.
+func currentRun(tx *Tx, runID string) (current run.Current, lastCommand int64, err error) {
+	r, err := getRun(tx.Query, runID, tx.forUpdate("r"))
+	if err != nil {
+		return current, 0, err
+	}
+	current.Run = r.Run
+	if current.Execution, err = latestExecution(tx.Query, r.Run); err != nil {
+		return current, 0, err
+	}
+	if r.lastCommand > 0 {
+		if current.Commands, err = pendingCommands(tx.Query, runID); err != nil {
+			return current, 0, err
+		}
+	}
+	current.Requests, err = openRequests(tx.Query, runID)
+	return current, r.lastCommand, err
+}
+
+// changing stores one decision.
+type changing struct {
+	tx          *Tx
+	now         time.Time
+	current     run.Current
+	change      run.Change
+	lastCommand int64
+}
+
+func (c *changing) store() (run.Changed, error) {
+	was := c.current.Run
+	next := was
+	if c.change.Run != nil {
+		next = *c.change.Run
+	}
+	next.LastSeq = was.LastSeq + int64(len(c.change.Entries))
+	done := run.Changed{Run: next, Execution: c.current.Execution, FirstSeq: was.LastSeq, LastSeq: next.LastSeq}
+	if len(c.change.Entries) > 0 {
+		done.FirstSeq++
+	}
+	if x := c.change.Execution; x != nil {
+		stored := *x
+		done.Execution = &stored
+	}
+	for _, step := range []func() error{c.commands, c.entries, c.requests, c.artifacts, c.execution} {
+		if err := step(); err != nil {
+			return done, err
+		}
+	}
+	for _, e := range c.change.Events {
+		c.tx.Emit(eventOf(e, next))
+	}
+	return done, c.run(was, next)
+}
+
+func (c *changing) entries() error {
+	return insertEntries.into(c.tx,
+		entryRows(c.current.Run.ID, c.current.Run.LastSeq, c.change.By, c.change.Entries, c.now)...)
+}
+
+func (c *changing) execution() error {
+	if c.change.Execution == nil {
+		return nil
+	}
+	return putExecution(c.tx, *c.change.Execution, c.current.Execution)
+}
+
+// run writes the run's row, as little of it as changed: an append touches no index.
+func (c *changing) run(was, next run.Run) error {
+	id := was.ID
+	if head(was) != head(next) {
+		if _, err := c.tx.Exec(`UPDATE runs SET title = $1, host = $2, session_id = $3, conversation_id = $4
+			WHERE id = $5`, next.Title, next.Host, next.SessionID, next.ConversationID, id); err != nil {
+			return err
+		}
+	}
+	if state(was) == state(next) {
+		if next.LastSeq == was.LastSeq && len(c.change.Commands) == 0 {
+			return nil
+		}
+		_, err := c.tx.Exec("UPDATE runs SET last_seq = $1, last_command = $2 WHERE id = $3",
+			next.LastSeq, c.lastCommand, id)
+		return err
+	}
+	_, err := c.tx.Exec(`UPDATE runs SET state = $1, message = $2, error_code = $3, retryable = $4,
+		waiting_code = $5, waiting_message = $6, waiting_since = $7, updated_at = $8, queued_at = $9,
+		started_at = $10, ended_at = $11, active_us = $12, active_at = $13, execution = $14, live = $15,
+		attempts = $16, last_seq = $17, last_command = $18 WHERE id = $19`,
+		string(next.State), next.Message, string(next.ErrorCode), flag(next.Retryable),
+		string(next.Waiting.Code), next.Waiting.Message, micros(next.Waiting.Since), micros(next.UpdatedAt),
+		micros(next.QueuedAt), micros(next.StartedAt), micros(next.EndedAt), next.Active.Microseconds(),
+		micros(next.ActiveAt), next.Execution, flag(next.Live), next.Attempts, next.LastSeq, c.lastCommand, id)
+	return err
+}
+
+// runHead is what rarely changes of a run.
+type runHead struct{ title, host, session, conversation string }
+
+func head(r run.Run) runHead { return runHead{r.Title, r.Host, r.SessionID, r.ConversationID} }
+
+// runState is what a move changes of a run, as stored.
+type runState struct {
+	state, message, code, waiting, waitingMessage                         string
+	retryable, live                                                       bool
+	since, updated, queued, started, ended, active, activeAt, exec, tries int64
+}
+
+func state(r run.Run) runState {
+	return runState{
+		state: string(r.State), message: r.Message, code: string(r.ErrorCode),
+		waiting: string(r.Waiting.Code), waitingMessage: r.Waiting.Message,
+		retryable: r.Retryable, live: r.Live,
+		since: micros(r.Waiting.Since), updated: micros(r.UpdatedAt), queued: micros(r.QueuedAt),
+		started: micros(r.StartedAt), ended: micros(r.EndedAt), active: r.Active.Microseconds(),
+		activeAt: micros(r.ActiveAt), exec: int64(r.Execution), tries: int64(r.Attempts),
+	}
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/run"
+)
+
+var insertMetadata = newInsert("run_metadata", "run_id", "key", "value")
+
+var insertEntries = newInsert("entries", "run_id", "seq", "type", "created_at", "execution", "data")
+
+// Insert stores a new run. An id that exists is a conflict.
+func (s Runs) Insert(ctx context.Context, n run.New) error {
+	// Everything is encoded here, on the caller's goroutine: the writer only executes.
+	n.Run.LastSeq = int64(len(n.Entries))
+	runRow := runValues(n.Run)
+	spec, err := specValues(n.Run)
+	if err != nil {
+		return err
+	}
+	entries := entryRows(n.Run.ID, 0, executionOf(n), n.Entries, s.db.now())
+	metadata := make([][]any, 0, len(n.Run.Metadata))
+	for _, key := range slices.Sorted(maps.Keys(n.Run.Metadata)) {
+		metadata = append(metadata, []any{n.Run.ID, key, n.Run.Metadata[key]})
+	}
+	event := eventOf(n.Event, n.Run)
+	notice := run.NoticeOfNew(n, n.Run.LastSeq)
+	return s.db.Write(ctx, n.Run.ID, func(tx *Tx) error {
+		if err := insertRuns.into(tx, runRow); err != nil {
+			return err
+		}
+		if err := insertSpecs.into(tx, spec); err != nil {
+			return err
+		}
+		if err := insertEntries.into(tx, entries...); err != nil {
+			return err
+		}
+		if err := insertMetadata.into(tx, metadata...); err != nil {
+			return err
+		}
+		if n.Execution != nil {
+			if err := insertExecutions.into(tx, executionValues(*n.Execution)); err != nil {
+				return err
+			}
+		}
+		tx.Emit(event)
+		tx.Notify(notice)
+		return nil
+	})
+}
+
+func executionOf(n run.New) int {
+	if n.Execution == nil {
+		return 0
+	}
+	return n.Execution.Number
+}
+
+// entryRows numbers entries after last. An entry without a time gets now.
+func entryRows(runID string, last int64, execution int, entries []api.NewEntry, now time.Time) [][]any {
+	rows := make([][]any, len(entries))
+	for i, e := range entries {
+		at := e.CreatedAt
+		if at.IsZero() {
+			at = now
+		}
+		rows[i] = []any{runID, last + int64(i) + 1, string(e.Type), micros(at), execution, string(e.Data)}
+	}
+	return rows
+}
+
+// eventOf fills in what every event of a run has.
+func eventOf(e run.Event, r run.Run) run.Event {
+	if e.RunID == "" {
+		e.RunID = r.ID
+	}
+	if e.TeamUID == "" {
+		e.TeamUID = r.TeamUID
+	}
+	return e
+}

@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/session"
+)
+
+// Sessions reads the entries of runs: session.Log.
+type Sessions struct{ db *DB }
+
+// NewSessions reads sessions from db.
+func NewSessions(db *DB) Sessions { return Sessions{db} }
+
+var _ session.Log = Sessions{}
+
+// Entries returns at most limit entries with seq > after, in order.
+func (s Sessions) Entries(ctx context.Context, runID string, after int64, limit int) ([]api.Entry, error) {
+	list, err := all(scanEntry)(s.db.query(ctx, `SELECT seq, type, created_at, execution, data FROM entries
+		WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`, runID, after, limit))
+	return list, public("read entries", err)
+}
+
+func scanEntry(row scanner) (e api.Entry, err error) {
+	var created int64
+	var data string
+	err = row.Scan(&e.Seq, &e.Type, &created, &e.Execution, &data)
+	e.CreatedAt, e.Data = fromMicros(created), json.RawMessage(data)
+	return e, err
+}
+
+// Head returns where a session stands.
+func (s Sessions) Head(ctx context.Context, runID string) (session.Head, error) {
+	h, err := one(scanHead)(s.db.query(ctx, "SELECT last_seq, state, live FROM runs WHERE id = $1", runID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return h, api.NotFound("run", runID)
+	}
+	return h, public("read session head", err)
+}
+
+func scanHead(row scanner) (h session.Head, err error) {
+	var live int64
+	err = row.Scan(&h.LastSeq, &h.State, &live)
+	h.Live = live != 0
+	return h, err
+}

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// walHard is the size of the write-ahead log, in pages of 4 KiB, at which the writer itself copies
+// what is left of it, so that it can start over. Usually the checkpointer was there before.
+const walHard = 16_000
+
+// openSQLite opens the file with one connection that writes and a pool that only reads.
+func (db *DB) openSQLite(ctx context.Context, path string) error {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if db.writes, err = sql.Open("sqlite", sqliteDSN(abs, false)); err != nil {
+		return err
+	}
+	db.writes.SetMaxOpenConns(1)
+	if err := db.migrate(ctx, db.writes); err != nil {
+		return err
+	}
+	if db.reads, err = sql.Open("sqlite", sqliteDSN(abs, true)); err != nil {
+		return err
+	}
+	db.reads.SetMaxOpenConns(db.opts.Readers)
+	db.reads.SetMaxIdleConns(db.opts.Readers)
+	db.reads.SetConnMaxIdleTime(5 * time.Minute)
+	db.writers = []*writer{newWriter(db, &sqliteLink{pool: db.writes})}
+	return nil
+}
+
+// sqliteDSN writes a path as the driver's URI with the settings every connection has.
+func sqliteDSN(path string, readOnly bool) string {
+	pragmas := []string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(0)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", walHard), "journal_size_limit(67108864)",
+		"temp_store(MEMORY)",
+	}
+	if readOnly {
+		pragmas = append(pragmas, "query_only(1)")
+	}
+	q := url.Values{"_pragma": pragmas}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// sqliteLink is the one writing connection, with its prepared statements.
+type sqliteLink struct {
+	pool  *sql.DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (l *sqliteLink) begin(ctx context.Context) error {
+	if l.conn == nil {
+		conn, err := l.pool.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		l.conn, l.stmts = conn, map[string]*sql.Stmt{}
+	}
+	_, err := l.exec(ctx, "BEGIN IMMEDIATE")
+	return err
+}
+
+func (l *sqliteLink) commit(ctx context.Context) error {
+	_, err := l.exec(ctx, "COMMIT")
+	return err
+}
+
+// rollback also answers a failed commit. SQLite may have rolled back by itself (full disk), so an
+// error here says nothing; whatever is wrong with the connection goes with it.
+func (l *sqliteLink) rollback(ctx context.Context) {
+	if _, err := l.exec(ctx, "ROLLBACK"); err != nil {
+		l.close()
+	}
+}
+
+func (l *sqliteLink) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := l.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := l.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	l.stmts[query] = s
+	return s, nil
+}
+
+func (l *sqliteLink) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := l.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (l *sqliteLink) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := l.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// close lets go of the connection; the next begin takes a fresh one. Errors are of no use: the
+// connection is either healthy, and closing succeeds, or broken, which is why it is closed.
+func (l *sqliteLink) close() {
+	if l.conn == nil {
+		return
+	}
+	for _, s := range l.stmts {
+		_ = s.Close()
+	}
+	_ = l.conn.Close()
+	l.conn, l.stmts = nil, nil
+}

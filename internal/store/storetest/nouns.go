@@ -1,0 +1,341 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/blob"
+	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/usage"
+)
+
+func testCommands(b *bundle) {
+	r := b.insert(nil)
+	author := api.UserProfile{Type: api.UserProfileTypeUser, Uid: "u"}
+	answer := &api.RunAnswer{Decision: api.AnswerDecisionAllow, AnsweredAt: noon, Choices: []string{"a"}}
+	_, err := b.runs.Change(b.ctx, r.ID, func(run.Current) (run.Change, error) {
+		return run.Change{Commands: []run.Command{
+			{Kind: api.CommandKindFollowUp, Text: "more", Mode: api.RunModePlan, Author: author, CreatedAt: noon},
+			{Kind: api.CommandKindAnswer, RequestID: "q1", Answer: answer, CreatedAt: noon},
+		}}, nil
+	})
+	b.ok(err)
+	want := []run.Command{
+		{ID: 1, RunID: r.ID, Kind: api.CommandKindFollowUp, Text: "more", Mode: api.RunModePlan, Author: author, CreatedAt: noon},
+		{ID: 2, RunID: r.ID, Kind: api.CommandKindAnswer, RequestID: "q1", Answer: answer, CreatedAt: noon},
+	}
+	got, err := b.runs.Commands(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "commands", got, want)
+
+	_, err = b.runs.Change(b.ctx, r.ID, func(c run.Current) (run.Change, error) {
+		same(b, "current commands", c.Commands, want)
+		return run.Change{Consumed: []int64{1}, Commands: []run.Command{{Kind: api.CommandKindInterrupt}}}, nil
+	})
+	b.ok(err)
+	got, err = b.runs.Commands(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "commands left", []int64{got[0].ID, got[1].ID}, []int64{2, 3})
+	if got[1].CreatedAt.IsZero() {
+		b.Fatal("a command without a time did not get the store's")
+	}
+}
+
+func testRequests(b *bundle) {
+	r := b.insert(nil)
+	ask := func(id, prompt string, seq int64) run.Request {
+		return run.Request{Request: api.Request{ID: id, Kind: api.RequestKindQuestion, Prompt: prompt, Options: []string{"a"}},
+			RunID: r.ID, Seq: seq, CreatedAt: noon}
+	}
+	first, second := ask("q1", "one?", 2), ask("q2", "two?", 3)
+	_, err := b.runs.Change(b.ctx, r.ID, func(run.Current) (run.Change, error) {
+		return run.Change{Requests: []run.Request{second, first}}, nil
+	})
+	b.ok(err)
+	answered := first
+	answered.Answer = &api.RunAnswer{Text: "yes", AnsweredAt: noon}
+	again := ask("q2", "two, really?", 5)
+	_, err = b.runs.Change(b.ctx, r.ID, func(c run.Current) (run.Change, error) {
+		same(b, "open requests", c.Requests, []run.Request{first, second})
+		return run.Change{Answered: []run.Request{answered}, Requests: []run.Request{again}}, nil
+	})
+	b.ok(err)
+	got, err := b.runs.Requests(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "requests", got, []run.Request{answered, again})
+	_, err = b.runs.Change(b.ctx, r.ID, func(c run.Current) (run.Change, error) {
+		same(b, "still open", c.Requests, []run.Request{again})
+		return run.Change{}, nil
+	})
+	b.ok(err)
+}
+
+func testArtifacts(b *bundle) {
+	one, two, none := b.insert(nil), b.insert(nil), b.insert(nil)
+	put := func(r run.Run, kind api.ArtifactType, at time.Time) run.Artifact {
+		a := run.Artifact{UID: newID(), RunID: r.ID, Type: kind, CreatedAt: at, BlobID: "blob",
+			Data: api.ArtifactData{Title: "t", SizeBytes: 5, Metadata: raw(`{"k":1}`)}}
+		_, err := b.runs.Change(b.ctx, r.ID, func(run.Current) (run.Change, error) {
+			return run.Change{Artifacts: []run.Artifact{a}}, nil
+		})
+		b.ok(err)
+		return a
+	}
+	late := put(one, api.ArtifactTypeFILE, noon.Add(time.Hour))
+	early := put(one, api.ArtifactTypePLAN, noon)
+	other := put(two, api.ArtifactTypePULLREQUEST, noon)
+
+	got, err := b.runs.Artifacts(b.ctx, one.ID, two.ID, none.ID)
+	b.ok(err)
+	same(b, "artifacts", got, map[string][]run.Artifact{one.ID: {early, late}, two.ID: {other}})
+	got, err = b.runs.Artifacts(b.ctx)
+	b.ok(err)
+	same(b, "artifacts of nothing", len(got), 0)
+	a, err := b.runs.Artifact(b.ctx, late.UID)
+	b.ok(err)
+	same(b, "artifact", a, late)
+}
+
+func testChildren(b *bundle) {
+	parent, lonely := b.insert(nil), b.insert(nil)
+	var want []string
+	for i := range 3 {
+		c := b.insert(func(n *run.New) {
+			n.Run.ParentID, n.Run.CreatedAt = parent.ID, noon.Add(-time.Duration(i)*time.Minute)
+		})
+		want = append([]string{c.ID}, want...)
+	}
+	got, err := b.runs.Children(b.ctx, parent.ID, lonely.ID)
+	b.ok(err)
+	same(b, "children", got, map[string][]string{parent.ID: want})
+}
+
+func testWorking(b *bundle) {
+	for i, state := range api.AllRunStates {
+		for _, location := range []api.RunExecutionLocation{api.RunExecutionLocationREMOTE, api.RunExecutionLocationLOCAL} {
+			b.insert(func(n *run.New) {
+				n.Run.State, n.Run.Live, n.Run.Location = state, i > 0, location
+			})
+		}
+	}
+	b.insert(func(n *run.New) { n.Run.State, n.Run.Live, n.Run.TeamUID = api.RunStatePENDING, true, blue.UID })
+	for atMost, want := range map[int]int{0: 3, 2: 2, 5: 3} {
+		n, err := b.runs.Working(b.ctx, red.UID, atMost)
+		b.ok(err)
+		same(b, "working", n, want)
+	}
+}
+
+func testEntries(b *bundle) {
+	r := b.insert(nil)
+	var entries []api.NewEntry
+	for range 150 { // more than one chunk of every size
+		entries = append(entries, note("x"))
+	}
+	done, err := b.runs.Change(b.ctx, r.ID, func(run.Current) (run.Change, error) {
+		return run.Change{Entries: entries, By: 4}, nil
+	})
+	b.ok(err)
+	same(b, "numbers", []int64{done.FirstSeq, done.LastSeq}, []int64{2, 151})
+	page, err := b.sessions.Entries(b.ctx, r.ID, 100, 20)
+	b.ok(err)
+	for i, e := range page {
+		same(b, "number", e.Seq, int64(101+i))
+		same(b, "execution", e.Execution, 4)
+	}
+	same(b, "page", len(page), 20)
+	head, err := b.sessions.Head(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "head", head.LastSeq, 151)
+	same(b, "state", head.State, api.RunStateQUEUED)
+}
+
+func testLedger(b *bundle) {
+	r := b.insert(nil)
+	call := usage.Call{ID: newID(), RunID: r.ID, ExecutionID: "x1", Execution: 1, TeamUID: red.UID, Provider: "anthropic",
+		ModelID: "m", Tokens: usage.Tokens{Input: 10, Output: 20, CacheRead: 30, CacheWrite: 40},
+		Cost:   usage.Cost{Input: 0.1, Output: 0.2, CacheRead: 0.3, CacheWrite: 0.4},
+		Priced: true, StartedAt: noon, Duration: 1500 * time.Millisecond, Status: 200}
+	unpriced := usage.Call{ID: newID(), RunID: r.ID, TeamUID: red.UID, Provider: "local", ModelID: "x",
+		Tokens: usage.Tokens{Input: 1}, StartedAt: noon.Add(time.Second), Status: 529, Error: "overloaded"}
+	for _, c := range []usage.Call{call, unpriced, call, call} {
+		b.ok(b.ledger.Record(b.ctx, c))
+	}
+	got, err := b.runs.Get(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "totals", got.Usage, run.Totals{InputTokens: 11, OutputTokens: 20, CacheReadTokens: 30, CacheWriteTokens: 40,
+		InputUSD: 0.1, OutputUSD: 0.2, CacheReadUSD: 0.3, CacheWriteUSD: 0.4, Unpriced: 1})
+	calls, err := b.ledger.Calls(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "calls", calls, []usage.Call{call, unpriced})
+
+	b.change(r.ID, func(r *run.Run) { r.State, r.Usage = api.RunStateFAILED, run.Totals{} })
+	after, err := b.runs.Get(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "totals after a move", after.Usage, got.Usage)
+	lost := call
+	lost.ID, lost.RunID = newID(), newID()
+	b.code(b.ledger.Record(b.ctx, lost), api.PlatformErrorCodeResourceNotFound)
+}
+
+func testLedgerConcurrent(b *bundle) {
+	r := b.insert(nil)
+	each(clients, func(i int) {
+		c := usage.Call{ID: "call-" + string(rune('a'+i%32)), RunID: r.ID, Tokens: usage.Tokens{Input: 1}, Priced: true}
+		if err := b.ledger.Record(b.ctx, c); err != nil {
+			b.Error(err)
+		}
+	})
+	got, err := b.runs.Get(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "each call counted once", got.Usage.InputTokens, 32)
+}
+
+func testEnvironments(b *bundle) {
+	put := func(uid string, owner identity.Owner, at time.Time) catalog.Environment {
+		e := catalog.Environment{UID: uid, Owner: owner, Creator: api.UserProfile{Uid: "c"}, Editor: api.UserProfile{Uid: "e"},
+			Config:    api.CloudEnvironmentConfig{Name: uid, SetupCommands: []string{"make"}},
+			CreatedAt: at, UpdatedAt: at}
+		b.ok(b.environments.Put(b.ctx, e))
+		return e
+	}
+	first, second := put("e1", red, noon), put("e2", red, noon.Add(time.Second))
+	mine, foreign := put("e3", ann, noon.Add(2*time.Second)), put("e4", blue, noon)
+	list := func(teams []string, user string, want ...catalog.Environment) {
+		b.Helper()
+		got, err := b.environments.List(b.ctx, teams, user)
+		b.ok(err)
+		same(b, "environments", got, want)
+	}
+	list([]string{red.UID}, ann.UID, mine, second, first)
+	list([]string{red.UID, blue.UID}, "", second, first, foreign)
+	list(nil, "")
+	// A team's uid given as a person's finds nothing.
+	list(nil, red.UID)
+
+	edited := first
+	edited.Config.Name, edited.UpdatedAt, edited.Editor.Uid = "renamed", noon.Add(time.Hour), "other"
+	put2 := edited
+	put2.Creator.Uid, put2.CreatedAt = "nobody", noon.Add(time.Hour)
+	b.ok(b.environments.Put(b.ctx, put2))
+	got, err := b.environments.Get(b.ctx, "e1")
+	b.ok(err)
+	same(b, "environment", got, edited)
+
+	b.ok(b.environments.Delete(b.ctx, "e1"))
+	_, err = b.environments.Get(b.ctx, "e1")
+	b.code(err, api.PlatformErrorCodeResourceNotFound)
+	b.code(b.environments.Delete(b.ctx, "e1"), api.PlatformErrorCodeResourceNotFound)
+	list([]string{red.UID}, "", second)
+}
+
+func testEnvironmentLastRuns(b *bundle) {
+	in := func(env string, at time.Time) run.Run {
+		return b.insert(func(n *run.New) {
+			n.Run.Config.EnvironmentId, n.Run.CreatedAt, n.Run.StartedAt = env, at, at.Add(time.Second)
+		})
+	}
+	in("e1", noon)
+	last := in("e1", noon.Add(time.Minute))
+	in("", noon)
+	got, err := b.environments.LastRuns(b.ctx, []string{"e1", "e2", ""})
+	b.ok(err)
+	same(b, "last runs", got, map[string]api.EnvironmentLastTask{"e1": {Id: last.ID, Title: last.Title, State: last.State,
+		CreatedAt: last.CreatedAt, UpdatedAt: last.UpdatedAt, StartedAt: last.StartedAt}})
+}
+
+// admin is what Bootstrap gets.
+func admin(key string) (identity.Team, identity.User, identity.Key) {
+	hash := sha256.Sum256([]byte(key))
+	return identity.Team{UID: "t-" + key, Name: "Team", CreatedAt: noon},
+		identity.User{UID: "u-" + key, Name: "Admin", Email: "a@example.com", CreatedAt: noon},
+		identity.Key{UID: "k-" + key, Name: "first", Hash: hash[:], Suffix: "abcd", UserUID: "u-" + key,
+			TeamUID: "t-" + key, Role: identity.RoleAdmin, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}
+}
+
+func testBootstrap(b *bundle) {
+	results := make([]bool, 8)
+	each(len(results), func(i int) {
+		t, u, k := admin(string(rune('a' + i)))
+		var err error
+		if results[i], err = b.identity.Bootstrap(b.ctx, t, u, k); err != nil {
+			b.Error(err)
+		}
+	})
+	created := 0
+	for i, did := range results {
+		t, u, k := admin(string(rune('a' + i)))
+		key, user, team, err := b.identity.KeyByHash(b.ctx, k.Hash)
+		if !did {
+			b.code(err, api.PlatformErrorCodeResourceNotFound)
+			continue
+		}
+		created++
+		b.ok(err)
+		same(b, "key", key, k)
+		same(b, "user", user, u)
+		same(b, "team", team, t)
+	}
+	same(b, "bootstraps", created, 1)
+}
+
+func testKeys(b *bundle) {
+	t, u, k := admin("x")
+	_, err := b.identity.Bootstrap(b.ctx, t, u, k)
+	b.ok(err)
+	second := k
+	second.UID, second.Hash, second.Role = "k2", []byte{1, 2, 3}, identity.RoleViewer
+	b.ok(b.identity.PutKey(b.ctx, second))
+	second.RevokedAt = noon.Add(time.Minute)
+	b.ok(b.identity.PutKey(b.ctx, second))
+	got, _, _, err := b.identity.KeyByHash(b.ctx, second.Hash)
+	b.ok(err)
+	same(b, "replaced key", got, second)
+
+	clash := second
+	clash.UID = "k3"
+	b.code(b.identity.PutKey(b.ctx, clash), api.PlatformErrorCodeConflict)
+
+	b.ok(b.identity.Touch(b.ctx, map[string]time.Time{k.UID: noon.Add(time.Hour), "unknown": noon}))
+	b.ok(b.identity.Touch(b.ctx, map[string]time.Time{k.UID: noon})) // late: changes nothing
+	got, _, _, err = b.identity.KeyByHash(b.ctx, k.Hash)
+	b.ok(err)
+	same(b, "last used", got.LastUsedAt, noon.Add(time.Hour))
+}
+
+func testSecret(b *bundle) {
+	results := make([]string, 16)
+	each(len(results), func(i int) {
+		s, err := b.identity.Secret(b.ctx, "signing", []byte{byte(i), 0, 255})
+		if err != nil {
+			b.Error(err)
+		}
+		results[i] = string(s)
+	})
+	for _, s := range results {
+		same(b, "secret", s, results[0])
+	}
+	same(b, "length", len(results[0]), 3)
+}
+
+func testBlobs(b *bundle) {
+	put := func(id, runID string, at time.Time) blob.Meta {
+		m := blob.Meta{ID: id, RunID: runID, Kind: api.BlobKindOutput, Name: "out", MimeType: "text/plain", Size: 1 << 40, CreatedAt: at}
+		b.ok(b.blobs.Insert(b.ctx, m))
+		return m
+	}
+	late, early := put("b1", "r1", noon.Add(time.Second)), put("b2", "r1", noon)
+	put("b3", "", noon)
+	got, err := b.blobs.Get(b.ctx, "b1")
+	b.ok(err)
+	same(b, "blob", got, late)
+	list, err := b.blobs.ByRun(b.ctx, "r1")
+	b.ok(err)
+	same(b, "blobs", list, []blob.Meta{early, late})
+	_, err = b.blobs.Get(b.ctx, "b9")
+	b.code(err, api.PlatformErrorCodeResourceNotFound)
+	b.code(b.blobs.Insert(b.ctx, late), api.PlatformErrorCodeConflict)
+}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/cadrehq/cadre/internal/run"
+)
+
+// Tx is an operation's view of the transaction of its group. It is valid until the operation
+// returns and must not be used by another goroutine.
+type Tx struct {
+	group   *attempt
+	wrote   int   // statements that write
+	err     error // the first error of the engine
+	events  []run.Event
+	notices []run.Notice
+}
+
+// Exec runs a statement and returns how many rows it changed. Its text must be a constant: the
+// prepared statement is kept.
+func (tx *Tx) Exec(query string, args ...any) (int64, error) {
+	tx.wrote++
+	result, err := tx.group.w.link.exec(tx.group.ctx, query, args...)
+	if err != nil {
+		return 0, tx.note(err)
+	}
+	n, err := result.RowsAffected()
+	return n, tx.note(err)
+}
+
+// Query reads inside the transaction. The rows must be closed before the next statement.
+func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	rows, err := tx.group.w.link.query(tx.group.ctx, query, args...)
+	return rows, tx.note(err)
+}
+
+// Emit adds an event. It gets its number when the group commits.
+func (tx *Tx) Emit(e run.Event) { tx.events = append(tx.events, e) }
+
+// Notify adds a notice for Options.OnCommit.
+func (tx *Tx) Notify(n run.Notice) { tx.notices = append(tx.notices, n) }
+
+func (tx *Tx) note(err error) error {
+	if err != nil && tx.err == nil {
+		tx.err = err
+	}
+	return err
+}
+
+// forUpdate locks the rows a SELECT finds, of the table named or aliased by name. SQLite has one
+// writer and needs no such lock.
+func (tx *Tx) forUpdate(name string) string {
+	if tx.group.w.db.dialect == postgres {
+		return " FOR UPDATE OF " + name
+	}
+	return ""
+}
+
+// lockNames makes "create it unless it exists" safe between servers.
+func (tx *Tx) lockNames() error { return tx.group.lock(lockNames) }
+
+// lock holds an advisory lock until the transaction ends. SQLite's only writer needs none.
+func (g *attempt) lock(key int) error {
+	if g.w.db.dialect == sqlite {
+		return nil
+	}
+	_, err := g.w.link.exec(g.ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockClass, key)
+	return err
+}
