@@ -1,0 +1,140 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cadrehq/cadre/internal/gateway"
+	"github.com/cadrehq/cadre/internal/server/httpapi"
+	"github.com/cadrehq/cadre/internal/session"
+)
+
+// DefaultListen is where a server listens unless told otherwise: this machine only.
+const DefaultListen = "127.0.0.1:8787"
+
+// Config says how a server runs. The zero value with a DataDir is a whole server for one machine.
+// Every limit can be raised; zero takes the default.
+type Config struct {
+	// Listen is the TCP address to serve on. Port 0 takes a free one: see Server.URL. Default
+	// DefaultListen.
+	Listen string
+	// DataDir holds the database, the blobs and nothing else. Required unless DatabaseURL and BlobURL
+	// both say otherwise.
+	DataDir string
+	// DatabaseURL is "postgres://…" or "sqlite:/path". Default: cadre.db in DataDir.
+	DatabaseURL string
+	// NATSURL is an external NATS. Default: one in this process.
+	NATSURL string
+	// BlobURL says where blobs live. Default: blobs in DataDir.
+	BlobURL string
+	// PublicURL is the root under which people and sandboxes reach this server, without a slash at
+	// its end. Default: http:// and the address listened on.
+	PublicURL string
+	// Instance names this server among those that share a database and stays the same when it starts
+	// again. Default: the host's name.
+	Instance string
+
+	// BootstrapKey is the first admin's API key, used when the database has no user yet. Default: a
+	// generated one, see Server.BootstrapKey.
+	BootstrapKey string
+	// DefaultHost is the worker host of runs that name none. Default "local".
+	DefaultHost string
+	// SidecarImage holds the agent binary for backends that use images. May be empty.
+	SidecarImage string
+	// Models configures the model gateway: vendors' keys, the local endpoint, scripts, limits. Its
+	// Auth, Ledger and Log are set by the server.
+	Models gateway.Config
+
+	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
+	TeamLimit int
+	// MaxWaiting is how many messages may wait for one run. Default 100.
+	MaxWaiting int
+	// MaxDepth is how many ancestors a run may have. Default 1; negative allows none.
+	MaxDepth int
+	// Lease is how long an execution lives without a sign of life; renewed at a third of it. Default
+	// 18 s.
+	Lease time.Duration
+	// MaxActive is how long a run may work without a pause. Default 24 h; negative is without bound.
+	MaxActive time.Duration
+	// Idle is how long a sandbox stays for follow-ups. Default 10 min.
+	Idle time.Duration
+	// Limits bound requests, Entries what a runner may append.
+	Limits  httpapi.Limits
+	Entries session.Limits
+	// StopGrace is how long requests under way may take to finish when the server stops. Default 8 s.
+	StopGrace time.Duration
+
+	// Log receives everything. Default: slog.Default.
+	Log *slog.Logger
+}
+
+// WithDefaults fills what is zero.
+func (c Config) WithDefaults() Config {
+	orDefault(&c.Listen, DefaultListen)
+	if c.DataDir != "" {
+		if dir, err := filepath.Abs(c.DataDir); err == nil {
+			c.DataDir = dir
+		}
+		orDefault(&c.DatabaseURL, "sqlite:"+filepath.Join(c.DataDir, "cadre.db"))
+		orDefault(&c.BlobURL, "file://"+filepath.Join(c.DataDir, "blobs"))
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.Instance == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "server"
+		}
+		c.Instance = strings.ReplaceAll(host, "/", "-")
+	}
+	orDefault(&c.DefaultHost, "local")
+	orDefault(&c.Lease, 18*time.Second)
+	orDefault(&c.MaxActive, 24*time.Hour)
+	orDefault(&c.Idle, 10*time.Minute)
+	orDefault(&c.StopGrace, 8*time.Second)
+	c.Limits = c.Limits.WithDefaults()
+	c.Entries = c.Entries.WithDefaults()
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Validate reports everything that is wrong with a Config whose defaults are filled.
+func (c Config) Validate() error {
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	_, _, err := net.SplitHostPort(c.Listen)
+	wrong(err != nil, "listen address %q: want HOST:PORT", c.Listen)
+	wrong(c.DatabaseURL == "", "a data directory or a database URL is required")
+	wrong(c.BlobURL == "", "a data directory or a blob URL is required")
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.User == nil
+		wrong(!ok, "public URL %q: want http://HOST or https://HOST", c.PublicURL)
+	}
+	wrong(strings.Contains(c.Instance, "/"), "instance name %q: must not contain a slash", c.Instance)
+	wrong(c.TeamLimit < 0, "team limit: must not be negative")
+	wrong(c.MaxWaiting < 0, "waiting messages: must not be negative")
+	wrong(c.Lease < time.Second, "lease %s: must be at least a second", c.Lease)
+	wrong(c.Idle < 0, "idle time: must not be negative")
+	wrong(c.StopGrace < 0, "stop grace: must not be negative")
+	return errors.Join(errs...)
+}

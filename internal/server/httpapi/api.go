@@ -1,0 +1,190 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+// Limits bound what a caller may send. Every one can be raised.
+type Limits struct {
+	CreateBody  int64 // bytes of a request that starts a run, attachments included. Default 32 MiB
+	BatchBody   int64 // bytes of a batch of entries. Default 32 MiB
+	Body        int64 // bytes of any other JSON body. Default 1 MiB
+	Blob        int64 // bytes of an uploaded blob. Default 512 MiB
+	WorkerFrame int64 // bytes of a worker's message. Default 1 MiB
+}
+
+// WithDefaults fills what is zero.
+func (l Limits) WithDefaults() Limits {
+	for _, d := range []struct {
+		limit *int64
+		value int64
+	}{
+		{&l.CreateBody, 32 << 20}, {&l.BatchBody, 32 << 20}, {&l.Body, 1 << 20}, {&l.Blob, 512 << 20}, {&l.WorkerFrame, 1 << 20},
+	} {
+		if *d.limit <= 0 {
+			*d.limit = d.value
+		}
+	}
+	return l
+}
+
+// Config says what an API works with. The services and PublicURL are required.
+type Config struct {
+	Identity         Identity
+	Runs             Runs
+	Store            RunReader
+	History          History
+	Sessions         Sessions
+	Environments     Environments
+	EnvironmentStore EnvironmentReader
+	Blobs            Blobs
+	Usage            Ledger
+	Models           Models
+	Workers          Workers
+
+	// Deltas passes fragments on to whoever watches a run. It never blocks.
+	Deltas func(runID string, deltas []api.Delta)
+	// Bells rings when commands of a run may have been stored, until ctx ends.
+	Bells func(ctx context.Context, runID string) (<-chan struct{}, error)
+	// Fence refuses a run token whose execution has ended.
+	Fence Fence
+	// Gateway serves /gateway/. Without it there is none.
+	Gateway http.Handler
+	// Ready lists what a run needs to be accepted.
+	Ready []Readiness
+
+	// PublicURL is the root of the server as people and runners reach it, without a slash at its end.
+	PublicURL string
+	Limits    Limits
+	// Heartbeat is how often a local run's runner renews its lease. Default 6 s.
+	Heartbeat time.Duration
+	// Idle is how long a sandbox stays for follow-ups when its run does not say. Default 10 min.
+	Idle time.Duration
+	// MaxRun bounds the active time of one execution; 0 is without bound.
+	MaxRun time.Duration
+
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// API serves the HTTP API. It is an http.Handler.
+type API struct {
+	cfg       Config
+	mux       *http.ServeMux
+	reference reference
+
+	// ctx ends, and closing closes, when the server stops: streams end so that it can.
+	ctx     context.Context
+	closing <-chan struct{}
+	// hijacked counts connections the HTTP server no longer knows: those of workers.
+	hijacked sync.WaitGroup
+}
+
+var _ api.StrictServerInterface = (*API)(nil)
+
+// New makes an API whose streams end when ctx does.
+func New(ctx context.Context, cfg Config) *API {
+	cfg.Limits = cfg.Limits.WithDefaults()
+	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Heartbeat <= 0 {
+		cfg.Heartbeat = 6 * time.Second
+	}
+	if cfg.Idle <= 0 {
+		cfg.Idle = 10 * time.Minute
+	}
+	a := &API{cfg: cfg, mux: http.NewServeMux(), reference: newReference(), ctx: ctx, closing: ctx.Done()}
+	a.routes()
+	return a
+}
+
+// Wait returns when the connections of workers have ended, which the HTTP server does not wait for.
+// They end soon after the context given to New does.
+func (a *API) Wait() { a.hijacked.Wait() }
+
+// routes registers every operation behind its guard, and what is not part of the contract.
+func (a *API) routes() {
+	strict := api.NewStrictHandlerWithOptions(a, []api.StrictMiddlewareFunc{a.validate}, api.StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  a.refuseBody,
+		ResponseErrorHandlerFunc: a.fail,
+	})
+	r := newRouter(a)
+	api.HandlerWithOptions(strict, api.StdHTTPServerOptions{
+		BaseURL: api.BasePath, BaseRouter: r, ErrorHandlerFunc: a.refuseParameter,
+	})
+	r.HandleFunc("GET "+api.BasePath+"/agent/runs/{runId}/stream", a.streamRun)
+	r.HandleFunc("GET "+api.BasePath+"/runner/commands/stream", a.streamCommands)
+	r.HandleFunc("POST "+api.BasePath+"/runner/blobs", a.putBlob)
+	r.HandleFunc("GET "+api.BasePath+"/blobs/{blobId}", a.getBlob)
+	r.HandleFunc("GET "+api.BasePath+"/transcripts/{runId}", a.downloadTranscript)
+
+	a.mux.HandleFunc("GET "+api.WorkerPath, a.connectWorker)
+	a.mux.HandleFunc("GET /healthz", a.healthz)
+	a.mux.HandleFunc("GET /readyz", a.readyz)
+	a.mux.HandleFunc("GET /openapi.yaml", a.openapiYAML)
+	a.mux.HandleFunc("GET /openapi.json", a.openapiJSON)
+	a.mux.HandleFunc("GET /docs", a.docs)
+	a.mux.HandleFunc("GET /docs/style.css", a.docsStyle)
+	a.mux.HandleFunc("GET "+problemPath+"{code}", a.docsError)
+	a.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
+	if a.cfg.Gateway != nil {
+		a.mux.Handle("/gateway/", a.cfg.Gateway)
+	}
+	a.mux.HandleFunc("/", a.unknown)
+}
+
+// router puts every operation behind its guard as it is registered.
+type router struct {
+	api  *API
+	rows map[string]operation // by "METHOD path"
+}
+
+func newRouter(a *API) router {
+	r := router{api: a, rows: make(map[string]operation, len(operations))}
+	for _, op := range operations {
+		r.rows[op.method+" "+api.BasePath+op.path] = op
+	}
+	return r
+}
+
+// HandleFunc registers a guarded operation. One that the table does not know is a programming error:
+// it must not be served unguarded.
+func (r router) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	op, ok := r.rows[pattern]
+	if !ok {
+		panic(fmt.Sprintf("httpapi: %s has no row in permissions.go", pattern))
+	}
+	r.api.mux.HandleFunc(pattern, r.api.guard(op, r.api.readBody(op, handler)))
+}
+
+// ServeHTTP makes router the generated code's idea of a mux.
+func (r router) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.api.mux.ServeHTTP(w, req) }
+
+// unknown answers paths that are not there, and methods that a path does not have.
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := a.mux.Handler(probe); pattern != "/" && pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		f := api.Fail(api.PlatformErrorCodeInvalidRequest, "%s is not a method of this path", r.Method)
+		f.Status = http.StatusMethodNotAllowed
+		a.fail(w, r, f)
+		return
+	}
+	a.fail(w, r, api.Fail(api.PlatformErrorCodeResourceNotFound, "there is nothing at this path"))
+}

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/identity"
+)
+
+// guard is what every operation passes before its handler: a credential, the operation's permission
+// and, for run tokens, its reach. It reads nothing of the body.
+func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s := stateOf(r.Context())
+		s.operation = op.id
+		if op.permission != public {
+			actor, err := a.authorize(op, r)
+			if err != nil {
+				a.fail(w, r, err)
+				return
+			}
+			s.actor = actor
+			s.recheck = func() error {
+				_, err := a.authorize(op, r)
+				return err
+			}
+		}
+		if err := checkIDs(r); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (a *API) authorize(op operation, r *http.Request) (identity.Actor, error) {
+	actor, err := a.cfg.Identity.Authenticate(r.Context(), bearer(r.Header.Get("Authorization")))
+	if err != nil {
+		return identity.Actor{}, err
+	}
+	if err := actor.Check(op.permission); err != nil {
+		return identity.Actor{}, err
+	}
+	if actor.Kind != identity.KindRun || op.reach == execution {
+		return actor, nil
+	}
+	if op.reach == outOfReach {
+		return identity.Actor{}, api.Fail(api.PlatformErrorCodeNotAuthorized, "a run token may not %s", op.id)
+	}
+	// A run token's power ends with its execution, whatever its expiry.
+	if err := a.cfg.Fence(r.Context(), actor); err != nil {
+		return identity.Actor{}, err
+	}
+	if id := r.PathValue("runId"); op.reach == ownRun && id != actor.RunID {
+		if err := checkIDs(r); err != nil {
+			return identity.Actor{}, err
+		}
+		_, err := a.cfg.Runs.Get(r.Context(), actor, id)
+		return actor, err
+	}
+	return actor, nil
+}
+
+// bearer takes the credential of an Authorization header; "" when there is none. The scheme's case
+// does not matter (RFC 9110).
+func bearer(header string) string {
+	const scheme = "bearer "
+	if len(header) < len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
+		return ""
+	}
+	return strings.TrimSpace(header[len(scheme):])
+}
+
+// checkIDs refuses path parameters that cannot name anything, so that no service sees them.
+func checkIDs(r *http.Request) error {
+	if id := r.PathValue("runId"); id != "" {
+		if len(id) != 36 || uuid.Validate(id) != nil {
+			return api.Invalid("runId", "is not the id of a run")
+		}
+	}
+	for _, name := range []string{"requestId", "artifactUid", "environmentId", "conversationId", "sessionUuid", "blobId"} {
+		if id := r.PathValue(name); len(id) > 128 || !printable(id) {
+			return api.Invalid(name, "is not an id")
+		}
+	}
+	return nil
+}
+
+// printable reports whether s is visible ASCII only.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,45 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/identity"
+)
+
+// ListModels serves GET /agent/models.
+func (a *API) ListModels(ctx context.Context, _ api.ListModelsRequestObject) (api.ListModelsResponseObject, error) {
+	return api.ListModels200JSONResponse(a.cfg.Models.List(ctx)), nil
+}
+
+// ListSkills serves GET /agent. The server keeps no copies of repositories: the skills it lists are
+// those somebody catalogued, and nothing catalogues any yet. Runs name skills by repository, and
+// their runner finds them there.
+func (a *API) ListSkills(context.Context, api.ListSkillsRequestObject) (api.ListSkillsResponseObject, error) {
+	return api.ListSkills200JSONResponse{Agents: []api.AgentListItem{}}, nil
+}
+
+// ListWorkers serves GET /agent/connected-self-hosted-workers.
+func (a *API) ListWorkers(ctx context.Context, _ api.ListWorkersRequestObject) (api.ListWorkersResponseObject, error) {
+	return api.ListWorkers200JSONResponse{Workers: orEmpty(a.cfg.Workers.List(actorOf(ctx)))}, nil
+}
+
+// Whoami serves GET /whoami.
+func (a *API) Whoami(ctx context.Context, _ api.WhoamiRequestObject) (api.WhoamiResponseObject, error) {
+	actor := actorOf(ctx)
+	kinds := map[identity.Kind]api.WhoamiResponseType{
+		identity.KindUser:  api.WhoamiResponseTypeUser,
+		identity.KindAgent: api.WhoamiResponseTypeServiceAccount,
+		identity.KindRun:   api.WhoamiResponseTypeRun,
+	}
+	who := api.Whoami200JSONResponse{
+		Uid: actor.UID, Type: kinds[actor.Kind], DisplayName: actor.Name, Email: actor.Email, Role: string(actor.Role),
+	}
+	if actor.TeamUID != "" {
+		who.TeamUids = []string{actor.TeamUID}
+	}
+	if actor.TeamName != "" {
+		who.TeamNames = []string{actor.TeamName}
+	}
+	return who, nil
+}

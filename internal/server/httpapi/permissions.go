@@ -1,0 +1,85 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/cadrehq/cadre/internal/identity"
+)
+
+// reach says how far a run token gets with an operation. People and agents are bounded by what their
+// team owns, which the services check.
+type reach int
+
+const (
+	// outOfReach operations refuse run tokens.
+	outOfReach reach = iota
+	// ownRun operations serve a run token for the run in their path, if it is the token's own or
+	// descends from it, which the run service knows.
+	ownRun
+	// shared operations serve a run token like anybody: the catalogue, or starting children.
+	shared
+	// execution operations are the runner's. The service fences them in its own transaction.
+	execution
+)
+
+// public marks operations that need no credential.
+const public identity.Permission = ""
+
+// operation is a row of the route table.
+type operation struct {
+	id         string // operationId of openapi.yaml
+	method     string
+	path       string // below api.BasePath
+	permission identity.Permission
+	reach      reach
+	body       bodySize
+}
+
+// operations is the one table of operations: where they are, what they demand, who reaches them.
+// Every operation of openapi.yaml is in it, and an operation that is not is not served.
+var operations = []operation{
+	{"createRun", http.MethodPost, "/agent/runs", identity.PermCreate, shared, bodyLarge},
+	{"createRunAlias", http.MethodPost, "/agent/run", identity.PermCreate, shared, bodyLarge},
+	{"createLocalRun", http.MethodPost, "/agent/local-runs", identity.PermCreate, shared, bodySmall},
+	{"listRuns", http.MethodGet, "/agent/runs", identity.PermRead, shared, bodyNone},
+	{"getRun", http.MethodGet, "/agent/runs/{runId}", identity.PermRead, ownRun, bodyNone},
+	{"cancelRun", http.MethodPost, "/agent/runs/{runId}/cancel", identity.PermSteer, outOfReach, bodySmall},
+	{"cancelTask", http.MethodPost, "/agent/tasks/{runId}/cancel", identity.PermSteer, outOfReach, bodySmall},
+	{"followUpRun", http.MethodPost, "/agent/runs/{runId}/followups", identity.PermSteer, outOfReach, bodySmall},
+	{"interruptRun", http.MethodPost, "/agent/runs/{runId}/interrupt", identity.PermSteer, outOfReach, bodySmall},
+	{"getTimeline", http.MethodGet, "/agent/runs/{runId}/timeline", identity.PermRead, ownRun, bodyNone},
+	{"listUsage", http.MethodGet, "/agent/runs/{runId}/usage", identity.PermRead, ownRun, bodyNone},
+	{"listArtifacts", http.MethodGet, "/agent/runs/{runId}/artifacts", identity.PermRead, ownRun, bodyNone},
+	{"listHandoffAttachments", http.MethodGet, "/agent/runs/{runId}/handoff/attachments", identity.PermRead, ownRun, bodyNone},
+	{"getArtifact", http.MethodGet, "/agent/artifacts/{artifactUid}", identity.PermRead, shared, bodyNone},
+
+	{"listRequests", http.MethodGet, "/agent/runs/{runId}/requests", identity.PermRead, ownRun, bodyNone},
+	{"answerRequest", http.MethodPost, "/agent/runs/{runId}/requests/{requestId}/answer", identity.PermSteer, outOfReach, bodySmall},
+	{"listEntries", http.MethodGet, "/agent/runs/{runId}/entries", identity.PermRead, ownRun, bodyNone},
+	{"streamRun", http.MethodGet, "/agent/runs/{runId}/stream", identity.PermRead, ownRun, bodyNone},
+	{"getRunConversation", http.MethodGet, "/agent/runs/{runId}/conversation", identity.PermRead, ownRun, bodyNone},
+	{"getConversation", http.MethodGet, "/agent/conversations/{conversationId}", identity.PermRead, shared, bodyNone},
+	{"getTranscript", http.MethodGet, "/agent/runs/{runId}/transcript", identity.PermRead, ownRun, bodyNone},
+	{"redirectConversation", http.MethodGet, "/agent/conversations/{conversationId}/redirect", public, shared, bodyNone},
+	{"redirectSession", http.MethodGet, "/agent/sessions/{sessionUuid}/redirect", public, shared, bodyNone},
+	{"downloadTranscript", http.MethodGet, "/transcripts/{runId}", public, shared, bodyNone},
+	{"getBlob", http.MethodGet, "/blobs/{blobId}", public, shared, bodyNone},
+
+	{"listModels", http.MethodGet, "/agent/models", identity.PermRead, shared, bodyNone},
+	{"listSkills", http.MethodGet, "/agent", identity.PermRead, shared, bodyNone},
+	{"listEnvironments", http.MethodGet, "/agent/environments", identity.PermRead, shared, bodyNone},
+	{"createEnvironment", http.MethodPost, "/agent/environments", identity.PermManage, outOfReach, bodySmall},
+	{"getEnvironment", http.MethodGet, "/agent/environments/{environmentId}", identity.PermRead, shared, bodyNone},
+	{"updateEnvironment", http.MethodPut, "/agent/environments/{environmentId}", identity.PermManage, outOfReach, bodySmall},
+	{"deleteEnvironment", http.MethodDelete, "/agent/environments/{environmentId}", identity.PermManage, outOfReach, bodyNone},
+	{"listWorkers", http.MethodGet, "/agent/connected-self-hosted-workers", identity.PermRead, outOfReach, bodyNone},
+	{"whoami", http.MethodGet, "/whoami", identity.PermRead, shared, bodyNone},
+
+	{"runnerStart", http.MethodPost, "/runner/start", identity.PermRunner, execution, bodySmall},
+	{"runnerAppend", http.MethodPost, "/runner/entries", identity.PermRunner, execution, bodyBatch},
+	{"runnerDeltas", http.MethodPost, "/runner/deltas", identity.PermRunner, execution, bodySmall},
+	{"runnerHeartbeat", http.MethodPost, "/runner/heartbeat", identity.PermRunner, execution, bodySmall},
+	{"runnerCommands", http.MethodGet, "/runner/commands/stream", identity.PermRunner, execution, bodyNone},
+	{"runnerPutBlob", http.MethodPost, "/runner/blobs", identity.PermRunner, execution, bodyStream},
+	{"runnerEnd", http.MethodPost, "/runner/end", identity.PermRunner, execution, bodySmall},
+}

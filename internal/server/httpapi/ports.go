@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/blob"
+	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/session"
+	"github.com/cadrehq/cadre/internal/usage"
+)
+
+// Identity knows callers and signs links: identity.Service.
+type Identity interface {
+	Authenticate(ctx context.Context, credential string) (identity.Actor, error)
+	MintRun(g identity.Grant) (string, error)
+	Sign(path string, expires time.Time) string
+	Verify(path string, expires time.Time, signature string) error
+}
+
+// Fence refuses a run token whose execution has ended, with authentication_required.
+type Fence func(ctx context.Context, actor identity.Actor) error
+
+// Runs carries out acts on runs: run.Service. It checks what the actor may reach.
+type Runs interface {
+	Create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (r run.Run, atCapacity bool, err error)
+	CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest) (run.Run, run.Execution, error)
+	Get(ctx context.Context, actor identity.Actor, id string) (run.Run, error)
+	List(ctx context.Context, actor identity.Actor, q run.Query) (run.Page, error)
+	Timeline(ctx context.Context, actor identity.Actor, id string) ([]api.TimelineEvent, error)
+	// Items shows runs as the API does; the caller has checked that they may be seen.
+	Items(ctx context.Context, runs ...run.Run) ([]api.RunItem, error)
+	Item(ctx context.Context, r run.Run) (api.RunItem, error)
+	// Link is where a person sees a run.
+	Link(runID string) string
+	Steering
+	Runners
+}
+
+// Steering is how a person directs a run.
+type Steering interface {
+	Cancel(ctx context.Context, actor identity.Actor, id string) (run.Run, error)
+	Interrupt(ctx context.Context, actor identity.Actor, id string) (run.Run, error)
+	FollowUp(ctx context.Context, actor identity.Actor, id string, req api.RunFollowupRequest) (run.Run, error)
+	Requests(ctx context.Context, actor identity.Actor, id string) ([]run.Request, error)
+	Answer(ctx context.Context, actor identity.Actor, id, requestID string, req api.AnswerRequest) (run.Run, error)
+}
+
+// Runners is what the runner of an execution asks and reports.
+type Runners interface {
+	Start(ctx context.Context, actor identity.Actor, req api.RunnerStartRequest) (run.Run, run.Execution, error)
+	Append(ctx context.Context, actor identity.Actor, req api.RunnerAppendRequest) (run.Changed, error)
+	Heartbeat(ctx context.Context, actor identity.Actor) (until time.Time, cancelled bool, err error)
+	Commands(ctx context.Context, actor identity.Actor) ([]run.Command, error)
+	End(ctx context.Context, actor identity.Actor, req api.RunnerEndRequest) error
+	LastSnapshot(ctx context.Context, runID string) (string, error)
+	Limits() session.Limits
+}
+
+// RunReader reads runs whoever asks, for checks that come before or without an actor.
+type RunReader interface {
+	Get(ctx context.Context, runID string) (run.Run, error)
+	List(ctx context.Context, q run.Query) (run.Page, error)
+}
+
+// History reads what belongs to runs. The caller has checked access to them.
+type History interface {
+	Artifacts(ctx context.Context, runIDs ...string) (map[string][]run.Artifact, error)
+	Artifact(ctx context.Context, uid string) (run.Artifact, error)
+}
+
+// Sessions serves readers of sessions: session.Service. The caller has checked access to the run.
+type Sessions interface {
+	Entries(ctx context.Context, runID string, after int64, limit int) ([]api.Entry, error)
+	Follow(ctx context.Context, runID string, after int64) (*session.Viewer, error)
+	Conversation(ctx context.Context, runID, conversationID string) (api.ConversationResponse, error)
+	Transcript(ctx context.Context, runID string, w io.Writer) error
+}
+
+// Environments keeps environments: catalog.Environments.
+type Environments interface {
+	Create(ctx context.Context, actor identity.Actor, req api.EnvironmentRequest) (catalog.Environment, error)
+	Get(ctx context.Context, actor identity.Actor, uid string) (catalog.Environment, error)
+	Update(ctx context.Context, actor identity.Actor, uid string, req api.EnvironmentRequest) (catalog.Environment, error)
+	Delete(ctx context.Context, actor identity.Actor, uid string) error
+	List(ctx context.Context, actor identity.Actor) ([]catalog.Environment, map[string]api.EnvironmentLastTask, error)
+	LastRuns(ctx context.Context, list ...catalog.Environment) (map[string]api.EnvironmentLastTask, error)
+}
+
+// EnvironmentReader finds the environment that a run was given, whoever owns it.
+type EnvironmentReader interface {
+	Get(ctx context.Context, uid string) (catalog.Environment, error)
+}
+
+// Blobs keeps bytes: blob.Service.
+type Blobs interface {
+	Put(ctx context.Context, m blob.Meta, r io.Reader, limit int64) (blob.Meta, error)
+	Stat(ctx context.Context, id string) (blob.Meta, error)
+	Open(ctx context.Context, id string) (blob.Meta, io.ReadCloser, error)
+}
+
+// Ledger lists model calls.
+type Ledger interface {
+	Calls(ctx context.Context, runID string) ([]usage.Call, error)
+}
+
+// Models knows the models runs may use.
+type Models interface {
+	List(ctx context.Context) api.ListModelsResponse
+	// ForRunner says how a runner that reaches this server at root speaks to the model of its run.
+	ForRunner(ctx context.Context, r run.Run, root string) (api.RunnerModel, error)
+}
+
+// Workers knows the connected workers.
+type Workers interface {
+	List(actor identity.Actor) []api.ConnectedWorker
+	// Check refuses a connection before it is made.
+	Check(w WorkerConn) error
+	// Serve runs a connection until it ends, and says why it did.
+	Serve(ctx context.Context, t Transport, w WorkerConn) error
+}

@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/run"
+)
+
+// RunnerStart serves POST /runner/start.
+func (a *API) RunnerStart(ctx context.Context, req api.RunnerStartRequestObject) (api.RunnerStartResponseObject, error) {
+	r, x, err := a.cfg.Runs.Start(ctx, actorOf(ctx), *req.Body)
+	if err != nil {
+		return nil, err
+	}
+	assignment, err := a.assignment(ctx, r, x)
+	return api.RunnerStart200JSONResponse(assignment), err
+}
+
+// assignment is all an execution needs to know.
+func (a *API) assignment(ctx context.Context, r run.Run, x run.Execution) (api.RunnerAssignment, error) {
+	model, err := a.cfg.Models.ForRunner(ctx, r, a.root(ctx))
+	if err != nil {
+		return api.RunnerAssignment{}, err
+	}
+	waiting, err := a.cfg.Runs.Commands(ctx, actorOf(ctx))
+	if err != nil {
+		return api.RunnerAssignment{}, err
+	}
+	assignment := api.RunnerAssignment{
+		RunId: r.ID, ExecutionId: x.ID, Execution: x.Number, ParentRunId: r.ParentID, ConversationId: r.ConversationID,
+		Title: r.Title, Prompt: r.Prompt, Mode: r.Mode, State: r.State, Interactive: r.Interactive, Config: r.Config,
+		Attachments: a.attachments(ctx, r), Model: model, Limits: a.runnerLimits(),
+		LastSeq: r.LastSeq, NextIndex: x.NextIndex, SnapshotDisabled: r.NoSnapshot, Commands: wireCommands(waiting),
+		BaseUrl: a.root(ctx), RunUrl: a.cfg.Runs.Link(r.ID),
+	}
+	assignment.IdleSeconds, assignment.IdleOnFailSeconds = a.idle(r)
+	if err := a.addEnvironment(ctx, r, &assignment); err != nil {
+		return api.RunnerAssignment{}, err
+	}
+	return assignment, a.addSnapshot(ctx, r, &assignment)
+}
+
+func wireCommands(list []run.Command) []api.Command {
+	out := make([]api.Command, 0, len(list))
+	for _, c := range list {
+		out = append(out, c.Wire())
+	}
+	return out
+}
+
+func (a *API) runnerLimits() api.RunnerLimits {
+	entries := a.cfg.Runs.Limits()
+	return api.RunnerLimits{
+		HeartbeatSeconds: int(a.cfg.Heartbeat.Seconds()), MaxEntryBytes: entries.EntryBytes, MaxBatchEntries: entries.BatchEntries,
+		MaxBlobBytes: a.cfg.Limits.Blob, MaxRunSeconds: int(a.cfg.MaxRun.Seconds()),
+	}
+}
+
+// idle says how long the sandbox stays for follow-ups after success and after failure.
+func (a *API) idle(r run.Run) (seconds, onFail int) {
+	seconds = int(a.cfg.Idle.Seconds())
+	if m := r.Config.IdleTimeoutMinutes; m != nil {
+		seconds = int(*m) * 60
+	}
+	return seconds, seconds
+}
+
+func (a *API) attachments(ctx context.Context, r run.Run) []api.RunnerAttachment {
+	var out []api.RunnerAttachment
+	for _, f := range r.Attachments {
+		link, _ := a.blobLink(ctx, f.BlobID)
+		out = append(out, api.RunnerAttachment{Id: f.ID, FileName: f.FileName, MimeType: f.MimeType, DownloadUrl: link})
+	}
+	return out
+}
+
+// addEnvironment gives the runner the environment as it is now. One deleted since the run was
+// created fails the set-up, which the user can mend.
+func (a *API) addEnvironment(ctx context.Context, r run.Run, assignment *api.RunnerAssignment) error {
+	id := r.Config.EnvironmentId
+	if id == "" || id == run.EmptyEnvironment {
+		return nil
+	}
+	e, err := a.cfg.EnvironmentStore.Get(ctx, id)
+	if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound {
+		return api.Fail(api.PlatformErrorCodeEnvironmentSetupFailed, "environment %s no longer exists", id)
+	}
+	if err != nil {
+		return err
+	}
+	assignment.Environment = e.Config
+	if minutes := e.Config.FailureSessionRetentionMinutes; minutes != nil {
+		assignment.IdleOnFailSeconds = *minutes * 60
+	}
+	return nil
+}
+
+func (a *API) addSnapshot(ctx context.Context, r run.Run, assignment *api.RunnerAssignment) error {
+	id, err := a.cfg.Runs.LastSnapshot(ctx, r.ID)
+	if err != nil || id == "" {
+		return err
+	}
+	assignment.SnapshotUrl, _ = a.blobLink(ctx, id)
+	return nil
+}
+
+// RunnerAppend serves POST /runner/entries.
+func (a *API) RunnerAppend(ctx context.Context, req api.RunnerAppendRequestObject) (api.RunnerAppendResponseObject, error) {
+	done, err := a.cfg.Runs.Append(ctx, actorOf(ctx), *req.Body)
+	if err != nil {
+		return nil, err
+	}
+	out := api.RunnerAppend200JSONResponse{LastSeq: done.LastSeq, State: done.Run.State}
+	if done.Execution != nil {
+		out.NextIndex = done.Execution.NextIndex
+	}
+	return out, nil
+}
+
+// RunnerDeltas serves POST /runner/deltas.
+func (a *API) RunnerDeltas(ctx context.Context, req api.RunnerDeltasRequestObject) (api.RunnerDeltasResponseObject, error) {
+	if err := a.checkExecution(ctx); err != nil {
+		return nil, err
+	}
+	a.cfg.Deltas(actorOf(ctx).RunID, req.Body.Deltas)
+	return api.RunnerDeltas204Response{}, nil
+}
+
+// RunnerHeartbeat serves POST /runner/heartbeat.
+func (a *API) RunnerHeartbeat(ctx context.Context, _ api.RunnerHeartbeatRequestObject) (api.RunnerHeartbeatResponseObject, error) {
+	until, cancelled, err := a.cfg.Runs.Heartbeat(ctx, actorOf(ctx))
+	return api.RunnerHeartbeat200JSONResponse{LeaseExpiresAt: until, Cancelled: cancelled}, err
+}
+
+// RunnerEnd serves POST /runner/end. That commands wait is a conflict which passes once the runner
+// has taken them, unlike that of an execution that is over.
+func (a *API) RunnerEnd(ctx context.Context, req api.RunnerEndRequestObject) (api.RunnerEndResponseObject, error) {
+	err := a.cfg.Runs.End(ctx, actorOf(ctx), *req.Body)
+	var f *api.Failure
+	if errors.Is(err, run.ErrCommandsWait) && errors.As(err, &f) {
+		passes := true
+		waits := *f
+		waits.Retryable = &passes
+		return nil, &waits
+	}
+	return api.RunnerEnd204Response{}, err
+}

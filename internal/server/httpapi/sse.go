@@ -1,0 +1,50 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+)
+
+const (
+	// heartbeat is how often a quiet stream says that it lives. Clients and proxies give up after a
+	// minute.
+	heartbeat = 15 * time.Second
+	// viewerStall is how long a viewer may take nothing before the server lets go of it. It comes
+	// back with the number of the last entry it has.
+	viewerStall = 30 * time.Second
+)
+
+// events writes server-sent events. It is for one goroutine.
+type events struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+// startEvents answers 200 and makes the headers reach the client at once.
+func startEvents(w http.ResponseWriter) (*events, error) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-store")
+	h.Set("X-Accel-Buffering", "no") // or nginx holds events back
+	e := &events{w: w, control: http.NewResponseController(w)}
+	w.WriteHeader(http.StatusOK)
+	return e, e.flush()
+}
+
+// write sends already encoded events.
+func (e *events) write(b []byte) error {
+	// A connection that knows no deadlines (in tests) is written without.
+	_ = e.control.SetWriteDeadline(time.Now().Add(viewerStall))
+	_, err := e.w.Write(b)
+	return err
+}
+
+func (e *events) flush() error { return e.control.Flush() }
+
+// beat sends a heartbeat: a comment, which clients ignore.
+func (e *events) beat() error {
+	if err := e.write([]byte(": \n\n")); err != nil {
+		return err
+	}
+	return e.flush()
+}

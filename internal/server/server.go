@@ -1,0 +1,276 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cadrehq/cadre/internal/blob"
+	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/dispatch"
+	"github.com/cadrehq/cadre/internal/event"
+	"github.com/cadrehq/cadre/internal/gateway"
+	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/server/httpapi"
+	"github.com/cadrehq/cadre/internal/session"
+	"github.com/cadrehq/cadre/internal/store"
+)
+
+const (
+	// headerWait bounds sending a request's headers, idleWait the life of an idle connection.
+	headerWait = 10 * time.Second
+	idleWait   = 2 * time.Minute
+	// maxHeader bounds a request's headers in bytes.
+	maxHeader = 64 << 10
+)
+
+// Server is a control plane that is open and listening, and serves once Run is called.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	key      string
+
+	db       *store.DB
+	bus      *event.Bus
+	identity *identity.Service
+	sessions *session.Service
+	gateway  *gateway.Gateway
+	dispatch *dispatch.Dispatcher
+	api      *httpapi.API
+	http     *http.Server
+
+	// stopping ends long requests (streams, workers) so that the others can finish; abort ends all.
+	stopping, abort context.CancelFunc
+	close           sync.Once
+	closeErr        error
+}
+
+// New opens everything a server needs and listens, in that it takes the address; requests wait until
+// Run. On the first start it creates the first admin: see BootstrapKey. A Server that will not Run
+// must be closed.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("server config: %w", err)
+	}
+	s := &Server{cfg: cfg, stopping: func() {}, abort: func() {}}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// open does New's work in the order things depend on each other.
+func (s *Server) open(ctx context.Context) error {
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	if s.cfg.DataDir != "" {
+		if err := os.MkdirAll(s.cfg.DataDir, 0o700); err != nil {
+			return fmt.Errorf("make data directory: %w", err)
+		}
+	}
+	var err error
+	if s.bus, err = event.Open(ctx, event.Config{URL: s.cfg.NATSURL, Logger: s.cfg.Log}); err != nil {
+		return err
+	}
+	publisher := &publisher{bus: s.bus}
+	s.db, err = store.Open(ctx, store.Options{DSN: s.cfg.DatabaseURL, Logger: s.cfg.Log, OnCommit: publisher.publish})
+	if err != nil {
+		return err
+	}
+	if s.identity, err = identity.New(ctx, identity.Config{Store: store.NewIdentity(s.db), Log: s.cfg.Log}); err != nil {
+		return err
+	}
+	if s.key, err = s.identity.Bootstrap(ctx, s.cfg.BootstrapKey); err != nil {
+		return err
+	}
+	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Log: s.cfg.Log, URL: s.cfg.BlobURL})
+	if err != nil {
+		return err
+	}
+	if s.gateway, err = s.openGateway(); err != nil {
+		return err
+	}
+	publisher.gateway = s.gateway
+	s.sessions = session.NewService(session.Config{
+		Log: store.NewSessions(s.db), Bus: sessionBus{s.bus}, Logger: s.cfg.Log, Encode: httpapi.EncodeEvent,
+	})
+	runs, err := s.openRuns(blobs)
+	if err != nil {
+		return err
+	}
+	if s.dispatch, err = s.openDispatch(runs); err != nil {
+		return err
+	}
+	s.serveWith(runs, blobs)
+	return nil
+}
+
+func (s *Server) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s.listener = l
+	orDefault(&s.cfg.PublicURL, "http://"+reachable(l.Addr()))
+	return nil
+}
+
+// reachable is an address under which this machine reaches a listener, which may be on all of its
+// addresses.
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (s *Server) openGateway() (*gateway.Gateway, error) {
+	cfg := s.cfg.Models
+	cfg.Log = s.cfg.Log
+	cfg.Ledger = store.NewLedger(s.db)
+	cfg.Auth = callers{identity: s.identity, fence: fence(store.NewRuns(s.db))}
+	return gateway.New(cfg)
+}
+
+func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
+	stored := store.NewRuns(s.db)
+	return run.NewService(run.Config{
+		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
+		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db),
+		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, DefaultIdle: s.cfg.Idle, Lease: s.cfg.Lease,
+		TeamLimit: s.cfg.TeamLimit, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting, Entries: s.cfg.Entries,
+	})
+}
+
+func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
+	return dispatch.New(dispatch.Config{
+		Store: store.NewDispatch(s.db), Runs: runs, Tokens: tokens{s.identity}, Wakes: wakes(s.bus),
+		Environments: store.NewEnvironments(s.db), Instance: s.cfg.Instance, RootURL: s.cfg.PublicURL,
+		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.cfg.TeamLimit, MaxActive: s.cfg.MaxActive, Lease: s.cfg.Lease,
+		Logger: s.cfg.Log,
+	})
+}
+
+func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
+	stored := store.NewRuns(s.db)
+	environments := store.NewEnvironments(s.db)
+	streams, stopping := context.WithCancel(context.Background())
+	base, abort := context.WithCancel(context.Background())
+	s.stopping, s.abort = stopping, abort
+	s.api = httpapi.New(streams, httpapi.Config{
+		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
+		Environments:     &catalog.Environments{Store: environments, Now: time.Now, NewUID: catalog.NewUID},
+		EnvironmentStore: environments, Blobs: blobs, Usage: store.NewLedger(s.db),
+		Models: models{s.gateway}, Workers: workers{s.dispatch},
+		Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
+		Ready: []httpapi.Readiness{
+			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},
+		},
+		PublicURL: s.cfg.PublicURL, Limits: s.cfg.Limits, Heartbeat: s.cfg.Lease / 3, Idle: s.cfg.Idle,
+		MaxRun: max(s.cfg.MaxActive, 0), Log: s.cfg.Log,
+	})
+	s.http = &http.Server{
+		Handler: s.api, ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (s *Server) busReady(context.Context) error {
+	if !s.bus.Connected() {
+		return errors.New("not connected")
+	}
+	return nil
+}
+
+// URL is the root URL of the server, without a slash at its end.
+func (s *Server) URL() string { return s.cfg.PublicURL }
+
+// Addr is the address listened on, with the port that port 0 became.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// BootstrapKey is the first admin's API key when this start created it, "" otherwise. It is nowhere
+// else: show it once.
+func (s *Server) BootstrapKey() string { return s.key }
+
+// Run serves until ctx ends, then stops in two steps: no new requests and the end of all streams,
+// and after the grace the end of everything. It closes the server and runs once.
+func (s *Server) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 1)
+	var parts sync.WaitGroup
+	parts.Go(func() {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve: %w", err)
+		}
+	})
+	parts.Go(func() { _ = s.dispatch.Run(background) }) // returns what stopped it: us
+	parts.Go(func() { _ = s.identity.Run(background) }) // never fails
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.shutDown(ctx)
+	stop()
+	parts.Wait()
+	s.api.Wait()
+	return errors.Join(err, s.Close())
+}
+
+// shutDown lets requests finish and then ends them. Runners and workers keep what they have and come
+// back when a server is there again.
+func (s *Server) shutDown(ctx context.Context) {
+	s.stopping()
+	s.sessions.Close()
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StopGrace)
+	defer cancel()
+	if err := s.http.Shutdown(bounded); err != nil {
+		s.cfg.Log.Warn("requests did not finish in time; ending them", "grace", s.cfg.StopGrace)
+		s.abort()
+		_ = s.http.Close() // the listener is closed already
+	}
+}
+
+// Close releases everything without waiting for requests. It may be called twice, and after Run.
+func (s *Server) Close() error {
+	s.close.Do(func() {
+		s.stopping()
+		s.abort()
+		if s.http != nil {
+			_ = s.http.Close() // closes the listener, perhaps for the second time
+		}
+		if s.listener != nil {
+			_ = s.listener.Close()
+		}
+		if s.sessions != nil {
+			s.sessions.Close()
+		}
+		if s.gateway != nil {
+			s.closeErr = errors.Join(s.closeErr, s.gateway.Close())
+		}
+		if s.db != nil {
+			s.closeErr = errors.Join(s.closeErr, s.db.Close())
+		}
+		if s.bus != nil {
+			s.bus.Close()
+		}
+	})
+	return s.closeErr
+}

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/dispatch"
+	"github.com/cadrehq/cadre/internal/event"
+	"github.com/cadrehq/cadre/internal/gateway"
+	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/server/httpapi"
+	"github.com/cadrehq/cadre/internal/session"
+	"github.com/cadrehq/cadre/internal/store"
+)
+
+// This file fits the packages to each other. Nothing here decides anything.
+
+// publisher tells everybody of committed changes. It is called by the store, one group of notices at
+// a time, and never blocks.
+type publisher struct {
+	bus     *event.Bus
+	gateway *gateway.Gateway // set before the first run can change
+}
+
+func (p *publisher) publish(notices []run.Notice) {
+	for _, n := range notices {
+		p.bus.RunChanged(n.RunID, n.LastSeq)
+		if n.Queued {
+			p.bus.Queued(n.Host)
+		}
+		if n.Command {
+			p.bus.CommandStored(n.RunID)
+		}
+		if n.Cancelled {
+			p.bus.Cancelled(n.RunID, n.ExecutionID)
+		}
+		if n.Ended || n.Cancelled {
+			// Nothing may be spent any more, and a team at its limit has room again.
+			p.gateway.Stop(n.RunID)
+			p.bus.CommandStored(n.RunID)
+			p.bus.Queued(n.Host)
+		}
+	}
+}
+
+// sessionBus is the bus as session sees it.
+type sessionBus struct{ *event.Bus }
+
+func (b sessionBus) Watch(ctx context.Context, runID string) (<-chan session.Signal, error) {
+	return event.WatchAs[session.Signal](ctx, b.Bus, runID)
+}
+
+// wakes is the bus as dispatch sees it.
+func wakes(bus *event.Bus) func(context.Context) (<-chan dispatch.Wake, error) {
+	return func(ctx context.Context) (<-chan dispatch.Wake, error) {
+		return event.WakeAs[dispatch.Wake](ctx, bus)
+	}
+}
+
+// tokens makes run tokens for dispatch.
+type tokens struct{ *identity.Service }
+
+func (t tokens) Mint(r run.Run, x run.Execution) (string, error) {
+	return t.MintRun(identity.Grant{
+		RunID: r.ID, ExecutionID: x.ID, Execution: x.Number, Principal: r.Executor, TeamUID: r.TeamUID,
+	})
+}
+
+// fence refuses run tokens whose execution is over or superseded.
+func fence(runs store.Runs) httpapi.Fence {
+	return func(ctx context.Context, actor identity.Actor) error {
+		r, err := runs.Get(ctx, actor.RunID)
+		if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound || err == nil && (r.Execution != actor.Execution || !r.Live) {
+			return api.Fail(api.PlatformErrorCodeAuthenticationRequired, "the run token's execution has ended")
+		}
+		return err
+	}
+}
+
+// callers authenticates calls to models: run tokens of live executions only.
+type callers struct {
+	identity *identity.Service
+	fence    httpapi.Fence
+}
+
+func (c callers) Authenticate(ctx context.Context, token string) (gateway.Caller, error) {
+	actor, err := c.identity.Authenticate(ctx, token)
+	if err != nil {
+		return gateway.Caller{}, err
+	}
+	if err := actor.Check(identity.PermGateway); err != nil {
+		return gateway.Caller{}, err
+	}
+	if err := c.fence(ctx, actor); err != nil {
+		return gateway.Caller{}, err
+	}
+	return gateway.Caller{
+		RunID: actor.RunID, ExecutionID: actor.ExecutionID, Execution: actor.Execution, TeamUID: actor.TeamUID,
+	}, nil
+}
+
+// modelWait bounds finding out which model a run gets.
+const modelWait = 5 * time.Second
+
+// models is the gateway as run and httpapi see it.
+type models struct{ *gateway.Gateway }
+
+// Resolve finds the model of a run that is being made.
+func (m models) Resolve(modelID string, harness api.HarnessType) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), modelWait)
+	defer cancel()
+	return m.Gateway.Resolve(ctx, modelID, string(harness))
+}
+
+// ForRunner says how a runner that reaches this server at root speaks to its run's model.
+func (m models) ForRunner(ctx context.Context, r run.Run, root string) (api.RunnerModel, error) {
+	model, err := m.Lookup(ctx, r.Config.ModelId)
+	if err != nil {
+		return api.RunnerModel{}, err
+	}
+	return api.RunnerModel{
+		Id: model.ID, Wire: model.Wire, BaseUrl: root + gateway.BasePath(model.Wire),
+		ContextTokens: model.Context, MaxOutputTokens: model.MaxOutput, Scripted: model.Scripted(),
+	}, nil
+}
+
+// workers is dispatch as httpapi sees it.
+type workers struct{ *dispatch.Dispatcher }
+
+func (w workers) List(actor identity.Actor) []api.ConnectedWorker { return w.Workers(actor.TeamUID) }
+
+func (w workers) Check(c httpapi.WorkerConn) error { return dispatch.WorkerInfo(c).Validate() }
+
+func (w workers) Serve(ctx context.Context, t httpapi.Transport, c httpapi.WorkerConn) error {
+	return w.Dispatcher.Serve(ctx, t, dispatch.WorkerInfo(c))
+}
