@@ -31,6 +31,9 @@ const (
 	firstWindow = 8
 	// fullWait is how long a worker that rejected an offer gets none, unless one of its runs ends.
 	fullWait = 10 * time.Second
+	// learnedWait is how long a worker of unknown capacity is taken at its word after it rejected an
+	// offer; then it is offered one run more than it had.
+	learnedWait = 30 * time.Second
 )
 
 // Transport is one connection to a worker: text frames, each a JSON api.WorkerEnvelope. Send, Receive
@@ -89,6 +92,8 @@ type conn struct {
 	unclaimed int // tasks not claimed yet
 	window    int
 	full      time.Time // no offers before
+	learned   int       // runs it had when it rejected an offer; 0: it has not, or took more since
+	relearn   time.Time // when to offer it one more than that
 }
 
 // free is how many more runs may be offered.
@@ -100,7 +105,24 @@ func (c *conn) free(now time.Time) int {
 	if c.capacity > 0 {
 		free = min(free, c.capacity-len(c.tasks))
 	}
+	if c.learned > 0 {
+		limit := c.learned
+		if !now.Before(c.relearn) {
+			limit++ // perhaps it takes more by now
+		}
+		free = min(free, limit-len(c.tasks))
+	}
 	return max(free, 0)
+}
+
+// refused notes a rejection: a worker that said nothing of its capacity has shown it now; any other,
+// or one that runs nothing, just wants no more for a while.
+func (c *conn) refused(now time.Time) {
+	if running := len(c.tasks) - c.unclaimed; !c.greeted && running > 0 {
+		c.learned, c.relearn = running, now.Add(learnedWait)
+		return
+	}
+	c.full = now.Add(fullWait)
 }
 
 // send hands a frame to the writer without waiting.

@@ -43,7 +43,10 @@ type Dispatcher struct {
 
 // assigning is a run being placed. It stays known until a round began after its end, because the
 // query of a round that was under way may still show the run as queued.
-type assigning struct{ done bool }
+type assigning struct {
+	teamUID string
+	done    bool
+}
 
 // New returns a Dispatcher, or what its Config lacks.
 func New(cfg Config) (*Dispatcher, error) {

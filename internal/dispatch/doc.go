@@ -19,8 +19,8 @@
 //   - A connection that ends takes no claimed execution with it: the worker comes back within the
 //     lease, says in its hello what it runs, and goes on. A worker that sends no hello takes over the
 //     executions of its host whose lease nobody renewed for half its length.
-//   - An execution whose lease ran out is lost. After a start or a pause of this process, workers
-//     get a whole lease to come back before anything is called lost.
+//   - An execution whose lease ran out is lost. After a start or a pause of this process, or a time
+//     without the store, workers get a whole lease to come back before anything is called lost.
 //   - An execution that a worker still runs though it is over is cancelled there: at once when the
 //     server does not know it, after a grace when it ended a moment ago, because its own report may be
 //     on the way.

@@ -28,8 +28,8 @@ func (d *Dispatcher) keep(ctx context.Context) {
 	}
 }
 
-// paused notes that this process stood still, or its clock jumped: leases may have ended although
-// their workers live, so these get the time to say so.
+// paused notes that this process stood still, its clock jumped or the store was out of reach: leases
+// may have ended although their workers live, so these get the time to say so.
 func (d *Dispatcher) paused(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,6 +113,7 @@ func (d *Dispatcher) reap(ctx context.Context) {
 			if ctx.Err() == nil {
 				d.cfg.Logger.Error("cannot look for lost executions", "error", err)
 			}
+			d.paused(now) // no lease could be renewed either
 			return
 		}
 		var lost []Lease
@@ -142,12 +143,8 @@ func (d *Dispatcher) isLost(l Lease, now time.Time) bool {
 		return false // recall watches it, with the same deadline
 	case held == nil && l.Claimed && l.Worker != "" && heir != nil:
 		return d.adopt(heir, l) == nil && expired && calm
-	case !expired:
-		return false
-	case !l.Claimed:
-		return true // nobody has begun: nothing to wait for
 	}
-	return calm
+	return expired && calm
 }
 
 // heir is the youngest connection of a place whose worker does not say what it runs.

@@ -66,16 +66,20 @@ func (d *Dispatcher) round(ctx context.Context, placing *sync.WaitGroup) (more b
 }
 
 // openPlaces starts a round: which places to ask for, and how many runs. Those being placed may
-// still show as queued, so they are asked for on top.
+// still show as queued, so they are asked for on top. With a team limit, a team whose runs are being
+// placed waits until they are: until then the store cannot count them.
 func (d *Dispatcher) openPlaces() (places []Place, limit int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	uncounted := make(map[string]bool)
 	for id, a := range d.assigning {
 		if a.done {
 			delete(d.assigning, id)
+		} else if d.cfg.TeamLimit > 0 {
+			uncounted[a.teamUID] = true
 		}
 	}
-	places, room := d.registry.open(d.now())
+	places, room := d.registry.open(d.now(), uncounted)
 	return places, min(room, parallel) + len(d.assigning)
 }
 
@@ -92,7 +96,7 @@ func (d *Dispatcher) reserve(w Waiting) (t *task, busy bool) {
 	}
 	t = &task{runID: w.RunID, executionID: d.cfg.NewID(), state: taskAssigning}
 	d.registry.put(t, c)
-	d.assigning[w.RunID] = &assigning{}
+	d.assigning[w.RunID] = &assigning{teamUID: w.TeamUID}
 	return t, false
 }
 
@@ -107,17 +111,21 @@ func (d *Dispatcher) place(ctx context.Context, t *task, w Waiting, placing *syn
 	}
 	placing.Go(func() {
 		defer func() { <-d.slots }()
-		defer d.assigned(w.RunID)
+		defer d.assigned(w)
 		d.assign(ctx, t, w)
 	})
 	return true
 }
 
-func (d *Dispatcher) assigned(runID string) {
+func (d *Dispatcher) assigned(w Waiting) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if a := d.assigning[runID]; a != nil {
+	if a := d.assigning[w.RunID]; a != nil {
 		a.done = true
+	}
+	look := d.cfg.TeamLimit > 0 && d.dirty(Place{w.Host, w.TeamUID})
+	d.mu.Unlock()
+	if look {
+		d.wakeUp()
 	}
 }
 
@@ -179,8 +187,7 @@ func (d *Dispatcher) offer(t *task, frame []byte, deadline time.Time) bool {
 func (d *Dispatcher) forget(t *task) {
 	d.mu.Lock()
 	d.registry.drop(t)
-	p := d.registry.places[t.conn.place]
-	look := p != nil && p.dirty
+	look := d.dirty(t.conn.place)
 	d.mu.Unlock()
 	if look {
 		d.wakeUp()

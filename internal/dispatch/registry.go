@@ -101,10 +101,10 @@ func (r *registry) soilPlace(at Place) {
 }
 
 // open returns the dirty places that have room, marking them clean, and how many runs they could
-// take together.
-func (r *registry) open(now time.Time) (open []Place, room int) {
+// take together. It leaves out those of some teams.
+func (r *registry) open(now time.Time, without map[string]bool) (open []Place, room int) {
 	for _, p := range r.places {
-		if !p.dirty {
+		if !p.dirty || without[p.TeamUID] {
 			continue
 		}
 		free := p.free(now)
@@ -184,5 +184,8 @@ func (r *registry) claim(t *task, now time.Time) {
 	if c := t.conn; c.tasks[t.executionID] == t {
 		c.unclaimed--
 		c.window = min(c.window+1, maxWindow)
+		if c.learned > 0 && len(c.tasks)-c.unclaimed > c.learned {
+			c.learned, c.window = 0, firstWindow
+		}
 	}
 }

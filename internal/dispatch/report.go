@@ -177,8 +177,7 @@ func (d *Dispatcher) rejected(ctx context.Context, t *task, r api.TaskReport) {
 		d.mu.Unlock()
 		return // it cannot refuse what it took
 	}
-	t.conn.full = d.now().Add(fullWait)
-	t.conn.window = firstWindow
+	t.conn.refused(d.now())
 	d.mu.Unlock()
 	reason := cut(r.Reason, maxText)
 	if reason == "" {
