@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/cadrehq/cadre/api"
 )
 
 // cookieName is the variable that marks every process of an execution.
-const cookieName = "CADRE_EXECUTION_ID"
+const cookieName = api.EnvExecutionID
 
 // hidden are variables of our own surroundings that an agent's processes must not inherit: keys for
 // the control plane and for models. Names are complete, or end in * for a prefix.
@@ -53,6 +55,9 @@ func (r *execution) environment() ([]string, error) {
 		env[name] = r.client.Root()
 	}
 	env[cookieName] = a.ExecutionId
+	if root := value(r.cfg.Environ, api.EnvWorkerRoot); root != "" {
+		env[api.EnvWorkerRoot] = root // by which the next worker finds what this one leaves
+	}
 	env["PATH"] = withDir(filepath.Dir(cli), env["PATH"])
 	env["GIT_TERMINAL_PROMPT"], env["GH_PROMPT_DISABLED"] = "0", "1"
 	if !r.cfg.Local {

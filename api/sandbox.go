@@ -1,0 +1,24 @@
+package api
+
+// The variables by which a worker tells the runner in its sandbox about the sandbox. They are part
+// of the contract between backends and the runner, like the command line.
+const (
+	// EnvExecutionID marks every process of an execution.
+	EnvExecutionID = "CADRE_EXECUTION_ID"
+	// EnvWorkerRoot marks every process started by the worker that owns a workspace root.
+	EnvWorkerRoot = "CADRE_WORKER_ROOT"
+	// EnvWorkerBackend names the backend that built the sandbox.
+	EnvWorkerBackend = "CADRE_WORKER_BACKEND"
+	// EnvWorkerHost is the host's name.
+	EnvWorkerHost = "CADRE_WORKER_HOST"
+	// EnvWorkerManaged is "1" when the worker renews the execution's lease.
+	EnvWorkerManaged = "CADRE_WORKER_MANAGED"
+	// EnvSandboxDir is the directory the runner may fill; absent, that is its working directory.
+	EnvSandboxDir = "CADRE_SANDBOX_DIR"
+	// EnvSandboxConfine is "1" when the runner shall confine itself and the agent.
+	EnvSandboxConfine = "CADRE_SANDBOX_CONFINE"
+	// EnvSandboxHide lists paths hidden from a confined agent, separated like those of PATH.
+	EnvSandboxHide = "CADRE_SANDBOX_HIDE"
+	// EnvSandboxGrace is how long the runner may take to leave once asked, as a Go duration.
+	EnvSandboxGrace = "CADRE_SANDBOX_GRACE"
+)

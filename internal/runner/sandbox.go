@@ -1,0 +1,35 @@
+package runner
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+// InSandbox fills in what the worker that built the sandbox said in its environment: where the
+// execution may put its things, whether to confine, who keeps the lease. environ is the process's
+// environment, "NAME=value"; it also becomes what the agent's processes inherit.
+func (c *Config) InSandbox(environ []string) {
+	c.Environ = environ
+	c.Dir = value(environ, api.EnvSandboxDir)
+	c.Managed = value(environ, api.EnvWorkerManaged) == "1"
+	c.Confine = value(environ, api.EnvSandboxConfine) == "1"
+	c.Backend = value(environ, api.EnvWorkerBackend)
+	c.Host = value(environ, api.EnvWorkerHost)
+	for _, path := range filepath.SplitList(value(environ, api.EnvSandboxHide)) {
+		if path != "" {
+			c.Hide = append(c.Hide, path)
+		}
+	}
+	if d, err := time.ParseDuration(value(environ, api.EnvSandboxGrace)); err == nil && d > 0 {
+		c.Grace = d
+	}
+	if dirs := value(environ, "WARP_SKILL_DIRS"); dirs != "" {
+		c.SkillDirs = strings.Split(dirs, ",")
+	}
+	if c.Dir == "" {
+		c.Dir = "."
+	}
+}
