@@ -281,7 +281,7 @@ func checkMemory(stores []api.MemoryStoreRef) error {
 }
 
 // pattern is a tool's name, or a tool's name with a glob in parentheses.
-var pattern = regexp.MustCompile(`^[A-Za-z0-9_.*/:-]{1,128}(\([^\x00-\x1f]{1,1024}\))?$`)
+var pattern = regexp.MustCompile(`^[A-Za-z0-9_.*/:-]{1,128}(\([^\x00-\x1f]{1,1000}\))?$`)
 
 func checkPermissions(p api.PermissionProfile) error {
 	switch p.Default {

@@ -59,7 +59,9 @@ func decideStart(t *turn, executionID string, req api.RunnerStartRequest) error 
 		// The worker's claim was lost on its way.
 		return t.move(api.RunStateCLAIMED, ByRunner, status{waiting: api.WaitingCodeStarting, why: why})
 	}
-	t.run.Waiting = waiting(t.run.Waiting, api.WaitingCodeStarting, why, t.now)
+	if t.run.State == api.RunStateCLAIMED {
+		t.run.Waiting = waiting(t.run.Waiting, api.WaitingCodeStarting, why, t.now)
+	}
 	return nil
 }
 
