@@ -30,40 +30,33 @@ func (s *Service) Exited(ctx context.Context, runID, executionID string, e Exit)
 }
 
 func (c Config) decideExited(t *turn, e Exit) error {
-	if e.Cancelled {
+	switch {
+	case !t.run.State.Working():
+		t.endExecution("exited")
+		return nil
+	case e.Cancelled:
 		// Nobody cancelled the run, or the execution would be over: only its sandbox was taken away.
 		return c.interrupted(t, ByWorker, "the sandbox was stopped")
-	}
-	if !e.Clean {
+	case t.messagesWait() && t.run.State == api.RunStateINPROGRESS && t.run.Location != api.RunExecutionLocationLOCAL:
+		// The message came too late for this execution: the next one takes it up.
+		return c.interrupted(t, ByWorker, "it ended before it took up a message")
+	case !e.Clean:
 		return c.failed(t, e)
 	}
 	t.endExecution("exited")
-	if !t.run.State.Working() {
-		return t.takeUpMessages(ByWorker)
-	}
-	if t.messagesWait() && t.run.State == api.RunStateINPROGRESS {
-		// It finished a turn, and a message for the next one came too late for it.
-		return t.move(api.RunStateQUEUED, ByWorker, inLine(t.run.Host))
-	}
 	return t.move(api.RunStateERROR, ByWorker, status{
 		code:    api.PlatformErrorCodeAgentProcessFailed,
 		message: "The agent's process ended without reporting how its work went. Send a message to try again.",
 	})
 }
 
-// failed decides by the table of reasons.
+// failed decides the fate of a working run by the table of reasons.
 func (c Config) failed(t *turn, e Exit) error {
 	f := failureOf(e, t.exec.State == ExecutionStarted)
-	if f.lost {
-		return c.interrupted(t, ByWorker, f.short)
-	}
-	if f.retry && !t.exec.Acted && t.run.State.Working() && t.run.Attempts+1 < c.MaxAttempts {
+	if f.lost || (f.retry && !t.exec.Acted && t.run.Attempts+1 < c.MaxAttempts) {
 		return c.interrupted(t, ByWorker, f.short)
 	}
 	t.endExecution(f.short)
-	if !t.run.State.Working() {
-		return t.takeUpMessages(ByWorker)
-	}
 	to := api.RunStateERROR
 	if api.LookupCode(f.code).Fault == api.FaultUser {
 		to = api.RunStateFAILED
@@ -94,7 +87,7 @@ const (
 
 // failures maps the reasons of the worker protocol (contract worker-protocol section 4).
 var failures = []failure{
-	{reason: "graceful_shutdown", lost: true, short: "its worker shut down"},
+	{reason: gracefulShutdown, lost: true, short: "its worker shut down"},
 	{reason: "task_cancelled", lost: true, short: "the sandbox was stopped"},
 	{reason: "evicted", lost: true, short: "the cluster evicted its sandbox"},
 

@@ -34,7 +34,7 @@ func (s *Service) Lost(ctx context.Context, runID, executionID, reason string) e
 func (c Config) interrupted(t *turn, by Cause, reason string) error {
 	t.endExecution(reason)
 	if !t.run.State.Working() {
-		return t.takeUpMessages(by)
+		return nil
 	}
 	if t.run.Location == api.RunExecutionLocationLOCAL {
 		return t.move(api.RunStateERROR, by, status{
@@ -71,13 +71,4 @@ func again(t *turn, reason string) status {
 		return status{waiting: api.WaitingCodeWorkerLost, why: "Its sandbox was lost (" + reason + "); it goes on in another one."}
 	}
 	return status{waiting: api.WaitingCodeRetrying, why: "Its sandbox could not be used (" + reason + "); trying again."}
-}
-
-// takeUpMessages puts a resting run whose execution just ended back in line when a message came too
-// late for that execution.
-func (t *turn) takeUpMessages(by Cause) error {
-	if !t.messagesWait() || len(t.open) > 0 || t.run.Location == api.RunExecutionLocationLOCAL {
-		return nil
-	}
-	return t.move(api.RunStateQUEUED, by, inLine(t.run.Host))
 }

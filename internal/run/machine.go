@@ -61,20 +61,20 @@ var moves = []move{
 	{api.RunStateINPROGRESS, api.RunStateCANCELLED, EventCancelled, []Cause{ByPerson, ByRunner}},
 
 	// BLOCKED waits for a person; the agent may also stop waiting by itself.
-	{api.RunStateBLOCKED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson, ByDispatch, ByWorker}},
+	{api.RunStateBLOCKED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson}},
 	{api.RunStateBLOCKED, api.RunStateINPROGRESS, EventInProgress, []Cause{ByPerson, ByRunner}},
 	{api.RunStateBLOCKED, api.RunStateSUCCEEDED, EventSucceeded, []Cause{ByRunner}},
 	{api.RunStateBLOCKED, api.RunStateFAILED, EventFailed, []Cause{ByRunner}},
 	{api.RunStateBLOCKED, api.RunStateERROR, EventErrored, []Cause{ByRunner}},
 	{api.RunStateBLOCKED, api.RunStateCANCELLED, EventCancelled, []Cause{ByPerson, ByRunner}},
 
-	// An ended run goes on when somebody speaks to it. A message given just before the end is taken
-	// up by the runner that still lives, or by a new execution when that one is gone.
-	{api.RunStateSUCCEEDED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson, ByDispatch, ByWorker}},
+	// An ended run goes on when somebody speaks to it. A message given just before a failure is taken
+	// up by the runner if it still lives.
+	{api.RunStateSUCCEEDED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson}},
 	{api.RunStateSUCCEEDED, api.RunStateINPROGRESS, EventInProgress, []Cause{ByPerson, ByRunner}},
-	{api.RunStateFAILED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson, ByDispatch, ByWorker}},
+	{api.RunStateFAILED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson}},
 	{api.RunStateFAILED, api.RunStateINPROGRESS, EventInProgress, []Cause{ByPerson, ByRunner}},
-	{api.RunStateERROR, api.RunStateQUEUED, EventQueued, []Cause{ByPerson, ByDispatch, ByWorker}},
+	{api.RunStateERROR, api.RunStateQUEUED, EventQueued, []Cause{ByPerson}},
 	{api.RunStateERROR, api.RunStateINPROGRESS, EventInProgress, []Cause{ByPerson, ByRunner}},
 	{api.RunStateCANCELLED, api.RunStateQUEUED, EventQueued, []Cause{ByPerson}},
 }

@@ -123,10 +123,13 @@ func (c Command) Wire() api.Command {
 	return w
 }
 
-// End ends an execution by its runner, with the snapshot of its workspace. While messages wait for a
-// run at rest it is ErrCommandsWait, so that none is lost as a sandbox closes. A run that still works
-// goes back to the line. The runner of a cancelled run may still add its snapshot; repeating the call
-// has no effect.
+// gracefulShutdown is the reason of an execution whose machine goes away.
+const gracefulShutdown = "graceful_shutdown"
+
+// End ends an execution by its runner, with the snapshot of its workspace. While messages wait it is
+// ErrCommandsWait, so that a sandbox does not close before a message; a machine that goes away, and a
+// run that failed, leave them to the next execution. A run that still works goes back to the line.
+// The runner of a cancelled run may still add its snapshot; repeating the call has no effect.
 func (s *Service) End(ctx context.Context, actor identity.Actor, req api.RunnerEndRequest) error {
 	if err := runner(actor); err != nil {
 		return err
@@ -152,10 +155,12 @@ func (c Config) decideEnd(t *turn, executionID string, req api.RunnerEndRequest)
 		}
 		return nil
 	}
-	if t.messagesWait() && !t.run.State.Working() {
+	leaving := req.Reason == gracefulShutdown
+	failed := t.run.State == api.RunStateFAILED || t.run.State == api.RunStateERROR
+	if t.messagesWait() && !leaving && !failed {
 		return ErrCommandsWait
 	}
-	t.exec.Snapshot = orElse(req.SnapshotBlobId, t.exec.Snapshot)
+	t.exec.Snapshot = req.SnapshotBlobId
 	if t.run.State.Working() {
 		// Its machine is going away: the run goes on elsewhere, from this snapshot.
 		return c.interrupted(t, ByRunner, orElse(req.Reason, "its sandbox was stopped"))
