@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/cadrehq/cadre/api"
+	outterm "github.com/cadrehq/cadre/internal/cli/term"
+)
+
+func (a *app) loginCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "login",
+		Short: "Save a server and an API key for this user",
+		Long: `Checks an API key with the server and saves both in the config file, which only you can read.
+The key is taken from --api-key or CADRE_API_KEY, else asked for, else read from standard input.
+'cadre up' does this for its own user on its first start.`,
+		Example: `  cadre login --server-root-url https://cadre.example.com
+  pass show cadre | cadre login --server-root-url https://cadre.example.com`,
+	}
+	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error {
+		key := a.settings.apiKey
+		if f := cmd.Flags().Lookup("api-key"); !f.Changed {
+			var err error
+			if key, err = a.askSecret("API key: "); err != nil {
+				return err
+			}
+		}
+		return a.login(cmd.Context(), a.settings.server, key)
+	})
+}
+
+// login checks a key and saves it with its server.
+func (a *app) login(ctx context.Context, server, key string) error {
+	c, err := a.clientFor(server, key)
+	if err != nil {
+		return err
+	}
+	var who api.WhoamiResponse
+	if err := a.within("checking the key", func() (err error) { who, err = c.Whoami(ctx); return }); err != nil {
+		return fmt.Errorf("log in to %s: %w", c.Root(), err)
+	}
+	a.saved.ServerURL, a.saved.APIKey = c.Root(), key
+	path, err := a.save()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Stdout, "Logged in to %s as %s.\nSaved in %s\n", c.Root(), outterm.CleanLine(firstNonEmpty(who.DisplayName, who.Email, who.Uid)), path)
+	return err
+}
+
+// askSecret reads one line without showing it, or from a pipe.
+func (a *app) askSecret(prompt string) (string, error) {
+	if f, ok := a.Stdin.(*os.File); ok && a.terminal(f) {
+		fmt.Fprint(a.Stderr, prompt)
+		b, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(a.Stderr)
+		if err != nil {
+			return "", fmt.Errorf("read the key: %w", err)
+		}
+		return strings.TrimSpace(string(b)), nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(a.Stdin, 64<<10)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the key: %w", err)
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return "", usagef("no API key: give --api-key, set CADRE_API_KEY or write it to standard input")
+	}
+	return line, nil
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	c := &cobra.Command{Use: "logout", Short: "Forget the saved API key",
+		Long: "Removes the saved API key from the config file. The key itself stays valid on the server."}
+	return a.newCommand(c, func(*cobra.Command, []string) error {
+		if a.saved.APIKey == "" {
+			_, err := fmt.Fprintln(a.Stdout, "Not logged in.")
+			return err
+		}
+		server := a.saved.ServerURL
+		a.saved.APIKey = ""
+		if _, err := a.save(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(a.Stdout, "Logged out of %s.\n", outterm.CleanLine(server))
+		return err
+	})
+}
+
+func (a *app) whoamiCommand() *cobra.Command {
+	c := &cobra.Command{Use: "whoami", Short: "Show whose key is in use", Example: "  cadre whoami --json"}
+	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error {
+		if a.settings.format == formatNDJSON {
+			return usagef("whoami has no ndjson output; use --output-format json")
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		if a.settings.format == formatJSON {
+			return passThrough(a, filter{})(readRaw(c.API().Whoami(cmd.Context())))
+		}
+		who, err := c.Whoami(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return a.printWhoami(who)
+	})
+}
+
+func (a *app) printWhoami(who api.WhoamiResponse) error {
+	if a.settings.format == formatText {
+		_, err := fmt.Fprintf(a.Stdout, "%s:%s\n", who.Type, outterm.CleanLine(who.Uid))
+		return err
+	}
+	label := "User ID"
+	switch who.Type {
+	case api.WhoamiResponseTypeServiceAccount:
+		label = "Service account ID"
+	case api.WhoamiResponseTypeRun:
+		label = "Run ID"
+	}
+	lines := []field{{label, who.Uid}, {"Display Name", who.DisplayName}, {"Email", who.Email}}
+	for i, uid := range who.TeamUids {
+		name := uid
+		if i < len(who.TeamNames) {
+			name = who.TeamNames[i] + " (" + uid + ")"
+		}
+		lines = append(lines, field{"Team", name})
+	}
+	lines = append(lines, field{"Role", who.Role}, field{"Server", a.settings.server})
+	return a.printFields(lines)
+}
+
+// field is one labelled line; one without a value is left out.
+type field struct{ label, value string }
+
+func (a *app) printFields(fields []field) error {
+	for _, f := range fields {
+		if f.value == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(a.Stdout, "%s: %s\n", a.style.Bold(f.label), outterm.CleanLine(f.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cadrehq/cadre/api/client"
+	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/server"
+)
+
+// upFlags are the flags of up beside the server's.
+type upFlags struct {
+	server server.Config
+	worker workerFlags
+	demo   bool
+	level  slog.Level
+}
+
+func (a *app) upCommand() *cobra.Command {
+	f := upFlags{level: slog.LevelWarn}
+	c := &cobra.Command{Use: "up", Short: "Run everything on this machine: server and one worker",
+		Long: `Starts the control plane and one worker that runs agents as processes of this machine. All state is
+in one data directory. On the first start the admin's API key is printed once and saved for this
+user's CLI. Every flag has an environment variable, named behind it.
+` + modelKeysHelp,
+		Example: `  cadre up
+  cadre up --demo
+  ANTHROPIC_API_KEY=… cadre up --listen 127.0.0.1:9000 --data ./cadre-data`}
+	fs := c.Flags()
+	fs.BoolVar(&f.demo, "demo", false, "carry out the showcase first and show it, then stay up")
+	serverFlags(fs, &f.server)
+	f.worker.registerShared(c)
+	logLevel(c, &f.level)
+	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), f) })
+}
+
+// up starts the server, then the worker against the server's own URL, and stays until it is told to
+// stop or one of them fails.
+func (a *app) up(ctx context.Context, f upFlags) error {
+	cfg := f.server
+	if cfg.DataDir == "" {
+		var err error
+		if cfg.DataDir, err = a.dataDir(); err != nil {
+			return err
+		}
+	}
+	modelKeys(&cfg, a.Getenv)
+	cfg.Log = a.serviceLog(f.level)
+	key, err := adminKey(cfg.DataDir, cfg.BootstrapKey)
+	if err != nil {
+		return err
+	}
+	given := cfg.BootstrapKey != ""
+	cfg.BootstrapKey = key
+	srv, err := server.New(ctx, cfg)
+	if err != nil {
+		return startHint(err, cfg.Listen)
+	}
+	local := "http://" + localAddress(srv.Addr().String())
+	welcome := a.welcome(srv, local, cfg, given)
+	work, err := a.builtInWorker(f, cfg, local, key)
+	if err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	return both(ctx, srv.Run, func(ctx context.Context) error {
+		return both(ctx, work, func(ctx context.Context) error {
+			if f.demo {
+				if err := a.upDemo(ctx, local, key, f); err != nil {
+					return err
+				}
+			}
+			fmt.Fprint(a.Stdout, welcome)
+			<-ctx.Done()
+			return nil
+		})
+	})
+}
+
+// upDemo carries out the showcase. A showcase that fails is told and does not end the server.
+func (a *app) upDemo(ctx context.Context, local, key string, f upFlags) error {
+	c, err := a.clientFor(local, key)
+	if err != nil {
+		return err
+	}
+	if err := a.demo(ctx, c, demoFlags{model: f.server.Models.DefaultModel, host: f.server.DefaultHost}); err != nil && ctx.Err() == nil {
+		a.printError(err)
+	}
+	_, err = fmt.Fprintln(a.Stdout)
+	return err
+}
+
+// welcome says where everything is, and saves key and URL for the local CLI on the first start.
+func (a *app) welcome(srv *server.Server, local string, cfg server.Config, given bool) string {
+	var b strings.Builder
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "  %s %s\n", a.style.Bold(fmt.Sprintf("%-8s", label)), fmt.Sprintf(format, args...))
+	}
+	b.WriteString(a.style.Green("Cadre is up.") + "\n\n")
+	line("Console", "%s", a.style.Cyan(srv.URL()))
+	if key := srv.BootstrapKey(); key != "" {
+		saved := "not saved: "
+		if path, err := a.saveLogin(local, key); err != nil {
+			saved += err.Error()
+		} else if path == "" {
+			saved += "the CLI is logged in to another server"
+		} else {
+			saved = "saved in " + path
+		}
+		if given {
+			line("API key", "the one given in CADRE_BOOTSTRAP_API_KEY; %s", saved)
+		} else {
+			line("API key", "%s", key)
+			line("", "the first admin's, shown only now; %s", saved)
+		}
+	}
+	line("Data", "%s", cfg.DataDir)
+	line("Next", "%s", a.style.Cyan(a.name()+" agent run-cloud --prompt 'What can you do?' --no-environment --follow"))
+	line("Stop", "Ctrl-C; started runs continue when it is up again")
+	return b.String()
+}
+
+// saveLogin saves a login for the local CLI, unless it is logged in to a server elsewhere. The path
+// is empty then.
+func (a *app) saveLogin(server, key string) (string, error) {
+	if a.saved.APIKey != "" && !onThisMachine(a.saved.ServerURL) {
+		return "", nil
+	}
+	a.saved.ServerURL, a.saved.APIKey = server, key
+	return a.save()
+}
+
+// adminKeyFile holds, in the data directory beside the database it opens, the key the built-in worker
+// connects with: the first admin's. It is written before the database is made, so that no crash can
+// lose it.
+const adminKeyFile = "admin.key"
+
+// adminKey is the key of the data directory's first admin, made when there is none.
+func adminKey(dataDir, given string) (string, error) {
+	path := filepath.Join(dataDir, adminKeyFile)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the worker's key: %w", err)
+	}
+	key := given
+	if key == "" {
+		key = identity.NewKey()
+	}
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return "", withHint(fmt.Errorf("make data directory: %w", err), "name another with --data or CADRE_DATA")
+	}
+	if err := writePrivate(path, []byte(key+"\n")); err != nil {
+		return "", withHint(fmt.Errorf("write to the data directory: %w", err), "name another with --data or CADRE_DATA")
+	}
+	return key, nil
+}
+
+// onThisMachine says whether a server URL is a loopback one.
+func onThisMachine(s string) bool {
+	root, err := client.RootURL(s)
+	return err == nil && (strings.Contains(root, "://127.") || strings.Contains(root, "://localhost") || strings.Contains(root, "://[::1]"))
+}
+
+// localAddress is an address under which this machine reaches a listener.
+func localAddress(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
