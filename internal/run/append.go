@@ -130,7 +130,7 @@ func decideAppend(t *turn, executionID string, b batch) error {
 		}
 	}
 	if b.report == nil {
-		return t.blockIfAsked()
+		return t.settle()
 	}
 	return t.report(*b.report)
 }

@@ -180,7 +180,7 @@ func (m *memory) check(before Run) {
 func restsWith(cur Current, r Run) bool {
 	// After a failure it waits for the person to try again, or it might fail for ever.
 	failed := r.State == api.RunStateFAILED || r.State == api.RunStateERROR
-	if failed || r.State.Working() || r.Live || r.Location == api.RunExecutionLocationLOCAL {
+	if failed || len(cur.Requests) > 0 || r.State.Working() || r.Live || r.Location == api.RunExecutionLocationLOCAL {
 		return false
 	}
 	return slices.ContainsFunc(cur.Commands, func(c Command) bool { return c.Kind == api.CommandKindFollowUp })

@@ -61,14 +61,18 @@ func (t *turn) report(r api.RunnerReport) error {
 	return t.reportEnd(r)
 }
 
-// blockIfAsked moves a run that asked something to BLOCKED.
-func (t *turn) blockIfAsked() error {
-	if len(t.open) == 0 || t.run.State != api.RunStateINPROGRESS {
-		return nil
+// settle makes the state follow what is asked: a run that asked something is BLOCKED, one whose
+// agent went on without the answer is not.
+func (t *turn) settle() error {
+	switch {
+	case len(t.open) > 0 && t.run.State == api.RunStateINPROGRESS:
+		code := waitingFor(t.open[0].Kind)
+		why := sentence(code)
+		return t.move(api.RunStateBLOCKED, ByRunner, status{message: why, waiting: code, why: why})
+	case len(t.open) == 0 && len(t.before.Requests) > 0 && t.run.State == api.RunStateBLOCKED:
+		return t.move(api.RunStateINPROGRESS, ByRunner, status{})
 	}
-	code := waitingFor(t.open[0].Kind)
-	why := sentence(code)
-	return t.move(api.RunStateBLOCKED, ByRunner, status{message: why, waiting: code, why: why})
+	return nil
 }
 
 func waitingFor(kind api.RequestKind) api.WaitingCode {
@@ -87,7 +91,7 @@ func (t *turn) reportWorking() error {
 	switch {
 	case t.run.State == api.RunStateINPROGRESS:
 		t.takenUp()
-		return t.blockIfAsked()
+		return t.settle()
 	case len(t.open) > 0:
 		return nil
 	case t.run.State.Ended() && !t.messagesWait() && len(t.change.Consumed) == 0:
@@ -119,17 +123,17 @@ func (t *turn) steered() {
 // message that sets the agent going again, has no effect.
 func (t *turn) reportBlocked(r api.RunnerReport) error {
 	if len(t.open) > 0 {
-		return t.blockIfAsked()
+		return t.settle()
 	}
 	switch r.Waiting {
 	case api.WaitingCodePermission, api.WaitingCodeQuestion, api.WaitingCodePlan:
-		return nil
+		return t.settle()
 	case "":
 		r.Waiting = api.WaitingCodeQuestion
 	}
 	t.steered()
 	if t.messagesWait() {
-		return nil
+		return t.settle()
 	}
 	why := orElse(r.Message, sentence(r.Waiting))
 	if t.run.State == api.RunStateBLOCKED {
@@ -143,7 +147,8 @@ func (t *turn) reportBlocked(r api.RunnerReport) error {
 func (t *turn) reportEnd(r api.RunnerReport) error {
 	t.steered()
 	if r.State == api.RunStateSUCCEEDED && t.messagesWait() {
-		return nil
+		t.closeRequests("The agent went on without an answer.")
+		return t.settle()
 	}
 	s := status{message: r.Message}
 	if r.State == api.RunStateFAILED || r.State == api.RunStateERROR {
