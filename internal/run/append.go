@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -208,6 +209,10 @@ func (t *turn) ask(e api.NewEntry, d api.Request) error {
 		}
 	}
 	r := Request{Request: d, RunID: t.run.ID, Seq: seq, CreatedAt: t.now}
+	// Asked, withdrawn and asked again in one batch: what stays is that it is open.
+	same := func(o Request) bool { return o.ID == d.ID }
+	t.change.Requests = slices.DeleteFunc(t.change.Requests, same)
+	t.change.Answered = slices.DeleteFunc(t.change.Answered, same)
 	t.open = append(t.open, r)
 	t.change.Requests = append(t.change.Requests, r)
 	return nil
