@@ -15,6 +15,8 @@ const (
 	EnvWorkerManaged = "CADRE_WORKER_MANAGED"
 	// EnvSandboxDir is the directory the runner may fill; absent, that is its working directory.
 	EnvSandboxDir = "CADRE_SANDBOX_DIR"
+	// EnvSandboxWorkdir is a directory shared between tasks to be used as the workspace, if any.
+	EnvSandboxWorkdir = "CADRE_SANDBOX_WORKDIR"
 	// EnvSandboxConfine is "1" when the runner shall confine itself and the agent.
 	EnvSandboxConfine = "CADRE_SANDBOX_CONFINE"
 	// EnvSandboxHide lists paths hidden from a confined agent, separated like those of PATH.

@@ -27,7 +27,8 @@ type Config struct {
 	// Local runs in Workdir as it is, on behalf of the person who called: no snapshot, no
 	// confinement, nothing removed, and no end of waiting for an answer.
 	Local bool
-	// Workdir is the workspace of a Local execution.
+	// Workdir is the workspace of a Local execution. In any other it is a directory shared with
+	// others, used in place of a new one, and then neither kept nor cleaned.
 	Workdir string
 	// Managed means that a worker renews the execution's lease; otherwise the runner does.
 	Managed bool
@@ -169,10 +170,16 @@ func (c *Config) layout() (layout, error) {
 	if err != nil {
 		return layout{}, err
 	}
-	work := filepath.Join(base, "workspace")
 	l := layout{
-		work: work, attachments: filepath.Join(work, attachmentsDir, "attachments"),
-		scratch: filepath.Join(base, "scratch"), private: filepath.Join(base, "runner"), tmp: filepath.Join(base, "tmp"),
+		work: filepath.Join(base, "workspace"), scratch: filepath.Join(base, "scratch"),
+		private: filepath.Join(base, "runner"), tmp: filepath.Join(base, "tmp"),
+	}
+	l.attachments = filepath.Join(l.work, attachmentsDir, "attachments")
+	if c.Workdir != "" {
+		if l.work, err = realDir(c.Workdir); err != nil {
+			return layout{}, err
+		}
+		l.attachments = filepath.Join(base, "attachments")
 	}
 	return l, l.make()
 }

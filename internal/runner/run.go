@@ -214,7 +214,7 @@ func (r *execution) attempt() error {
 // corrected the environment meanwhile. What the agent had done is in the snapshot and comes back.
 func (r *execution) again() error {
 	r.stopAgent(r.work, r.cfg.Grace/2)
-	if !r.cfg.Local {
+	if !r.cfg.Local && r.cfg.Workdir == "" {
 		for _, dir := range []string{r.at.work, r.at.scratch, r.at.private} {
 			if err := emptyDir(dir); err != nil {
 				return fmt.Errorf("clean the workspace: %w", err)

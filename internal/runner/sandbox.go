@@ -14,6 +14,7 @@ import (
 func (c *Config) InSandbox(environ []string) {
 	c.Environ = environ
 	c.Dir = value(environ, api.EnvSandboxDir)
+	c.Workdir = value(environ, api.EnvSandboxWorkdir)
 	c.Managed = value(environ, api.EnvWorkerManaged) == "1"
 	c.Confine = value(environ, api.EnvSandboxConfine) == "1"
 	c.Backend = value(environ, api.EnvWorkerBackend)

@@ -17,9 +17,9 @@ const snapshotBytes = 2 << 30
 // restore brings back what earlier executions of the run left behind, as far as that is possible:
 // what is not is told to the person, and the run goes on.
 func (r *execution) restore(ctx context.Context) error {
-	keep := !r.cfg.Local && !r.cfg.NoSnapshot && !r.assignment.SnapshotDisabled
-	defer func() { r.keeper.on = keep }()
-	if r.assignment.SnapshotUrl == "" || r.cfg.Local {
+	own := !r.cfg.Local && r.cfg.Workdir == ""
+	defer func() { r.keeper.on = own && !r.cfg.NoSnapshot && !r.assignment.SnapshotDisabled }()
+	if r.assignment.SnapshotUrl == "" || !own {
 		return nil
 	}
 	var problems []string

@@ -66,7 +66,7 @@ func (r *execution) confine() (string, error) {
 		r.cfg.Log.Warn("detached processes cannot be adopted", "error", err)
 	}
 	home := value(r.env, "HOME")
-	c := proc.Confinement{Write: []string{filepath.Dir(r.at.work), "/tmp", "/var/tmp"}, Hide: r.cfg.Hide}
+	c := proc.Confinement{Write: []string{filepath.Dir(r.at.private), r.at.work, "/tmp", "/var/tmp"}, Hide: r.cfg.Hide}
 	if home != "" {
 		for _, name := range caches {
 			c.Write = append(c.Write, filepath.Join(home, name))

@@ -66,9 +66,6 @@ func (s *sandbox) launch(context.Context) error {
 	defer func() { _ = write.Close() }()
 	cmd := exec.Command(s.backend.cfg.Program, s.task.Args...)
 	cmd.Dir, cmd.Env = s.dir, s.environment()
-	if s.backend.cfg.TargetDir != "" {
-		cmd.Dir = s.backend.cfg.TargetDir
-	}
 	cmd.Stdout, cmd.Stderr = write, write
 	proc.Group(cmd)
 	// SIGTERM, so that a runner whose worker was killed still keeps its workspace. One that does not
@@ -129,6 +126,9 @@ func (s *sandbox) environment() []string {
 		api.EnvExecutionID: s.task.ExecutionID, api.EnvWorkerRoot: cfg.Root,
 		api.EnvWorkerBackend: s.backend.Name(), api.EnvWorkerHost: cfg.Host, api.EnvSandboxDir: s.dir,
 	})
+	if cfg.TargetDir != "" {
+		add(map[string]string{api.EnvSandboxWorkdir: cfg.TargetDir})
+	}
 	if !cfg.NoConfinement {
 		add(map[string]string{
 			api.EnvSandboxConfine: "1",
@@ -281,4 +281,3 @@ func (t *tail) text() string {
 	}
 	return strings.TrimSpace(strings.ToValidUTF8(string(end), "\uFFFD"))
 }
-

@@ -1,0 +1,320 @@
+package snapshot_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/cadrehq/cadre/internal/runner/gittest"
+	"github.com/cadrehq/cadre/internal/runner/snapshot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tree reads everything below a directory: mode, type and content by path. .git is left out.
+func tree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		if d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		info, err := d.Info()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return nil
+		case info.Mode()&fs.ModeSymlink != 0:
+			to, err := os.Readlink(path)
+			all[rel] = "link " + to
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all[rel] = fmt.Sprintf("exec=%v %q", info.Mode()&0o100 != 0, b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+type world struct {
+	dir, url string
+	env      []string
+}
+
+func (w world) take(t testing.TB) (snapshot.Taken, error) {
+	return snapshot.Take(context.Background(), snapshot.Source{
+		Work: w.dir, Skip: []string{".cadre"}, Scratch: t.TempDir(), Env: w.env, At: time.Now(),
+		Secret: func(b []byte) bool { return bytes.Contains(b, []byte("SECRET-TOKEN-VALUE")) },
+	})
+}
+
+func (w world) git(t testing.TB, args ...string) string {
+	return gittest.Git(t, filepath.Join(w.dir, "repo"), args...)
+}
+
+func clone(t testing.TB, url string) world {
+	w := world{dir: t.TempDir(), url: url, env: gittest.Env(t)}
+	gittest.Git(t, w.dir, "clone", "--quiet", url, "repo")
+	return w
+}
+
+func (w world) restore(t testing.TB) world {
+	t.Helper()
+	taken, err := w.take(t)
+	if err != nil {
+		t.Fatalf("take: %v", err)
+	}
+	to := clone(t, w.url)
+	_, problems, err := snapshot.Restore(context.Background(), taken.Path, snapshot.Target{Work: to.dir, Scratch: t.TempDir(), Env: to.env})
+	if err != nil || len(problems) > 0 {
+		t.Fatalf("restore: %v, problems %v", err, problems)
+	}
+	return to
+}
+
+// state is everything git says about where a repository stands.
+func (w world) state(t testing.TB) []string {
+	return []string{
+		w.git(t, "status", "--porcelain=v1", "--branch", "--untracked-files=all"),
+		w.git(t, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/stash", "refs/tags"),
+		w.git(t, "log", "--all", "--format=%H %s"),
+		w.git(t, "diff", "--binary"), w.git(t, "diff", "--binary", "--cached"),
+		w.git(t, "fsck", "--no-dangling", "--connectivity-only"),
+	}
+}
+
+func write(t testing.TB, path, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRoundTripKeepsAllGitKnows(t *testing.T) {
+	server := gittest.New(t)
+	w := clone(t, server.Repo("repo", map[string]string{"a.txt": "one\n", "b/c.txt": "two\n", "run.sh*": "#!/bin/sh\n", "gone.txt": "x\n", "old.txt": "rename me, I am long enough\n"}))
+	in := func(name string) string { return filepath.Join(w.dir, "repo", name) }
+	w.git(t, "checkout", "-q", "-b", "feature/x")
+	write(t, in("a.txt"), "one\ncommitted\n", 0o644)
+	w.git(t, "commit", "-qam", "local work")
+	w.git(t, "tag", "v1")
+	write(t, in("stashed.txt"), "s\n", 0o644)
+	w.git(t, "add", "stashed.txt")
+	w.git(t, "stash", "-q")
+	write(t, in("a.txt"), "one\nstaged\n", 0o644)
+	w.git(t, "add", "a.txt")
+	write(t, in("a.txt"), "one\nstaged\nand not\n", 0o644)
+	write(t, in("bin.dat"), "\x00\x01\xff\xfe", 0o755)
+	write(t, in("ümläut \"quoted\"\nname"), "odd", 0o600)
+	w.git(t, "mv", "old.txt", "new name.txt")
+	_ = os.Remove(in("gone.txt"))
+	_ = os.Chmod(in("run.sh"), 0o644)
+	if err := os.Symlink("b/c.txt", in("link")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(w.dir, "notes", "n.md"), "beside", 0o640)
+	write(t, filepath.Join(w.dir, ".cadre", "attachments", "a"), "not kept", 0o600)
+
+	before := w.state(t)
+	to := w.restore(t)
+	if diff := cmp.Diff(before, w.state(t)); diff != "" {
+		t.Errorf("taking a snapshot changed the repository:\n%s", diff)
+	}
+	if diff := cmp.Diff(before, to.state(t)); diff != "" {
+		t.Errorf("state differs (-taken +restored):\n%s", diff)
+	}
+	want := tree(t, w.dir)
+	delete(want, ".cadre/attachments/a")
+	if diff := cmp.Diff(want, tree(t, to.dir)); diff != "" {
+		t.Errorf("files differ (-taken +restored):\n%s", diff)
+	}
+}
+
+// Any sequence of changes comes back as it was.
+func TestRoundTripProperty(t *testing.T) {
+	server := gittest.New(t)
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		if n++; n > 12 { // each try runs some sixty git commands
+			return
+		}
+		names := []string{"a", "b", "dir/a", "dir/b", "dir/deep/c", "sp ace", "é"}
+		content := rapid.SliceOfN(rapid.Byte(), 1, 40)
+		files := map[string]string{}
+		for _, name := range names[:4] {
+			files[name] = string(content.Draw(rt, "content")) + "\n"
+		}
+		w := clone(t, server.Repo(fmt.Sprintf("p%d", n), files))
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			name := rapid.SampledFrom(names).Draw(rt, "name")
+			path := filepath.Join(w.dir, "repo", name)
+			switch rapid.SampledFrom([]string{"write", "write", "remove", "mode", "rename", "add", "commit", "branch", "link"}).Draw(rt, "act") {
+			case "write":
+				_ = os.Remove(path)
+				write(t, path, string(content.Draw(rt, "content")), 0o644)
+			case "remove":
+				_ = os.Remove(path)
+			case "mode":
+				_ = os.Chmod(path, 0o755)
+			case "rename":
+				_ = os.Rename(path, path+".moved")
+			case "add":
+				w.git(t, "add", "--all")
+			case "commit":
+				w.git(t, "commit", "-q", "--allow-empty", "-am", "work")
+			case "branch":
+				w.git(t, "checkout", "-q", "-B", rapid.StringMatching(`[a-z]{1,8}/[a-z]{1,8}`).Draw(rt, "branch"))
+			case "link":
+				_ = os.Remove(path)
+				_ = os.MkdirAll(filepath.Dir(path), 0o755)
+				_ = os.Symlink("nowhere", path)
+			}
+		}
+		to := w.restore(t)
+		if diff := cmp.Diff(tree(t, w.dir), tree(t, to.dir)); diff != "" {
+			rt.Fatalf("files differ:\n%s", diff)
+		}
+		if diff := cmp.Diff(w.state(t), to.state(t)); diff != "" {
+			rt.Fatalf("state differs:\n%s", diff)
+		}
+	})
+}
+
+func TestOriginMovedOn(t *testing.T) {
+	server := gittest.New(t)
+	w := clone(t, server.Repo("repo", map[string]string{"a": "1\n"}))
+	write(t, filepath.Join(w.dir, "repo", "a"), "mine\n", 0o644)
+	server.Commit(w.url, "second", map[string]string{"a": "2\n", "other": "new\n"})
+	to := w.restore(t)
+	got := tree(t, filepath.Join(to.dir, "repo"))
+	if diff := cmp.Diff(map[string]string{"a": `exec=false "mine\n"`}, got); diff != "" {
+		t.Errorf("files differ: %s", diff)
+	}
+	if diff := cmp.Diff(w.git(t, "rev-parse", "HEAD"), to.git(t, "rev-parse", "HEAD")); diff != "" {
+		t.Errorf("HEAD differs: %s", diff)
+	}
+}
+
+func TestRepositoryTheAgentMade(t *testing.T) {
+	for _, commits := range []bool{false, true} {
+		w := world{dir: t.TempDir(), env: gittest.Env(t)}
+		gittest.Git(t, w.dir, "init", "-q", "-b", "main", "repo")
+		write(t, filepath.Join(w.dir, "repo", "f"), "x", 0o644)
+		if commits {
+			w.git(t, "add", "f")
+			w.git(t, "commit", "-qm", "c")
+			write(t, filepath.Join(w.dir, "repo", "g"), "y", 0o644)
+		}
+		taken, err := w.take(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := world{dir: t.TempDir(), env: w.env}
+		if _, problems, err := snapshot.Restore(context.Background(), taken.Path, snapshot.Target{Work: to.dir, Env: to.env}); err != nil || problems != nil {
+			t.Fatal(err, problems)
+		}
+		if diff := cmp.Diff(tree(t, w.dir), tree(t, to.dir)); diff != "" {
+			t.Errorf("files differ: %s", diff)
+		}
+		if diff := cmp.Diff(w.git(t, "status", "--porcelain=v1", "-b"), to.git(t, "status", "--porcelain=v1", "-b")); diff != "" {
+			t.Errorf("status differs: %s", diff)
+		}
+	}
+}
+
+func TestSecretsAndLargeFilesStayOut(t *testing.T) {
+	server := gittest.New(t)
+	w := clone(t, server.Repo("repo", map[string]string{"a": "1\n"}))
+	write(t, filepath.Join(w.dir, "repo", "env"), strings.Repeat("x", 1<<20)+"SECRET-TOKEN-VALUE", 0o644)
+	write(t, filepath.Join(w.dir, "repo", "staged"), "SECRET-TOKEN-VALUE", 0o644)
+	w.git(t, "add", "staged")
+	write(t, filepath.Join(w.dir, "beside"), "SECRET-TOKEN-VALUE", 0o644)
+	write(t, filepath.Join(w.dir, "repo", "ok"), "fine", 0o644)
+	if err := os.Truncate(filepath.Join(w.dir, "beside2"), 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(w.dir, "repo", "huge"))
+	if err == nil {
+		err = errors.Join(f.Truncate(40<<20), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := w.take(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sort.Strings(taken.Manifest.Omitted)
+	want := []string{"beside: holds a secret", "repo/env: holds a secret", "repo/huge: too large (41943040 bytes)", "repo/staged: holds a secret"}
+	if diff := cmp.Diff(want, taken.Manifest.Omitted); diff != "" {
+		t.Errorf("left out: %s", diff)
+	}
+	to := clone(t, w.url)
+	if _, problems, err := snapshot.Restore(context.Background(), taken.Path, snapshot.Target{Work: to.dir, Env: to.env}); err != nil || problems != nil {
+		t.Fatal(err, problems)
+	}
+	if diff := cmp.Diff(map[string]string{"repo/a": `exec=false "1\n"`, "repo/ok": `exec=false "fine"`}, tree(t, to.dir)); diff != "" {
+		t.Errorf("files: %s", diff)
+	}
+}
+
+func TestUnchangedHasTheSameFingerprint(t *testing.T) {
+	server := gittest.New(t)
+	w := clone(t, server.Repo("repo", map[string]string{"a": "1\n"}))
+	one, err1 := w.take(t)
+	two, err2 := w.take(t)
+	write(t, filepath.Join(w.dir, "repo", "a"), "2\n", 0o644)
+	three, err3 := w.take(t)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	if one.Fingerprint != two.Fingerprint || one.Fingerprint == three.Fingerprint {
+		t.Errorf("fingerprints: %s %s %s", one.Fingerprint, two.Fingerprint, three.Fingerprint)
+	}
+}
+
+func TestNothingToKeepAndGarbage(t *testing.T) {
+	w := world{dir: t.TempDir(), env: gittest.Env(t)}
+	write(t, filepath.Join(w.dir, ".cadre", "x"), "y", 0o600)
+	if _, err := w.take(t); !errors.Is(err, snapshot.ErrEmpty) {
+		t.Errorf("empty workspace: %v", err)
+	}
+	bad := filepath.Join(t.TempDir(), "bad")
+	write(t, bad, "not a snapshot", 0o600)
+	if _, _, err := snapshot.Restore(context.Background(), bad, snapshot.Target{Work: t.TempDir()}); err == nil {
+		t.Error("garbage was restored")
+	}
+	// A broken repository is left out and named, and does not take the rest with it.
+	write(t, filepath.Join(w.dir, "broken", ".git"), "gitdir: /nowhere", 0o600)
+	write(t, filepath.Join(w.dir, "fine"), "y", 0o600)
+	taken, err := w.take(t)
+	if err != nil || len(taken.Manifest.Omitted) != 1 || taken.Manifest.Files != 1 {
+		t.Errorf("broken repository: %v, %+v", err, taken.Manifest)
+	}
+}
