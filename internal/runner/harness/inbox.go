@@ -69,6 +69,13 @@ func (b *Inbox) Take(match func(api.Command) bool) (api.Command, bool) {
 	return api.Command{}, false
 }
 
+// Has reports whether a command that match accepts is queued.
+func (b *Inbox) Has(match func(api.Command) bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.find(match) >= 0
+}
+
 // Wait blocks until a command that match accepts is queued and returns it without removing it. The
 // error is the cause of ctx's end.
 func (b *Inbox) Wait(ctx context.Context, match func(api.Command) bool) (api.Command, error) {

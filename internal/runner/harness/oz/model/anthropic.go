@@ -37,7 +37,7 @@ func (m *anthropicModel) Generate(ctx context.Context, req Request, emit func(Fr
 	for stream.Next() {
 		ev := stream.Current()
 		if err := m.event(r, &out, ev); err != nil {
-			out.Parts = r.finish(false)
+			r.finish(&out, false)
 			return out, err
 		}
 		if ev.Type == "message_stop" {
@@ -48,7 +48,7 @@ func (m *anthropicModel) Generate(ctx context.Context, req Request, emit func(Fr
 	if err == nil && !whole {
 		err = io.ErrUnexpectedEOF
 	}
-	out.Parts = r.finish(err == nil && out.Stop != StopLength)
+	r.finish(&out, err == nil && out.Stop != StopLength)
 	if err != nil {
 		return out, explain(ctx, err)
 	}

@@ -57,7 +57,7 @@ func (m *chatModel) Generate(ctx context.Context, req Request, emit func(Fragmen
 			whole, out.Stop = true, chatStop(c.FinishReason)
 		}
 		if err := chatDelta(r, &out, c.Delta); err != nil {
-			out.Parts = r.finish(false)
+			r.finish(&out, false)
 			return out, err
 		}
 	}
@@ -65,7 +65,7 @@ func (m *chatModel) Generate(ctx context.Context, req Request, emit func(Fragmen
 	if err == nil && !whole {
 		err = io.ErrUnexpectedEOF
 	}
-	out.Parts = r.finish(err == nil && out.Stop != StopLength)
+	r.finish(&out, err == nil && out.Stop != StopLength)
 	if err != nil {
 		return out, explain(ctx, err)
 	}

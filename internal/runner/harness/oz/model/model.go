@@ -117,6 +117,8 @@ const (
 // Reply is one turn of the model. Parts are Text, Reasoning and Call.
 type Reply struct {
 	Parts []Part
+	// Index holds, for each of Parts, the number its Fragments carried.
+	Index []int
 	Stop  Stop
 	Usage Usage
 }
@@ -179,7 +181,6 @@ type building struct {
 	text      []byte
 	sent      int64
 	signature string
-	done      bool
 }
 
 func newReply(emit func(Fragment)) *reply {
@@ -218,28 +219,30 @@ func (r *reply) add(index int64, fresh Part, text string) error {
 	return nil
 }
 
-// finish returns the parts; calls only when the turn arrived whole.
-func (r *reply) finish(whole bool) []Part {
-	var out []Part
-	for _, b := range r.parts {
+// finish fills in the parts; calls only when the turn arrived whole.
+func (r *reply) finish(out *Reply, whole bool) {
+	for i, b := range r.parts {
+		var part Part
 		switch p := b.part.(type) {
 		case Text:
 			if p.Text = string(b.text); p.Text != "" {
-				out = append(out, p)
+				part = p
 			}
 		case Reasoning:
 			p.Text = string(b.text)
 			if p.Text != "" || len(p.Opaque) > 0 {
-				out = append(out, p)
+				part = p
 			}
 		case Call:
 			if whole {
 				p.Input = object(b.text)
-				out = append(out, p)
+				part = p
 			}
 		}
+		if part != nil {
+			out.Parts, out.Index = append(out.Parts, part), append(out.Index, i)
+		}
 	}
-	return out
 }
 
 // InvalidInput is the member that holds the raw text of arguments that were not a JSON object.

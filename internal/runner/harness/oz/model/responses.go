@@ -34,7 +34,7 @@ func (m *responsesModel) Generate(ctx context.Context, req Request, emit func(Fr
 		ev := stream.Current()
 		done, err := m.event(r, &out, ev)
 		if err != nil {
-			out.Parts = r.finish(false)
+			r.finish(&out, false)
 			return out, err
 		}
 		whole = whole || done
@@ -43,7 +43,7 @@ func (m *responsesModel) Generate(ctx context.Context, req Request, emit func(Fr
 	if err == nil && !whole {
 		err = io.ErrUnexpectedEOF
 	}
-	out.Parts = r.finish(err == nil && out.Stop != StopLength)
+	r.finish(&out, err == nil && out.Stop != StopLength)
 	if err != nil {
 		return out, explain(ctx, err)
 	}
