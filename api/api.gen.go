@@ -2311,9 +2311,6 @@ type RunId = string
 // Acknowledged defines model for Acknowledged.
 type Acknowledged = Acknowledgement
 
-// CancelledId defines model for CancelledId.
-type CancelledId = string
-
 // Conversation defines model for Conversation.
 type Conversation = ConversationResponse
 
@@ -6416,13 +6413,13 @@ type CancelRunReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *CancelledId
+	JSON200 *string
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r CancelRunReply) GetJSON200() *CancelledId {
+func (r CancelRunReply) GetJSON200() *string {
 	return r.JSON200
 }
 
@@ -6992,13 +6989,13 @@ type CancelTaskReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *CancelledId
+	JSON200 *string
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r CancelTaskReply) GetJSON200() *CancelledId {
+func (r CancelTaskReply) GetJSON200() *string {
 	return r.JSON200
 }
 
@@ -8525,7 +8522,7 @@ func ParseCancelRunReply(rsp *http.Response) (*CancelRunReply, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest CancelledId
+		var dest string
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -8930,7 +8927,7 @@ func ParseCancelTaskReply(rsp *http.Response) (*CancelTaskReply, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest CancelledId
+		var dest string
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -10610,8 +10607,6 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 type AcknowledgedJSONResponse Acknowledgement
 
-type CancelledIdJSONResponse string
-
 type ConversationJSONResponse ConversationResponse
 
 type EnvironmentJSONResponse CloudEnvironment
@@ -11292,7 +11287,7 @@ type CancelRunResponseObject interface {
 	VisitCancelRunResponse(w http.ResponseWriter) error
 }
 
-type CancelRun200JSONResponse struct{ CancelledIdJSONResponse }
+type CancelRun200JSONResponse string
 
 func (response CancelRun200JSONResponse) VisitCancelRunResponse(w http.ResponseWriter) error {
 
@@ -11764,7 +11759,7 @@ type CancelTaskResponseObject interface {
 	VisitCancelTaskResponse(w http.ResponseWriter) error
 }
 
-type CancelTask200JSONResponse struct{ CancelledIdJSONResponse }
+type CancelTask200JSONResponse string
 
 func (response CancelTask200JSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
 

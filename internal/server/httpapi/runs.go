@@ -133,13 +133,13 @@ func (a *API) GetRun(ctx context.Context, req api.GetRunRequestObject) (api.GetR
 // CancelRun serves POST /agent/runs/{runId}/cancel.
 func (a *API) CancelRun(ctx context.Context, req api.CancelRunRequestObject) (api.CancelRunResponseObject, error) {
 	r, err := a.cfg.Runs.Cancel(ctx, actorOf(ctx), req.RunId)
-	return api.CancelRun200JSONResponse{CancelledIdJSONResponse: api.CancelledIdJSONResponse(r.ID)}, err
+	return api.CancelRun200JSONResponse(r.ID), err
 }
 
 // CancelTask serves POST /agent/tasks/{runId}/cancel.
 func (a *API) CancelTask(ctx context.Context, req api.CancelTaskRequestObject) (api.CancelTaskResponseObject, error) {
 	r, err := a.cfg.Runs.Cancel(ctx, actorOf(ctx), req.RunId)
-	return api.CancelTask200JSONResponse{CancelledIdJSONResponse: api.CancelledIdJSONResponse(r.ID)}, err
+	return api.CancelTask200JSONResponse(r.ID), err
 }
 
 // FollowUpRun serves POST /agent/runs/{runId}/followups. The run has left an ended state before the
