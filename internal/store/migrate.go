@@ -23,32 +23,42 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	have, err := schemaVersion(ctx, pool)
-	if err != nil {
-		return err
-	}
 	want, err := newestVersion(files)
 	if err != nil {
 		return err
 	}
-	if have == want {
-		return nil
+	for try := 1; ; try++ {
+		have, err := schemaVersion(ctx, pool)
+		if err != nil {
+			return err
+		}
+		if have == want {
+			return nil
+		}
+		if have > want {
+			return fmt.Errorf("the database has schema version %d, this program knows up to %d: start a newer one", have, want)
+		}
+		// Two processes that create one SQLite file at once meet here: the one that fails looks again.
+		if err := db.up(ctx, pool, files); err != nil && try == maxMigrateTries {
+			return fmt.Errorf("migrate: %w", err)
+		}
 	}
-	if have > want {
-		return fmt.Errorf("the database has schema version %d, this program knows up to %d: start a newer one", have, want)
-	}
+}
+
+// maxMigrateTries bounds how often a failed migration is tried.
+const maxMigrateTries = 3
+
+func (db *DB) up(ctx context.Context, pool *sql.DB, files fs.FS) error {
 	d := goose.DialectSQLite3
 	if db.dialect == postgres {
 		d = goose.DialectPostgres
 	}
 	provider, err := goose.NewProvider(d, pool, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return fmt.Errorf("prepare migrations: %w", err)
+		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
+	_, err = provider.Up(ctx)
+	return err
 }
 
 // schemaVersion returns the newest migration carried out, 0 for an empty database.

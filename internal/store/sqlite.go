@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
@@ -47,6 +49,8 @@ func sqliteDSN(path string, readOnly bool) string {
 	}
 	if readOnly {
 		pragmas = append(pragmas, "query_only(1)")
+	} else {
+		pragmas = append(pragmas, "cache_size(-16000)") // KiB, taken as needed
 	}
 	q := url.Values{"_pragma": pragmas}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
@@ -88,12 +92,33 @@ func (l *sqliteLink) prepared(ctx context.Context, query string) (*sql.Stmt, err
 	if s := l.stmts[query]; s != nil {
 		return s, nil
 	}
-	s, err := l.conn.PrepareContext(ctx, query)
+	s, err := l.conn.PrepareContext(ctx, positional(query))
 	if err != nil {
 		return nil, err
 	}
 	l.stmts[query] = s
 	return s, nil
+}
+
+// positional writes "$1 … $n" as "?" if that is the order in which they occur anyway: the driver looks
+// numbered ones up by name at every execution, which costs a tenth of an insert.
+func positional(query string) string {
+	var b strings.Builder
+	rest := query
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(rest, "$")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		number := strconv.Itoa(n)
+		after, ok := strings.CutPrefix(after, number)
+		if !ok || after != "" && after[0] >= '0' && after[0] <= '9' {
+			return query
+		}
+		b.WriteByte('?')
+		rest = after
+	}
 }
 
 func (l *sqliteLink) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -15,8 +15,8 @@ CREATE INDEX runs_created ON runs (owner_type, owner_uid, created_at, id);
 
 CREATE INDEX executions_unclaimed ON executions (created_at) WHERE ended_at = 0 AND state = 'assigned';
 
--- Rows that readiness probes write, to prove that a run could be stored.
+-- What readiness probes write, to prove that a run could be stored. At most a row or two.
 CREATE TABLE probes (
-    name TEXT PRIMARY KEY,
-    at   BIGINT NOT NULL
+    at   BIGINT PRIMARY KEY, -- nanoseconds
+    data TEXT NOT NULL
 );
