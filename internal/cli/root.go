@@ -44,6 +44,8 @@ Settings: flag, then environment variable, then what 'login' or 'config set' sav
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetVersionTemplate("{{.Version}}\n")
+	// A group is only runnable to complain about a missing subcommand.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", `{{if and .Runnable (or (not .HasAvailableSubCommands) .Annotations.body)}}`, 1))
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.PersistentFlags().SortFlags = false
 	a.globalFlags(root.PersistentFlags())
@@ -98,6 +100,10 @@ func (a *app) newCommand(c *cobra.Command, body func(cmd *cobra.Command, args []
 		c.Args = cobra.NoArgs
 	}
 	c.Flags().SortFlags = false
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
+	c.Annotations["body"] = "yes"
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		a.running = true
 		return body(cmd, args)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +56,11 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 			return err
 		}
 	}
+	unlock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	modelKeys(&cfg, a.Getenv)
 	cfg.Log = a.serviceLog(f.level)
 	key, err := adminKey(cfg.DataDir, cfg.BootstrapKey)
@@ -68,22 +75,52 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 	}
 	local := "http://" + localAddress(srv.Addr().String())
 	welcome := a.welcome(srv, local, cfg, given)
-	work, err := a.builtInWorker(f, cfg, local, key)
+	connected := make(chan struct{})
+	work, err := a.builtInWorker(f, cfg, local, key, sync.OnceFunc(func() { close(connected) }))
 	if err != nil {
 		return errors.Join(err, srv.Close())
 	}
 	return both(ctx, srv.Run, func(ctx context.Context) error {
 		return both(ctx, work, func(ctx context.Context) error {
-			if f.demo {
-				if err := a.upDemo(ctx, local, key, f); err != nil {
-					return err
-				}
+			select {
+			case <-connected:
+				return a.stayUp(ctx, f, local, key, welcome)
+			case <-ctx.Done():
+				return nil
 			}
-			fmt.Fprint(a.Stdout, welcome)
-			<-ctx.Done()
-			return nil
 		})
 	})
+}
+
+// stayUp is what up shows once runs are carried out.
+func (a *app) stayUp(ctx context.Context, f upFlags, local, key, welcome string) error {
+	if f.demo {
+		if err := a.upDemo(ctx, local, key, f); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprint(a.Stdout, welcome); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// lockDir takes a data directory for this process until it ends or unlock is called: two servers on
+// one SQLite file would each believe to be alone.
+func lockDir(dir string) (unlock func(), err error) {
+	advice := "name another with --data or CADRE_DATA"
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, withHint(fmt.Errorf("make data directory: %w", err), "%s", advice)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "up.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("lock data directory: %w", err), "%s", advice)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(withHint(fmt.Errorf("data directory %s is in use by another 'cadre up'", dir), "stop that one, or %s", advice), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // upDemo carries out the showcase. A showcase that fails is told and does not end the server.
@@ -107,15 +144,8 @@ func (a *app) welcome(srv *server.Server, local string, cfg server.Config, given
 	}
 	b.WriteString(a.style.Green("Cadre is up.") + "\n\n")
 	line("Console", "%s", a.style.Cyan(srv.URL()))
+	saved := a.saveLogin(local, cfg.BootstrapKey, srv.BootstrapKey() != "")
 	if key := srv.BootstrapKey(); key != "" {
-		saved := "not saved: "
-		if path, err := a.saveLogin(local, key); err != nil {
-			saved += err.Error()
-		} else if path == "" {
-			saved += "the CLI is logged in to another server"
-		} else {
-			saved = "saved in " + path
-		}
 		if given {
 			line("API key", "the one given in CADRE_BOOTSTRAP_API_KEY; %s", saved)
 		} else {
@@ -129,14 +159,22 @@ func (a *app) welcome(srv *server.Server, local string, cfg server.Config, given
 	return b.String()
 }
 
-// saveLogin saves a login for the local CLI, unless it is logged in to a server elsewhere. The path
-// is empty then.
-func (a *app) saveLogin(server, key string) (string, error) {
-	if a.saved.APIKey != "" && !onThisMachine(a.saved.ServerURL) {
-		return "", nil
+// saveLogin saves a login for the local CLI and says where: on the first start, and whenever the CLI is
+// logged in with this key and the address has changed. A login elsewhere is left alone.
+func (a *app) saveLogin(server, key string, first bool) string {
+	elsewhere := a.saved.APIKey != "" && !onThisMachine(a.saved.ServerURL)
+	if a.saved.APIKey != key && (!first || elsewhere) {
+		return "not saved: the CLI is logged in to " + a.saved.ServerURL
+	}
+	if a.saved.APIKey == key && sameServer(a.saved.ServerURL, server) {
+		return "saved"
 	}
 	a.saved.ServerURL, a.saved.APIKey = server, key
-	return a.save()
+	path, err := a.save()
+	if err != nil {
+		return "not saved: " + err.Error()
+	}
+	return "saved in " + path
 }
 
 // adminKeyFile holds, in the data directory beside the database it opens, the key the built-in worker
@@ -157,9 +195,6 @@ func adminKey(dataDir, given string) (string, error) {
 	key := given
 	if key == "" {
 		key = identity.NewKey()
-	}
-	if err := os.MkdirAll(dataDir, 0o700); err != nil {
-		return "", withHint(fmt.Errorf("make data directory: %w", err), "name another with --data or CADRE_DATA")
 	}
 	if err := writePrivate(path, []byte(key+"\n")); err != nil {
 		return "", withHint(fmt.Errorf("write to the data directory: %w", err), "name another with --data or CADRE_DATA")

@@ -148,7 +148,7 @@ func (a *app) ownFiles() []string {
 
 // builtInWorker makes the worker of up: it serves the server's default host from workspaces in the
 // data directory, over the same HTTP as any other worker.
-func (a *app) builtInWorker(f upFlags, cfg server.Config, url, key string) (func(context.Context) error, error) {
+func (a *app) builtInWorker(f upFlags, cfg server.Config, url, key string, connected func()) (func(context.Context) error, error) {
 	env, err := workerEnv(nil, f.worker.env, a.Getenv)
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (a *app) builtInWorker(f upFlags, cfg server.Config, url, key string) (func
 	}
 	w := worker.Config{
 		WorkerID: host, ServerRootURL: url, APIKey: key, Backend: backend, MaxConcurrent: f.worker.maxTasks,
-		Version: a.Version, Log: cfg.Log,
+		Version: a.Version, Log: cfg.Log, OnConnect: connected,
 	}
 	if err := w.Validate(); err != nil {
 		return nil, err
