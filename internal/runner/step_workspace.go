@@ -68,6 +68,9 @@ func (r *execution) confine() (string, error) {
 	home := value(r.env, "HOME")
 	c := proc.Confinement{Write: []string{filepath.Dir(r.at.private), r.at.work, "/tmp", "/var/tmp"}, Hide: r.cfg.Hide}
 	if home != "" {
+		// Most tools make their cache below this one. A user who never built anything has none, and a
+		// confined tool could not make it. Where even we cannot, the tool will say so.
+		_ = os.MkdirAll(filepath.Join(home, ".cache"), 0o700)
 		for _, name := range caches {
 			c.Write = append(c.Write, filepath.Join(home, name))
 		}
