@@ -75,7 +75,7 @@ type Config struct {
 	MaxActive time.Duration
 	// Lease is how long an execution lives without a sign of life. Default 18 s.
 	Lease time.Duration
-	// ClaimWait is how long an offer stands. Default 10 s.
+	// ClaimWait is how long an offer stands; shorter than Lease. Default 10 s.
 	ClaimWait time.Duration
 
 	Now    func() time.Time

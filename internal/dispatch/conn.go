@@ -24,7 +24,8 @@ const (
 	// that stopped reading fills it; its connection is ended.
 	outgoing = 4 * maxWindow
 
-	// maxWindow bounds the offers to one connection that were not claimed yet.
+	// maxWindow bounds the offers to one connection whose claim is not committed yet, so that a slow
+	// store slows offering down instead of letting claims grow old.
 	maxWindow = 256
 	// firstWindow is where the window starts for a worker of unknown capacity. It grows by one with
 	// every claim, so that a backlog is not thrown at a worker that takes four runs.
@@ -89,7 +90,7 @@ type conn struct {
 	seen      time.Time
 	tasks     map[string]*task // by execution id
 	byRun     map[string]*task
-	unclaimed int // tasks not claimed yet
+	unclaimed int // tasks whose claim is not committed yet
 	window    int
 	full      time.Time // no offers before
 	learned   int       // runs it had when it rejected an offer; 0: it has not, or took more since
@@ -172,7 +173,7 @@ func (d *Dispatcher) connect(info WorkerInfo, end context.CancelCauseFunc) (*con
 		since:  now,
 		out:    make(chan []byte, outgoing),
 		end:    end,
-		lanes:  newLanes(maxWindow),
+		lanes:  newLanes(4 * maxWindow),
 		seen:   now,
 		tasks:  make(map[string]*task),
 		byRun:  make(map[string]*task),

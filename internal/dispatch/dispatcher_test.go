@@ -386,6 +386,7 @@ func TestServerRestart(t *testing.T) {
 			w := newWorld()
 			ids := w.queue("team", "linux", 2)
 			running, offered := w.runs[ids[0]], w.runs[ids[1]]
+			w.execs["x-running"] = running
 			running.state, running.live, running.exec, running.worker = api.RunStateCLAIMED, true, "x-running", "server/former/1"
 			running.claimed, running.lease = true, time.Now().Add(-time.Hour) // it was down for long
 			offered.state, offered.live, offered.exec, offered.worker = api.RunStatePENDING, true, "x-offered", "server/former/1"
@@ -612,6 +613,53 @@ func TestWorkerThatDoesNotReadIsCutOff(t *testing.T) {
 		synctest.Wait()
 		if r := w.look(id); r.state != api.RunStateQUEUED {
 			t.Errorf("run %+v", r)
+		}
+	})
+}
+
+// A backlog and two workers: every run is handed out once, about in order, without wasted moves.
+func TestBacklogIsHandedOutOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 10_000
+		w := newWorld()
+		ids := w.queue("team", "linux", n)
+		d := w.start(t)
+		seen := make(map[string]int, n)
+		var got []api.TaskAssignment
+		workers := []*scriptedWorker{connect(t, d, "team", "linux"), connect(t, d, "team", "linux")}
+		for _, worker := range workers {
+			worker.hello(0)
+		}
+		for len(seen) < n {
+			synctest.Wait()
+			before := len(seen)
+			for _, worker := range workers {
+				for len(worker.down) > 0 {
+					a := worker.assignment()
+					seen[a.TaskID]++
+					got = append(got, a)
+					worker.claim(a)
+				}
+			}
+			if len(seen) == before {
+				t.Fatalf("stuck after %d runs", before)
+			}
+		}
+		for _, id := range ids {
+			if seen[id] != 1 {
+				t.Fatalf("%s was handed out %d times", id, seen[id])
+			}
+		}
+		// It never left the order by more than what is under way at once.
+		for i, a := range got {
+			if pos := slices.Index(ids[max(0, i-4*maxWindow):], a.TaskID); pos > 8*maxWindow {
+				t.Fatalf("offer %d was of a run %d places behind", i, pos)
+			}
+		}
+		synctest.Wait()
+		if c := w.called("assign"); c > n+n/100 {
+			t.Errorf("%d assignments were tried for %d runs", c, n)
 		}
 	})
 }

@@ -9,9 +9,9 @@
 //
 // # Leases
 //
-//   - An offered execution is leased for Config.ClaimWait (10 s). Rejected, not claimed in time, or
-//     offered on a connection that ended, it goes back to the queue. So it does, at once, when a server
-//     of the same Config.Instance starts again.
+//   - An offer stands for Config.ClaimWait (10 s). Rejected, not claimed in time, or made on a
+//     connection that ended, its run goes back to the queue. So it does, at once, when a server of the
+//     same Config.Instance starts again, and otherwise when the offer's lease (Config.Lease) ends.
 //   - A claimed execution is leased for Config.Lease (18 s) from the latest proof that its worker
 //     still has it: the worker's heartbeat names it or, for workers that send none, its connection
 //     answered a ping (sent at a third of a lease). One tick a second renews everything proven since

@@ -134,13 +134,14 @@ func (d *Dispatcher) reap(ctx context.Context) {
 func (d *Dispatcher) isLost(l Lease, now time.Time) bool {
 	d.mu.Lock()
 	held := d.registry.tasks[l.ExecutionID]
+	offered := held != nil && held.state != taskClaimed
 	heir := d.registry.heir(Place{l.Host, l.TeamUID})
 	calm := !now.Before(d.calm)
 	d.mu.Unlock()
 	expired := !l.LeaseUntil.After(now)
 	switch {
-	case held != nil && held.state != taskClaimed:
-		return false // recall watches it, with the same deadline
+	case offered:
+		return false // recall watches it
 	case held == nil && l.Claimed && l.Worker != "" && heir != nil:
 		return d.adopt(heir, l) == nil && expired && calm
 	}

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/cadrehq/cadre/internal/run"
 )
@@ -136,15 +135,15 @@ func (d *Dispatcher) unreserve(t *task) {
 	delete(d.assigning, t.runID)
 }
 
-// assign makes the move and offers the execution to its worker.
+// assign makes the move and offers the execution to its worker. The lease outlasts the offer: this
+// process takes an offer back itself, so only that of a dead server is found by its lease.
 func (d *Dispatcher) assign(ctx context.Context, t *task, w Waiting) {
-	deadline := d.now().Add(d.cfg.ClaimWait)
 	r, x, err := d.cfg.Runs.Assign(ctx, w.RunID, run.Placement{
 		ExecutionID: t.executionID,
 		Host:        w.Host,
 		Worker:      t.conn.id,
 		Backend:     d.backend(t.conn),
-		LeaseUntil:  deadline,
+		LeaseUntil:  d.now().Add(d.cfg.Lease),
 	})
 	if err != nil {
 		d.forget(t)
@@ -159,7 +158,7 @@ func (d *Dispatcher) assign(ctx context.Context, t *task, w Waiting) {
 		d.takeBack(ctx, t, "the assignment could not be made")
 		return
 	}
-	if !d.offer(t, frame, deadline) {
+	if !d.offer(t, frame) {
 		d.takeBack(ctx, t, "the worker's connection ended")
 	}
 }
@@ -172,13 +171,13 @@ func (d *Dispatcher) backend(c *conn) string {
 
 // offer hands the assignment to the connection's writer; false when the connection ended meanwhile
 // or the run was cancelled.
-func (d *Dispatcher) offer(t *task, frame []byte, deadline time.Time) bool {
+func (d *Dispatcher) offer(t *task, frame []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t.conn.closed || t.stop {
 		return false
 	}
-	t.state, t.deadline = taskOffered, deadline
+	t.state, t.deadline = taskOffered, d.now().Add(d.cfg.ClaimWait)
 	t.conn.send(frame)
 	return true
 }

@@ -24,7 +24,8 @@ type taskState int
 const (
 	taskAssigning taskState = iota // a slot is reserved; the move is not committed
 	taskOffered                    // the assignment was sent
-	taskClaimed                    // the worker took it
+	taskClaiming                   // the worker took it; the move is not committed
+	taskClaimed                    // it is
 )
 
 // task is an execution that a connection carries out, as far as this process knows.
@@ -174,13 +175,12 @@ func (r *registry) drop(t *task) {
 	}
 }
 
-// claim moves a task to claimed.
-func (r *registry) claim(t *task, now time.Time) {
+// claim notes that a claim was committed.
+func (r *registry) claim(t *task) {
 	if t.state == taskClaimed {
 		return
 	}
 	t.state = taskClaimed
-	t.proof = now
 	if c := t.conn; c.tasks[t.executionID] == t {
 		c.unclaimed--
 		c.window = min(c.window+1, maxWindow)

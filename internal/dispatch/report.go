@@ -76,6 +76,9 @@ func (d *Dispatcher) report(ctx context.Context, c *conn, kind api.WorkerMessage
 		clean := kind == api.WorkerCompleted
 		handle = func(ctx context.Context, t *task, r api.TaskReport) { d.exited(ctx, t, r, clean) }
 	}
+	if kind == api.WorkerClaimed {
+		d.noteClaim(c, r)
+	}
 	c.lanes.do(ctx, r.TaskID, func() {
 		t := d.find(ctx, c, r)
 		switch {
@@ -88,20 +91,35 @@ func (d *Dispatcher) report(ctx context.Context, c *conn, kind api.WorkerMessage
 	return nil
 }
 
+// noteClaim keeps an offer from being taken back while its claim waits for its turn and its commit.
+func (d *Dispatcher) noteClaim(c *conn, r api.TaskReport) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := c.task(r); t != nil && t.state == taskOffered {
+		t.state, t.proof = taskClaiming, d.now()
+	}
+}
+
+// task is the connection's task that a report is about, if it has it. Dispatcher.mu is held.
+func (c *conn) task(r api.TaskReport) *task {
+	t := c.byRun[r.TaskID]
+	if r.ExecutionID != "" {
+		t = c.tasks[r.ExecutionID]
+	}
+	if t == nil || t.runID != r.TaskID {
+		return nil
+	}
+	return t
+}
+
 // find returns the task a report is about: one of this connection, or a live execution of its place
 // that the connection then takes over, as a worker does that came back. It returns nil when there is
 // no such execution, or it is none of this worker's.
 func (d *Dispatcher) find(ctx context.Context, c *conn, r api.TaskReport) *task {
 	d.mu.Lock()
-	t := c.byRun[r.TaskID]
-	if r.ExecutionID != "" {
-		t = c.tasks[r.ExecutionID]
-	}
+	t := c.task(r)
 	d.mu.Unlock()
 	if t != nil {
-		if t.runID != r.TaskID {
-			return nil
-		}
 		return t
 	}
 	var lease Lease
@@ -145,35 +163,36 @@ func (d *Dispatcher) adopt(c *conn, l Lease) *task {
 }
 
 func (d *Dispatcher) claimed(ctx context.Context, t *task, r api.TaskReport) {
-	now := d.now()
 	d.mu.Lock()
 	again := t.state == taskClaimed
-	d.registry.claim(t, now)
-	dirty := d.dirty(t.conn.place)
 	d.mu.Unlock()
 	if again {
 		return
 	}
-	if dirty {
-		d.wakeUp() // the window has room again
-	}
 	err := d.persist(ctx, func(ctx context.Context) error {
 		return d.cfg.Runs.Claim(ctx, t.runID, t.executionID, d.now().Add(d.cfg.Lease))
 	})
-	if err == nil {
+	if err != nil {
+		if transient(err) {
+			d.cfg.Logger.Error("cannot record claim", "run_id", t.runID, "error", err)
+		}
+		// Cancelled, taken back or superseded: the worker must not go on.
+		d.forget(t)
+		d.tellOff(t.conn, r.TaskID, t.executionID)
 		return
 	}
-	if transient(err) {
-		d.cfg.Logger.Error("cannot record claim", "run_id", t.runID, "error", err)
+	d.mu.Lock()
+	d.registry.claim(t)
+	look := d.dirty(t.conn.place)
+	d.mu.Unlock()
+	if look {
+		d.wakeUp() // the window has room again
 	}
-	// Cancelled, taken back or superseded: the worker must not go on.
-	d.forget(t)
-	d.tellOff(t.conn, r.TaskID, t.executionID)
 }
 
 func (d *Dispatcher) rejected(ctx context.Context, t *task, r api.TaskReport) {
 	d.mu.Lock()
-	if t.state == taskClaimed {
+	if t.state > taskOffered {
 		d.mu.Unlock()
 		return // it cannot refuse what it took
 	}

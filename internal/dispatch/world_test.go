@@ -29,6 +29,7 @@ type world struct {
 	mu     sync.Mutex
 	runs   map[string]*worldRun
 	order  []string // by queueing
+	execs  map[string]*worldRun
 	wakes  chan Wake
 	broken bool // the store is out of reach
 	calls  map[string]int
@@ -51,7 +52,7 @@ type worldRun struct {
 }
 
 func newWorld() *world {
-	return &world{runs: make(map[string]*worldRun), wakes: make(chan Wake, 100_000), calls: make(map[string]int)}
+	return &world{runs: make(map[string]*worldRun), execs: make(map[string]*worldRun), wakes: make(chan Wake, 100_000), calls: make(map[string]int)}
 }
 
 var errBroken = errors.New("store is out of reach")
@@ -177,10 +178,8 @@ func (w *world) Renew(_ context.Context, ids []string, until time.Time) (ended [
 }
 
 func (w *world) byExecution(id string) *worldRun {
-	for _, r := range w.runs {
-		if r.exec == id && r.live {
-			return r
-		}
+	if r := w.execs[id]; r != nil && r.exec == id && r.live {
+		return r
 	}
 	return nil
 }
@@ -250,6 +249,7 @@ func (w *world) Assign(_ context.Context, runID string, p run.Placement) (run.Ru
 	r.number++
 	r.state, r.live, r.exec, r.worker, r.claimed, r.lease = api.RunStatePENDING, true, p.ExecutionID, p.Worker, false, p.LeaseUntil
 	r.assigned = append(r.assigned, p.ExecutionID)
+	w.execs[p.ExecutionID] = r
 	return run.Run{ID: runID, TeamUID: r.TeamUID, Host: r.Host, CreatedAt: r.QueuedAt, UpdatedAt: r.QueuedAt,
 			Owner: identity.Owner{Type: api.ScopeTypeTeam, UID: r.TeamUID}},
 		run.Execution{ID: p.ExecutionID, RunID: runID, Number: r.number}, nil
