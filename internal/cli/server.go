@@ -78,16 +78,25 @@ func (a *app) dataDir() (string, error) {
 	return filepath.Join(dir, "cadre"), nil
 }
 
-// both runs two things until the first ends, then ends the other and waits for it.
-func both(ctx context.Context, first, second func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+// inside runs inner while outer runs: outer is stopped when inner has ended, inner when outer fails or
+// ctx ends. It returns once both have.
+func inside(ctx context.Context, outer, inner func(context.Context) error) error {
+	outerCtx, stopOuter := context.WithCancel(context.WithoutCancel(ctx))
+	innerCtx, stopInner := context.WithCancelCause(ctx)
+	defer stopInner(nil)
 	ended := make(chan error, 1)
 	go func() {
-		defer stop()
-		ended <- second(ctx)
+		err := outer(outerCtx)
+		stopInner(errOuterEnded)
+		ended <- err
 	}()
-	err := first(ctx)
-	stop()
+	err := inner(innerCtx)
+	if errors.Is(err, errOuterEnded) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil
+	}
+	stopOuter()
 	return errors.Join(err, <-ended)
 }
+
+// errOuterEnded ends what runs inside something that has ended.
+var errOuterEnded = errors.New("ended")

@@ -80,8 +80,9 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 	if err != nil {
 		return errors.Join(err, srv.Close())
 	}
-	return both(ctx, srv.Run, func(ctx context.Context) error {
-		return both(ctx, work, func(ctx context.Context) error {
+	// Stopping goes inside out: runners leave in good order while there is a server to tell.
+	return inside(ctx, srv.Run, func(ctx context.Context) error {
+		return inside(ctx, work, func(ctx context.Context) error {
 			select {
 			case <-connected:
 				return a.stayUp(ctx, f, local, key, welcome)

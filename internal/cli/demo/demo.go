@@ -174,6 +174,9 @@ func check(ctx context.Context, o Options, res Result, runID string) (Result, er
 	if res.Run.State != api.RunStateSUCCEEDED {
 		return res, fmt.Errorf("the run ended %s: %s", res.Run.State, res.Run.StatusMessage.Message)
 	}
+	if err := sawTestFixed(ctx, o.Client, runID); err != nil {
+		return res, err
+	}
 	for _, a := range res.Run.Artifacts {
 		if a.ArtifactType != api.ArtifactTypeFILE || !strings.HasSuffix(a.Data.Filename, ".patch") {
 			continue
@@ -193,6 +196,39 @@ func check(ctx context.Context, o Options, res Result, runID string) (Result, er
 		return res, nil
 	}
 	return res, errors.New("the run succeeded but reported no patch")
+}
+
+// sawTestFixed makes sure, from the record, that the test was seen to fail and later to pass: an agent
+// that only says so did not do its work.
+func sawTestFixed(ctx context.Context, c *client.Client, runID string) error {
+	failed := false
+	for after := int64(0); ; {
+		page, err := c.Entries(ctx, runID, after, 0)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			data, err := e.Decode()
+			result, ok := data.(api.ActionResult)
+			if err != nil || !ok {
+				continue
+			}
+			switch {
+			case strings.Contains(result.Output, "--- FAIL: TestNewest"):
+				failed = true
+			case failed && strings.Contains(result.Output, "ok  \texample.com/releases"):
+				return nil
+			}
+		}
+		if len(page.Entries) == 0 {
+			break
+		}
+		after = page.NextAfter
+	}
+	if failed {
+		return errors.New("the test was not seen to pass after the fix")
+	}
+	return errors.New("the test was not seen to fail before the fix")
 }
 
 // limited is a buffer that refuses to grow beyond its bound.

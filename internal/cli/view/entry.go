@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,12 +69,40 @@ func (p *Printer) bullet(mark, text string, style func(string) string) {
 	}
 }
 
+// maxPromptLines is how much of a message is shown; the person knows what they said.
+const maxPromptLines = 12
+
 func (p *Printer) userMessage(d api.UserMessage) {
-	text := d.Text
-	if lines := strings.Split(strings.TrimSpace(text), "\n"); len(lines) > 12 {
-		text = strings.Join(lines[:12], "\n") + fmt.Sprintf("\n… %d more lines", len(lines)-12)
+	text, script := withoutScript(d.Text)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) > maxPromptLines {
+		lines = append(lines[:maxPromptLines], fmt.Sprintf("… %d more lines", len(lines)-maxPromptLines))
 	}
-	p.bullet(p.style.Bold("›"), text, p.style.Bold)
+	p.bullet(p.style.Bold("›"), strings.Join(lines, "\n"), p.style.Bold)
+	if script > 0 {
+		p.line("  " + p.style.Dim(fmt.Sprintf("(with %d lines of turns for the scripted model)", script)))
+	}
+}
+
+// withoutScript takes a fenced block of turns for the scripted model out of a message, and counts
+// its lines.
+func withoutScript(text string) (string, int) {
+	var kept []string
+	fence, lines := "", 0
+	for line := range strings.SplitSeq(text, "\n") {
+		ticks := line[:len(line)-len(strings.TrimLeft(line, "`"))]
+		switch {
+		case fence == "" && len(ticks) >= 3 && line == ticks+"scripted":
+			fence = ticks
+		case fence != "" && line == fence:
+			fence = ""
+		case fence != "":
+			lines++
+		default:
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n"), lines
 }
 
 func (p *Printer) reasoning(d api.AgentReasoning) {
@@ -84,9 +113,24 @@ func (p *Printer) reasoning(d api.AgentReasoning) {
 	p.bullet(p.style.Dim("✻"), strings.Join(lines, "\n"), p.style.Dim)
 }
 
-// action shows what the agent does: a command as it would be typed, any other tool with its
-// arguments on one line.
+// quietTools are tools whose effect is an entry of its own, shown instead.
+var quietTools = map[string]bool{"update_plan": true, "report_artifact": true, "ask_user": true, "submit_plan": true}
+
+// action notes what the agent does. Of actions carried out at the same time the first is shown at
+// once, each other with its result.
 func (p *Printer) action(d api.Action) {
+	if quietTools[d.Name] {
+		return
+	}
+	p.pending = append(p.pending, d)
+	if len(p.pending) == 1 {
+		p.showAction(d)
+	}
+}
+
+// showAction shows a command as it would be typed, any other tool with its arguments on one line.
+func (p *Printer) showAction(d api.Action) {
+	p.current = d.ID
 	var in map[string]any
 	_ = json.Unmarshal(d.Input, &in) // what is no object has no arguments to show
 	if command, ok := in["command"].(string); ok {
@@ -94,6 +138,19 @@ func (p *Printer) action(d api.Action) {
 		return
 	}
 	p.line("  " + p.style.Yellow("→") + " " + p.style.Bold(term.CleanLine(d.Name)) + " " + arguments(in))
+}
+
+// resolve takes the action of a result off the pending ones and makes sure that it was shown last.
+// The next action is shown by the caller, once the result is.
+func (p *Printer) resolve(d api.ActionResult) {
+	i := slices.IndexFunc(p.pending, func(a api.Action) bool { return a.ID == d.ActionID })
+	if i < 0 {
+		return
+	}
+	if p.current != d.ActionID {
+		p.showAction(p.pending[i])
+	}
+	p.pending = slices.Delete(p.pending, i, i+1)
 }
 
 // arguments names the argument that tells most, else shows all.
@@ -117,6 +174,19 @@ func arguments(in map[string]any) string {
 
 // result shows how an action ended.
 func (p *Printer) result(d api.ActionResult) {
+	if quietTools[d.Name] && d.State == api.ActionStateCompleted {
+		return
+	}
+	p.resolve(d)
+	p.output(d)
+	p.status(d)
+	if len(p.pending) > 0 && p.current != p.pending[0].ID {
+		p.showAction(p.pending[0])
+	}
+}
+
+// output shows what an action gave: a diff where there is one, else what was not streamed yet.
+func (p *Printer) output(d api.ActionResult) {
 	if diff := diffOf(d.Detail); diff != "" {
 		p.diff(diff)
 	} else if !p.finish(d.Key, d.Output, api.DeltaKindOutput) {
@@ -129,6 +199,10 @@ func (p *Printer) result(d api.ActionResult) {
 	if d.OmittedBytes > 0 {
 		p.line("    " + p.style.Dim(fmt.Sprintf("… %d bytes are stored apart; %s transcript %s has them", d.OmittedBytes, p.command, p.runID)))
 	}
+}
+
+// status says whether an action went well and how long it took.
+func (p *Printer) status(d api.ActionResult) {
 	took := ""
 	if d.DurationMS > 0 {
 		took = " " + p.style.Dim((time.Duration(d.DurationMS) * time.Millisecond).String())

@@ -21,9 +21,11 @@ type Printer struct {
 	runID   string
 	err     error
 
-	live  fragment                // what is being streamed now
-	usage api.Usage               // sum of model calls
-	shown map[string]fragmentStat // fragments written per key
+	live    fragment                // what is being streamed now
+	pending []api.Action            // actions without a result yet, the first of them shown
+	current string                  // action shown last
+	usage   api.Usage               // sum of model calls
+	shown   map[string]fragmentStat // fragments written per key
 }
 
 // fragmentStat says what of an entry was shown before it was finished.
@@ -111,6 +113,9 @@ func plain(s string) string { return s }
 func (p *Printer) Delta(d api.Delta) {
 	if d.Kind == api.DeltaKindReasoning || d.Text == "" {
 		return
+	}
+	if d.Kind == api.DeltaKindOutput && len(p.pending) > 0 && !strings.HasSuffix(d.Key, p.pending[0].ID) {
+		return // output of another action at the same time: shown with its result
 	}
 	stat := p.shown[d.Key]
 	if p.live.key != d.Key && p.live.key != "" && p.live.kind == api.DeltaKindText {

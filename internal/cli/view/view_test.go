@@ -85,6 +85,31 @@ func TestStreamedTextIsShownOnce(t *testing.T) {
 	}
 }
 
+func TestActionsAtTheSameTimeKeepTheirResults(t *testing.T) {
+	act := func(id, command string) api.Action {
+		return api.Action{ID: id, Name: "bash", Input: raw(`{"command":"` + command + `"}`)}
+	}
+	res := func(id, out string) api.ActionResult {
+		return api.ActionResult{ActionID: id, Key: "e1." + id, Name: "bash", Category: "command", State: "completed", Output: out}
+	}
+	plan := api.Action{ID: "p", Name: "update_plan", Input: raw(`{}`)}
+	planned := api.ActionResult{ActionID: "p", Name: "update_plan", State: "completed", Output: "Plan updated."}
+	got := session(plan, act("a", "one"), act("b", "two"), act("c", "three"),
+		delta("e1.b", 0, "output", "early"), delta("e1.a", 0, "output", "1\n"),
+		planned, res("b", "2"), res("a", "1\n"), res("c", "3"))
+	want := "  $ one\n    1\n  $ two\n    2\n  ✓\n  $ one\n  ✓\n  $ three\n    3\n  ✓\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestScriptIsLeftOutOfThePrompt(t *testing.T) {
+	got := session(api.UserMessage{Text: "fix\n\n````scripted\n- text: a\n```\n- text: b\n````\nnow"})
+	if diff := cmp.Diff("› fix\n  \n  now\n  (with 3 lines of turns for the scripted model)\n", got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMissedFragmentsAreMadeUpForByTheEntry(t *testing.T) {
 	got := session(
 		delta("m1", 0, "text", "Hel"), delta("m1", 9, "text", "LOST"),
