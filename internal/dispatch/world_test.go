@@ -432,16 +432,20 @@ type scriptedWorker struct {
 	ended chan error
 }
 
-// connect adds a worker of a team's host to a dispatcher.
-func connect(t testing.TB, d *Dispatcher, team, host string) *scriptedWorker {
-	t.Helper()
-	w := &scriptedWorker{
+func newScripted(t testing.TB) *scriptedWorker {
+	return &scriptedWorker{
 		pipe: &pipe{
 			down: make(chan []byte, 20_000), up: make(chan []byte, 20_000),
 			dead: make(chan struct{}), deaf: make(chan struct{}),
 		},
 		t: t, ended: make(chan error, 1),
 	}
+}
+
+// connect adds a worker of a team's host to a dispatcher.
+func connect(t testing.TB, d *Dispatcher, team, host string) *scriptedWorker {
+	t.Helper()
+	w := newScripted(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		w.ended <- d.Serve(ctx, w.pipe, WorkerInfo{Host: host, TeamUID: team, Remote: "test"})
