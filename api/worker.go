@@ -94,7 +94,9 @@ type TaskReport struct {
 	TaskState     string `json:"task_state,omitempty"`
 }
 
-// TaskCancellation asks a worker to stop a task.
+// TaskCancellation asks a worker to stop a task. TaskID is empty when a worker named an execution that
+// the server does not know; ExecutionID says which then. Without ExecutionID it means whatever the
+// worker runs of the task.
 type TaskCancellation struct {
 	TaskID      string `json:"task_id"`
 	ExecutionID string `json:"execution_id,omitempty"`

@@ -263,13 +263,14 @@ func (t *task) outcome(exit backend.Exit) (api.WorkerMessageType, api.TaskReport
 	return api.WorkerFailed, report
 }
 
-// cancel stops the execution named, or every one of the run when none is named.
+// cancel stops the execution named, or every one of the run when none is named. A server that does
+// not know an execution names it without its run.
 func (w *Worker) cancel(c api.TaskCancellation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	found := false
 	for id, t := range w.tasks {
-		if t.assignment.TaskID != c.TaskID || (c.ExecutionID != "" && c.ExecutionID != id) {
+		if c.ExecutionID != "" && c.ExecutionID != id || c.ExecutionID == "" && c.TaskID != t.assignment.TaskID {
 			continue
 		}
 		found = true
