@@ -120,7 +120,7 @@ func (a *Agent) summarise(work context.Context, from int) (string, model.Usage, 
 				}
 			}
 			if b.Len() == 0 {
-				return "", usage, &model.Error{Kind: model.KindBroken, Message: "the model gave no summary of the conversation"}
+				b.WriteString("(The model gave no summary. This is the record, shortened.)\n\n" + clip(text, 8<<10))
 			}
 			return clip(strings.ToValidUTF8(b.String(), "\uFFFD"), min(maxSummary, a.entryBytes()/2)), usage, nil
 		}

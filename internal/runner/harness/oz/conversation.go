@@ -98,16 +98,16 @@ func (c *conversation) load(history []api.Entry) error {
 	return nil
 }
 
-// markLost finds the actions that may have been begun. Actions run in order, so what comes after an
-// open request was not.
+// markLost finds the actions that may have been begun. Actions run in order, so what comes after a
+// request that no sandbox has gone on from was not.
 func (c *conversation) markLost(resumed map[*action]bool) {
 	for _, a := range c.pending() {
 		switch {
-		case a.open():
-			return
 		case a.request == nil:
 			a.lost = true
-		case a.request.Kind == api.RequestKindPermission && resumed[a]:
+		case !resumed[a]:
+			return
+		case a.request.Kind == api.RequestKindPermission:
 			a.lost = true
 		}
 	}
