@@ -31,6 +31,7 @@ type room struct {
 	ready   chan struct{} // closed when the room is open, or failed is set
 	failed  error
 	poke    chan struct{} // asks the room to look now
+	history history
 
 	mu      sync.RWMutex
 	window  window
@@ -81,6 +82,7 @@ func (r *room) run() {
 		case <-r.poke:
 			look.Reset(r.pause(r.refresh()))
 		case <-look.C:
+			r.history.clear()
 			look.Reset(r.pause(r.refresh()))
 		}
 	}
@@ -177,14 +179,14 @@ func (r *room) refresh() error {
 // load reads, encodes and adds every entry after the window's last.
 func (r *room) load() error {
 	for {
-		page, err := r.svc.cfg.Log.Entries(r.ctx, r.runID, r.window.last(), readPage)
+		page, err := r.svc.cfg.Log.Entries(r.ctx, r.runID, r.window.last(), pageEntries)
 		if err != nil {
 			return err
 		}
 		if err := r.add(page); err != nil {
 			return err
 		}
-		if len(page) < readPage {
+		if len(page) < pageEntries {
 			return nil
 		}
 	}
@@ -285,7 +287,7 @@ type news struct {
 	chunks  [][]byte
 	seq     int64
 	delta   int64
-	behind  int64 // above 0: entries below this number must be read from the log
+	behind  bool // the room no longer holds what comes next
 	over    bool
 	changed <-chan struct{}
 }
@@ -297,7 +299,7 @@ func (r *room) since(seq, delta int64) news {
 	n := news{seq: r.window.last(), delta: r.deltas.next - 1, changed: r.changed}
 	entries, held := r.window.after(seq)
 	if !held {
-		n.behind = r.window.first
+		n.behind = true
 		return n
 	}
 	if len(entries) > 0 {

@@ -153,13 +153,13 @@ func (s *Service) abandon(r *room) {
 	}
 }
 
-// readPage is how many entries are read at a time.
-const readPage = 128
+// pageEntries is how many entries are read at a time.
+const pageEntries = 128
 
 // each calls f for every entry of a run, in order, reading a page at a time.
 func (s *Service) each(ctx context.Context, runID string, f func(api.Entry) error) error {
 	for after := int64(0); ; {
-		page, err := s.cfg.Log.Entries(ctx, runID, after, readPage)
+		page, err := s.cfg.Log.Entries(ctx, runID, after, pageEntries)
 		if err != nil {
 			return fmt.Errorf("read session: %w", err)
 		}
@@ -169,7 +169,7 @@ func (s *Service) each(ctx context.Context, runID string, f func(api.Entry) erro
 			}
 			after = e.Seq
 		}
-		if len(page) < readPage {
+		if len(page) < pageEntries {
 			return nil
 		}
 	}

@@ -28,8 +28,13 @@ func (v *Viewer) Next(ctx context.Context) ([][]byte, error) {
 	for {
 		n := v.room.since(v.seq, v.delta)
 		switch {
-		case n.behind > 0:
-			return v.catchUp(ctx, n.behind)
+		case n.behind:
+			entries, last, err := v.room.past(ctx, v.seq)
+			if err != nil {
+				return nil, err
+			}
+			v.seq = last
+			return [][]byte{entries}, nil
 		case len(n.chunks) > 0:
 			v.seq, v.delta = max(v.seq, n.seq), n.delta
 			return n.chunks, nil
@@ -70,28 +75,6 @@ func (v *Viewer) over(ctx context.Context) error {
 
 // Seq is the number of the last entry handed out.
 func (v *Viewer) Seq() int64 { return v.seq }
-
-// catchUp reads what the room no longer holds: entries below the given number.
-func (v *Viewer) catchUp(ctx context.Context, below int64) ([][]byte, error) {
-	cfg := v.room.svc.cfg
-	limit := int(min(readPage, below-1-v.seq))
-	page, err := cfg.Log.Entries(ctx, v.room.runID, v.seq, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read session: %w", err)
-	}
-	if len(page) == 0 {
-		return nil, fmt.Errorf("read session: entry %d is missing", v.seq+1)
-	}
-	var buf []byte
-	for i := range page {
-		if page[i].Seq != v.seq+1 {
-			return nil, fmt.Errorf("read session: entry %d follows %d", page[i].Seq, v.seq)
-		}
-		buf = append(buf, cfg.Encode(Item{Entry: &page[i]})...)
-		v.seq = page[i].Seq
-	}
-	return [][]byte{buf}, nil
-}
 
 // Close leaves the room. It may be called twice.
 func (v *Viewer) Close() {

@@ -14,10 +14,15 @@ type window struct {
 // last is the number of the newest entry.
 func (w *window) last() int64 { return w.first + int64(len(w.ends)) - 1 }
 
-// add appends the entry that follows the last one.
-func (w *window) add(encoded []byte) {
+// append adds the entry that follows the last one.
+func (w *window) append(encoded []byte) {
 	w.buf = append(w.buf, encoded...)
 	w.ends = append(w.ends, len(w.buf))
+}
+
+// add is append within the limit.
+func (w *window) add(encoded []byte) {
+	w.append(encoded)
 	if len(w.buf) > 2*w.limit {
 		w.cut()
 	}
