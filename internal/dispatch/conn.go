@@ -30,6 +30,9 @@ const (
 	// firstWindow is where the window starts for a worker of unknown capacity. It grows by one with
 	// every claim, so that a backlog is not thrown at a worker that takes four runs.
 	firstWindow = 8
+	// helloWait is how long a new connection gets no offers unless its worker says hello, so that one
+	// which knows its capacity is not offered more before it could say so.
+	helloWait = 250 * time.Millisecond
 	// fullWait is how long a worker that rejected an offer gets none, unless one of its runs ends.
 	fullWait = 10 * time.Second
 	// learnedWait is how long a worker of unknown capacity is taken at its word after it rejected an
@@ -149,6 +152,8 @@ func (d *Dispatcher) Serve(ctx context.Context, transport Transport, info Worker
 	log := d.cfg.Logger.With("worker_id", info.Host, "connection", c.id)
 	log.Info("worker connected", "remote", info.Remote, "team_uid", info.TeamUID)
 
+	silent := time.AfterFunc(helloWait, func() { d.hint(Wake{Host: info.Host}) })
+	defer silent.Stop()
 	var parts sync.WaitGroup
 	parts.Go(func() { c.write(ctx, transport) })
 	parts.Go(func() { d.probe(ctx, c, transport) })
@@ -178,6 +183,7 @@ func (d *Dispatcher) connect(info WorkerInfo, end context.CancelCauseFunc) (*con
 		tasks:  make(map[string]*task),
 		byRun:  make(map[string]*task),
 		window: firstWindow,
+		full:   now.Add(helloWait),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -185,7 +191,6 @@ func (d *Dispatcher) connect(info WorkerInfo, end context.CancelCauseFunc) (*con
 		return nil, ErrStopped
 	}
 	d.registry.add(c)
-	d.wakeUp()
 	return c, nil
 }
 

@@ -153,7 +153,7 @@ func TestUnknownCapacity(t *testing.T) {
 		w := newWorld()
 		d := w.start(t)
 		worker := connect(t, d, "team", "linux")
-		synctest.Wait()
+		time.Sleep(helloWait)
 		ids := w.queue("team", "linux", 1000)
 		synctest.Wait()
 		if len(worker.down) != firstWindow {
@@ -206,6 +206,7 @@ func TestRejectedRunGoesElsewhere(t *testing.T) {
 		id := w.queue("team", "linux", 1)[0]
 		first.assignment()
 		second := connect(t, d, "team", "linux")
+		time.Sleep(helloWait)
 		synctest.Wait()
 		now := time.Now()
 		first.say(api.WorkerRejected, api.TaskReport{TaskID: id})
@@ -444,6 +445,30 @@ func TestRestartWithoutWorkers(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if w.look(id).lost != 1 {
 			t.Error("not noticed within 20 s")
+		}
+	})
+}
+
+// A worker's capacity is known before anything is offered, if it says hello at all.
+func TestNoOfferBeforeHello(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		d := w.start(t)
+		w.queue("team", "linux", 10)
+		worker := connect(t, d, "team", "linux")
+		time.Sleep(helloWait / 2)
+		worker.silent()
+		worker.hello(2)
+		synctest.Wait()
+		if len(worker.down) != 2 {
+			t.Errorf("%d offers, want 2", len(worker.down))
+		}
+		mute := connect(t, d, "team", "linux")
+		time.Sleep(2 * helloWait)
+		synctest.Wait()
+		if len(mute.down) != firstWindow {
+			t.Errorf("%d offers to a worker without hello, want %d", len(mute.down), firstWindow)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cadrehq/cadre/api"
 )
@@ -15,6 +16,9 @@ func (d *Dispatcher) hello(ctx context.Context, c *conn, h api.Hello) error {
 		return fmt.Errorf("%s: capacity must be between 0 and %d", api.WorkerHello, maxCapacity)
 	}
 	d.mu.Lock()
+	if !c.greeted {
+		c.full = time.Time{}
+	}
 	c.greeted = true
 	c.version, c.backend = cut(h.Version, maxID), cut(h.Backend, maxID)
 	c.capacity, c.window = h.Capacity, maxWindow
