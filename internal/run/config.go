@@ -13,7 +13,8 @@ import (
 const hosted = "warp"
 
 // resolve turns what the request says into the configuration the run carries, request over server
-// defaults, and names the skill the run is made from.
+// defaults, and names the skill the run is made from. The idle time stays open unless asked for: a
+// worker may have its own, which stands between the request and the server's default.
 func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner identity.Owner, req api.RunAgentRequest) (api.AmbientAgentConfig, string, error) {
 	c := req.Config
 	skill := orElse(req.Skill, c.SkillSpec)
@@ -27,10 +28,6 @@ func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner ident
 	c.Name = orElse(c.Name, skillName(skill))
 	if c.WorkerHost == "" || c.WorkerHost == hosted {
 		c.WorkerHost = s.cfg.DefaultHost
-	}
-	if c.IdleTimeoutMinutes == nil {
-		idle := int32(s.cfg.DefaultIdle.Minutes())
-		c.IdleTimeoutMinutes = &idle
 	}
 	if c.Harness.Type == "" {
 		c.Harness.Type = api.HarnessTypeOz

@@ -100,7 +100,7 @@ func TestCreateResolves(t *testing.T) {
 		t.Errorf("returned and stored differ: %s", diff)
 	}
 	c := got.Config
-	if got.Host != "here" || c.WorkerHost != "here" || c.ModelId != "scripted" || *c.IdleTimeoutMinutes != 10 || c.Harness.Type != api.HarnessTypeOz ||
+	if got.Host != "here" || c.WorkerHost != "here" || c.ModelId != "scripted" || c.IdleTimeoutMinutes != nil || c.Harness.Type != api.HarnessTypeOz ||
 		c.SkillSpec != "org/repo:skills/review" || c.Name != "review" || len(c.Skills) != 1 {
 		t.Errorf("resolved %+v on %s", c, got.Host)
 	}

@@ -54,8 +54,6 @@ type Config struct {
 	DefaultHost string
 	// Harnesses are the harness types this server can carry out. Default: oz.
 	Harnesses []api.HarnessType
-	// DefaultIdle is how long a sandbox stays for follow-ups when nothing says so. Default 10 min.
-	DefaultIdle time.Duration
 	// Lease is how long a local run's execution lives without a heartbeat. Default 18 s.
 	Lease time.Duration
 	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
@@ -102,7 +100,6 @@ func (c Config) withDefaults() Config {
 	if len(c.Harnesses) == 0 {
 		c.Harnesses = []api.HarnessType{api.HarnessTypeOz}
 	}
-	orDefault(&c.DefaultIdle, 10*time.Minute)
 	orDefault(&c.Lease, 18*time.Second)
 	orDefault(&c.MaxDepth, 1)
 	orDefault(&c.MaxAttempts, 5)

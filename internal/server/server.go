@@ -151,7 +151,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	return run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
 		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db),
-		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, DefaultIdle: s.cfg.Idle, Lease: s.cfg.Lease,
+		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting, Entries: s.cfg.Entries,
 	})
 }
