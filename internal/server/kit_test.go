@@ -222,7 +222,7 @@ var contract = sync.OnceValue(func() *openapi3.T {
 // checkContract compares the answer with openapi.yaml, and a refusal with the rules for problems.
 func (a answer) checkContract() {
 	a.t.Helper()
-	if a.status >= 400 {
+	if a.status >= 400 && !strings.HasPrefix(a.req.path, "/gateway/") { // the vendors' own errors
 		a.checkProblem()
 	}
 	path := strings.TrimPrefix(strings.SplitN(a.req.path, "?", 2)[0], api.BasePath)

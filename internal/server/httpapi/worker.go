@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
 )
 
@@ -39,6 +40,12 @@ func (a *API) connectWorker(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		err = a.cfg.Workers.Check(info)
+	}
+	if err == nil && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		f := api.Fail(api.PlatformErrorCodeInvalidRequest, "workers connect by WebSocket")
+		f.Status = http.StatusUpgradeRequired
+		err = f
+		w.Header().Set("Upgrade", "websocket")
 	}
 	if err != nil {
 		a.fail(w, r, err)
