@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // DB is an open database. Its methods and those of the noun types made from it are safe for
@@ -16,7 +18,7 @@ type DB struct {
 	opts    Options
 	dialect dialect
 	reads   *sql.DB
-	writes  *sql.DB
+	writes  *sql.DB // SQLite only
 	writers []*writer
 	stmts   sync.Map // query text -> *sql.Stmt on reads
 	health  health
@@ -88,7 +90,7 @@ func (db *DB) closePools() error {
 func (db *DB) now() time.Time { return db.opts.Now().UTC().Truncate(time.Microsecond) }
 
 // query runs a fixed read. Its text must be a constant: the prepared statement is kept for good.
-func (db *DB) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (db *DB) query(ctx context.Context, query string, args ...any) (rows, error) {
 	stmt, ok := db.stmts.Load(query)
 	if !ok {
 		fresh, err := db.reads.PrepareContext(ctx, query)
@@ -102,10 +104,24 @@ func (db *DB) query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 			}
 		}
 	}
-	return stmt.(*sql.Stmt).QueryContext(ctx, args...)
+	return db.again(ctx, func() (rows, error) { return stmt.(*sql.Stmt).QueryContext(ctx, args...) })
 }
 
 // queryOnce runs a read whose text depends on its arguments.
-func (db *DB) queryOnce(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return db.reads.QueryContext(ctx, query, args...)
+func (db *DB) queryOnce(ctx context.Context, query string, args ...any) (rows, error) {
+	return db.again(ctx, func() (rows, error) { return db.reads.QueryContext(ctx, query, args...) })
+}
+
+// again repeats a read whose connection turned out to be dead: after a restart of PostgreSQL all in
+// the pool are, and each is only found out by using it. A server that cannot be reached is not
+// waited for.
+func (db *DB) again(ctx context.Context, read func() (rows, error)) (rows, error) {
+	for try := 0; ; try++ {
+		r, err := read()
+		var connect *pgconn.ConnectError
+		if err == nil || try == db.opts.Readers || ctx.Err() != nil ||
+			judge(err) != verdictLost || db.dialect != postgres || errors.As(err, &connect) {
+			return r, err
+		}
+	}
 }

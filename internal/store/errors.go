@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 
@@ -32,6 +34,9 @@ const (
 
 // judge classifies an error of a driver. Errors of no driver are an operation's own.
 func judge(err error) verdict {
+	if errors.Is(err, errLost) {
+		return verdictLost
+	}
 	var lite *driversqlite.Error
 	if errors.As(err, &lite) {
 		return judgeSQLite(lite.Code())
@@ -41,8 +46,10 @@ func judge(err error) verdict {
 		return judgePostgres(pg.Code)
 	}
 	var connect *pgconn.ConnectError
+	var network net.Error
 	switch {
-	case errors.As(err, &connect), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
+	case errors.As(err, &connect), errors.As(err, &network),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
 		errors.Is(err, sql.ErrTxDone), errors.Is(err, errClosed), pgconn.Timeout(err),
 		pgconn.SafeToRetry(err):
 		return verdictLost

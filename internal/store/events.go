@@ -22,23 +22,40 @@ func (g *attempt) storeEvents() error {
 	if err := g.lock(lockEvents); err != nil {
 		return err
 	}
+	send := func(query string, args ...any) error { return g.w.link.send(g.ctx, query, args...) }
+	if g.w.db.dialect == postgres {
+		// The server numbers them, so that all of it is one round trip with the commit.
+		for _, e := range g.events {
+			if err := send(appendEvent, g.eventValues(e)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	last, err := one(value[int64])(g.w.link.query(g.ctx, "SELECT coalesce(max(seq), 0) FROM lifecycle_events"))
 	if err != nil {
 		return err
 	}
 	rows := make([][]any, len(g.events))
 	for i, e := range g.events {
-		at := e.At
-		if at.IsZero() {
-			at = g.w.db.now()
-		}
-		rows[i] = []any{last + int64(i) + 1, e.RunID, e.TeamUID, e.ExecutionID, string(e.Type), string(e.State),
-			e.Message, e.RefID, micros(at), string(e.Data)}
+		rows[i] = append([]any{last + int64(i) + 1}, g.eventValues(e)...)
 	}
-	return insertEvents.rows(func(query string, args ...any) error {
-		_, err := g.w.link.exec(g.ctx, query, args...)
-		return err
-	}, rows)
+	return insertEvents.rows(send, rows)
+}
+
+// appendEvent gives an event the next number; the lock must be held.
+const appendEvent = `INSERT INTO lifecycle_events
+	(seq, run_id, team_uid, execution_id, type, state, message, ref_id, at, data)
+	VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM lifecycle_events), $1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+// eventValues are an event's columns after its number.
+func (g *attempt) eventValues(e run.Event) []any {
+	at := e.At
+	if at.IsZero() {
+		at = g.w.db.now()
+	}
+	return []any{e.RunID, e.TeamUID, e.ExecutionID, string(e.Type), string(e.State), e.Message, e.RefID,
+		micros(at), string(e.Data)}
 }
 
 // Events reads the feed of lifecycle events.

@@ -53,19 +53,17 @@ func putExecution(tx *Tx, x run.Execution, have *run.Execution) error {
 	}
 	lease := x.LeaseUntil
 	if lease.Equal(have.LeaseUntil) {
-		_, err := tx.Exec(`UPDATE executions SET state = $1, worker = $2, backend = $3, claimed_at = $4,
+		return tx.Send(`UPDATE executions SET state = $1, worker = $2, backend = $3, claimed_at = $4,
 			started_at = $5, ended_at = $6, end_reason = $7, next_index = $8, acted = $9, snapshot = $10
 			WHERE id = $11`,
 			string(x.State), x.Worker, x.Backend, micros(x.ClaimedAt), micros(x.StartedAt), micros(x.EndedAt),
 			x.EndReason, x.NextIndex, flag(x.Acted), x.Snapshot, x.ID)
-		return err
 	}
-	_, err := tx.Exec(`UPDATE executions SET state = $1, worker = $2, backend = $3, claimed_at = $4,
+	return tx.Send(`UPDATE executions SET state = $1, worker = $2, backend = $3, claimed_at = $4,
 		started_at = $5, ended_at = $6, end_reason = $7, next_index = $8, acted = $9, snapshot = $10,
 		lease_until = $11 WHERE id = $12`,
 		string(x.State), x.Worker, x.Backend, micros(x.ClaimedAt), micros(x.StartedAt), micros(x.EndedAt),
 		x.EndReason, x.NextIndex, flag(x.Acted), x.Snapshot, micros(lease), x.ID)
-	return err
 }
 
 // Executions lists a run's executions, oldest first.

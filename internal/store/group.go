@@ -17,6 +17,9 @@ import (
 // maxAttempts bounds how often a group that lost a race with another server is tried.
 const maxAttempts = 8
 
+// errUndone marks a group that was rolled back because one operation failed after it had written.
+var errUndone = errors.New("an operation failed after writing")
+
 // carryOut runs a group until it is committed or cannot be, and answers every operation.
 //
 // The first attempt uses no savepoints: an operation that is refused has written nothing, so there
@@ -80,18 +83,18 @@ func (g *attempt) run() error {
 			return err
 		}
 	}
-	if err := g.storeEvents(); err != nil {
-		l.rollback(g.ctx)
-		return err
-	}
 	if g.wrote == 0 {
 		l.rollback(g.ctx)
 		return nil
 	}
+	if err := g.storeEvents(); err != nil {
+		l.rollback(g.ctx)
+		return g.undone(err)
+	}
 	fault.Here(fault.StoreBeforeCommit)
 	if err := l.commit(g.ctx); err != nil {
 		l.rollback(g.ctx)
-		return err
+		return g.undone(err)
 	}
 	fault.Here(fault.StoreAfterCommit)
 	return nil
@@ -100,12 +103,13 @@ func (g *attempt) run() error {
 // runOp runs one operation and returns an error only if the whole group has to be given up.
 func (g *attempt) runOp(i int, o *op) error {
 	tx := &Tx{group: g}
-	if g.savepoints {
-		if _, err := g.w.link.exec(g.ctx, "SAVEPOINT op"); err != nil {
-			return err
-		}
+	if err := g.savepoint("SAVEPOINT op"); err != nil {
+		return err
 	}
 	err := contain(tx, o.fn)
+	if err == nil && g.savepoints {
+		err = tx.note(g.w.link.flush(g.ctx)) // what fails of it is this operation's
+	}
 	if tx.err != nil {
 		// The engine's error decides, whatever the operation made of it.
 		if v := judge(tx.err); v == verdictLost || v == verdictRetry {
@@ -119,17 +123,18 @@ func (g *attempt) runOp(i int, o *op) error {
 		g.wrote += tx.wrote + len(tx.events)
 		g.events = append(g.events, tx.events...)
 		g.notices = append(g.notices, tx.notices...)
-		return g.release()
+		return g.savepoint("RELEASE SAVEPOINT op")
 	}
 	if tx.err != nil {
 		err = public("write", err)
 	}
 	g.errs[i] = err
 	if g.savepoints {
-		if _, err := g.w.link.exec(g.ctx, "ROLLBACK TO SAVEPOINT op"); err != nil {
+		g.w.link.discard()
+		if err := g.savepoint("ROLLBACK TO SAVEPOINT op"); err != nil {
 			return err
 		}
-		return g.release()
+		return g.savepoint("RELEASE SAVEPOINT op")
 	}
 	if tx.wrote > 0 || tx.err != nil {
 		return errUndone
@@ -137,11 +142,21 @@ func (g *attempt) runOp(i int, o *op) error {
 	return nil
 }
 
-func (g *attempt) release() error {
+// savepoint runs a statement about savepoints, if this attempt has any.
+func (g *attempt) savepoint(statement string) error {
 	if !g.savepoints {
 		return nil
 	}
-	_, err := g.w.link.exec(g.ctx, "RELEASE SAVEPOINT op")
+	_, err := g.w.link.exec(g.ctx, statement)
+	return err
+}
+
+// undone tells the error of a statement that an operation sent, and that is only carried out now,
+// from one that concerns the whole group.
+func (g *attempt) undone(err error) error {
+	if v := judge(err); !g.savepoints && (v == verdictOp || v == verdictDup || v == verdictText) {
+		return errUndone
+	}
 	return err
 }
 

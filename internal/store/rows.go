@@ -14,19 +14,27 @@ import (
 )
 
 // querier runs fixed reads, inside a transaction or on the pool.
-type querier func(query string, args ...any) (*sql.Rows, error)
+type querier func(query string, args ...any) (rows, error)
+
+// rows is a result being read; *sql.Rows is one.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
 
 // on is the pool's querier for one request.
 func (db *DB) on(ctx context.Context) querier {
-	return func(query string, args ...any) (*sql.Rows, error) { return db.query(ctx, query, args...) }
+	return func(query string, args ...any) (rows, error) { return db.query(ctx, query, args...) }
 }
 
 // scanner is a row to be read.
 type scanner interface{ Scan(dest ...any) error }
 
 // all reads every row of a query's result with scan.
-func all[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) ([]T, error) {
-	return func(rows *sql.Rows, err error) (list []T, e error) {
+func all[T any](scan func(scanner) (T, error)) func(rows, error) ([]T, error) {
+	return func(rows rows, err error) (list []T, e error) {
 		if err != nil {
 			return nil, err
 		}
@@ -43,8 +51,8 @@ func all[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) ([]T, erro
 }
 
 // one reads the first row of a query's result with scan; sql.ErrNoRows when there is none.
-func one[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) (T, error) {
-	return func(rows *sql.Rows, err error) (item T, e error) {
+func one[T any](scan func(scanner) (T, error)) func(rows, error) (T, error) {
+	return func(rows rows, err error) (item T, e error) {
 		if err != nil {
 			return item, err
 		}
@@ -91,14 +99,14 @@ func newInsert(table string, columns ...string) insert {
 }
 
 // rows inserts rows, each a value per column, in order.
-func (in insert) rows(exec func(query string, args ...any) error, rows [][]any) error {
+func (in insert) rows(send func(query string, args ...any) error, rows [][]any) error {
 	for size := largestChunk; size > 0; size /= 4 {
 		for ; len(rows) >= size; rows = rows[size:] {
 			args := rows[0]
 			if size > 1 {
 				args = slices.Concat(rows[:size]...)
 			}
-			if err := exec(in.texts[size], args...); err != nil {
+			if err := send(in.texts[size], args...); err != nil {
 				return err
 			}
 		}
@@ -108,10 +116,7 @@ func (in insert) rows(exec func(query string, args ...any) error, rows [][]any) 
 
 // into inserts through a transaction.
 func (in insert) into(tx *Tx, rows ...[]any) error {
-	return in.rows(func(query string, args ...any) error {
-		_, err := tx.Exec(query, args...)
-		return err
-	}, rows)
+	return in.rows(tx.Send, rows)
 }
 
 // placeholders writes "$first, …" for n arguments.

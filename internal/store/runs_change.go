@@ -102,7 +102,7 @@ func (c *changing) execution() error {
 func (c *changing) run(was, next run.Run) error {
 	id := was.ID
 	if head(was) != head(next) {
-		if _, err := c.tx.Exec(`UPDATE runs SET title = $1, host = $2, session_id = $3, conversation_id = $4
+		if err := c.tx.Send(`UPDATE runs SET title = $1, host = $2, session_id = $3, conversation_id = $4
 			WHERE id = $5`, next.Title, next.Host, next.SessionID, next.ConversationID, id); err != nil {
 			return err
 		}
@@ -111,11 +111,10 @@ func (c *changing) run(was, next run.Run) error {
 		if next.LastSeq == was.LastSeq && len(c.change.Commands) == 0 {
 			return nil
 		}
-		_, err := c.tx.Exec("UPDATE runs SET last_seq = $1, last_command = $2 WHERE id = $3",
+		return c.tx.Send("UPDATE runs SET last_seq = $1, last_command = $2 WHERE id = $3",
 			next.LastSeq, c.lastCommand, id)
-		return err
 	}
-	_, err := c.tx.Exec(`UPDATE runs SET state = $1, message = $2, error_code = $3, retryable = $4,
+	return c.tx.Send(`UPDATE runs SET state = $1, message = $2, error_code = $3, retryable = $4,
 		waiting_code = $5, waiting_message = $6, waiting_since = $7, updated_at = $8, queued_at = $9,
 		started_at = $10, ended_at = $11, active_us = $12, active_at = $13, execution = $14, live = $15,
 		attempts = $16, last_seq = $17, last_command = $18 WHERE id = $19`,
@@ -123,7 +122,6 @@ func (c *changing) run(was, next run.Run) error {
 		string(next.Waiting.Code), next.Waiting.Message, micros(next.Waiting.Since), micros(next.UpdatedAt),
 		micros(next.QueuedAt), micros(next.StartedAt), micros(next.EndedAt), next.Active.Microseconds(),
 		micros(next.ActiveAt), next.Execution, flag(next.Live), next.Attempts, next.LastSeq, c.lastCommand, id)
-	return err
 }
 
 // runHead is what rarely changes of a run.

@@ -71,19 +71,17 @@ func (l *sqliteLink) begin(ctx context.Context) error {
 		}
 		l.conn, l.stmts = conn, map[string]*sql.Stmt{}
 	}
-	_, err := l.exec(ctx, "BEGIN IMMEDIATE")
-	return err
+	return l.send(ctx, "BEGIN IMMEDIATE")
 }
 
 func (l *sqliteLink) commit(ctx context.Context) error {
-	_, err := l.exec(ctx, "COMMIT")
-	return err
+	return l.send(ctx, "COMMIT")
 }
 
 // rollback also answers a failed commit. SQLite may have rolled back by itself (full disk), so an
 // error here says nothing; whatever is wrong with the connection goes with it.
 func (l *sqliteLink) rollback(ctx context.Context) {
-	if _, err := l.exec(ctx, "ROLLBACK"); err != nil {
+	if err := l.send(ctx, "ROLLBACK"); err != nil {
 		l.close()
 	}
 }
@@ -121,15 +119,33 @@ func positional(query string) string {
 	}
 }
 
-func (l *sqliteLink) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+// send has nothing to gain from waiting: there is no network.
+func (l *sqliteLink) send(ctx context.Context, query string, args ...any) error {
 	s, err := l.prepared(ctx, query)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.ExecContext(ctx, args...)
+	_, err = s.ExecContext(ctx, args...)
+	return err
 }
 
-func (l *sqliteLink) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (l *sqliteLink) flush(context.Context) error { return nil }
+
+func (l *sqliteLink) discard() {}
+
+func (l *sqliteLink) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := l.prepared(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func (l *sqliteLink) query(ctx context.Context, query string, args ...any) (rows, error) {
 	s, err := l.prepared(ctx, query)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (c *changing) commands() error {
 		return err
 	}
 	for _, id := range c.change.Consumed {
-		if _, err := c.tx.Exec("UPDATE commands SET consumed = 1 WHERE run_id = $1 AND id = $2",
+		if err := c.tx.Send("UPDATE commands SET consumed = 1 WHERE run_id = $1 AND id = $2",
 			c.current.Run.ID, id); err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (c *changing) requests() error {
 		if at.IsZero() {
 			at = c.now
 		}
-		if _, err := c.tx.Exec(`INSERT INTO requests (run_id, id, seq, request, created_at, answer)
+		if err := c.tx.Send(`INSERT INTO requests (run_id, id, seq, request, created_at, answer)
 			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, id) DO UPDATE SET seq = excluded.seq,
 				request = excluded.request, created_at = excluded.created_at, answer = excluded.answer`,
 			c.current.Run.ID, r.ID, r.Seq, request, micros(at), answer); err != nil {
@@ -98,7 +98,7 @@ func (c *changing) requests() error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.tx.Exec("UPDATE requests SET answer = $1 WHERE run_id = $2 AND id = $3",
+		if err := c.tx.Send("UPDATE requests SET answer = $1 WHERE run_id = $2 AND id = $3",
 			answer, c.current.Run.ID, r.ID); err != nil {
 			return err
 		}

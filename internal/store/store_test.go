@@ -117,3 +117,44 @@ func TestReplicasShareOneOrder(t *testing.T) {
 		t.Errorf("%d events (%v), want %d", len(events), err, len(ids)+total)
 	}
 }
+
+// TestConnectionsCut: a server that drops every connection, as on its restart, is found again.
+func TestConnectionsCut(t *testing.T) {
+	dsn := storetest.Postgres(t)
+	db := storetest.Open(t, store.Options{DSN: dsn, Writers: 1})
+	runs := store.NewRuns(db)
+	cut := func(tx *store.Tx) error {
+		_, err := tx.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		return err
+	}
+	other := storetest.Open(t, store.Options{DSN: dsn})
+	for range 3 {
+		n := benchRun()
+		if err := runs.Insert(t.Context(), n); err != nil {
+			t.Fatalf("insert after the connections were cut: %v", err)
+		}
+		if _, err := runs.Get(t.Context(), n.Run.ID); err != nil {
+			t.Fatalf("read after the connections were cut: %v", err)
+		}
+		if err := other.Write(t.Context(), "", cut); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A connection that goes in the middle of an operation costs that operation only.
+	err := db.Write(t.Context(), "", func(tx *store.Tx) error {
+		if err := tx.Send("INSERT INTO server_secrets (name, value) VALUES ('cut', '')"); err != nil {
+			return err
+		}
+		if err := other.Write(t.Context(), "", cut); err != nil {
+			return err
+		}
+		_, err := tx.Exec("SELECT 1")
+		return err
+	})
+	if api.CodeOf(err) != api.PlatformErrorCodeResourceUnavailable {
+		t.Fatalf("error is %v, want resource_unavailable", err)
+	}
+	if err := runs.Insert(t.Context(), benchRun()); err != nil {
+		t.Fatal(err)
+	}
+}

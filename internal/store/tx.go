@@ -1,8 +1,6 @@
 package store
 
 import (
-	"database/sql"
-
 	"github.com/cadrehq/cadre/internal/run"
 )
 
@@ -20,19 +18,31 @@ type Tx struct {
 // prepared statement is kept.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	tx.wrote++
-	result, err := tx.group.w.link.exec(tx.group.ctx, query, args...)
-	if err != nil {
-		return 0, tx.note(err)
-	}
-	n, err := result.RowsAffected()
+	n, err := tx.group.w.link.exec(tx.group.ctx, query, args...)
 	return n, tx.note(err)
 }
 
-// Query reads inside the transaction. The rows must be closed before the next statement.
-func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	rows, err := tx.group.w.link.query(tx.group.ctx, query, args...)
-	return rows, tx.note(err)
+// Send is Exec for a statement whose effect the operation need not know: it is carried out before any
+// that follows, and if it fails the operation fails, even if it has returned.
+func (tx *Tx) Send(query string, args ...any) error {
+	tx.wrote++
+	return tx.note(tx.group.w.link.send(tx.group.ctx, query, args...))
 }
+
+// Query reads inside the transaction. The rows must be closed before the next statement.
+func (tx *Tx) Query(query string, args ...any) (rows, error) {
+	r, err := tx.group.w.link.query(tx.group.ctx, query, args...)
+	return txRows{r, tx}, tx.note(err)
+}
+
+// txRows tell the transaction of errors that come while rows are read.
+type txRows struct {
+	rows
+	tx *Tx
+}
+
+func (r txRows) Err() error   { return r.tx.note(r.rows.Err()) }
+func (r txRows) Close() error { return r.tx.note(r.rows.Close()) }
 
 // Emit adds an event. It gets its number when the group commits.
 func (tx *Tx) Emit(e run.Event) { tx.events = append(tx.events, e) }
@@ -64,6 +74,5 @@ func (g *attempt) lock(key int) error {
 	if g.w.db.dialect == sqlite {
 		return nil
 	}
-	_, err := g.w.link.exec(g.ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockClass, key)
-	return err
+	return g.w.link.send(g.ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockClass, key)
 }

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"hash/fnv"
 	"sync/atomic"
 )
@@ -12,8 +10,15 @@ import (
 // goroutines. After an error of begin nothing is open; after one of commit, rollback is due.
 type link interface {
 	begin(ctx context.Context) error
-	exec(ctx context.Context, query string, args ...any) (sql.Result, error)
-	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	// send carries out a statement now or later, but before any that follows. Its error may come from
+	// any later call; flush makes sure that there is none.
+	send(ctx context.Context, query string, args ...any) error
+	flush(ctx context.Context) error
+	// discard forgets what was sent and not carried out yet.
+	discard()
+	// exec carries out a statement and returns how many rows it changed.
+	exec(ctx context.Context, query string, args ...any) (int64, error)
+	query(ctx context.Context, query string, args ...any) (rows, error)
 	commit(ctx context.Context) error
 	rollback(ctx context.Context)
 	close()
@@ -146,6 +151,3 @@ func (w *writer) serve(first *op) {
 	}
 	clear(group)
 }
-
-// errUndone marks a group that was rolled back because one operation failed after it had written.
-var errUndone = errors.New("an operation failed after writing")

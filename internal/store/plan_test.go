@@ -1,0 +1,77 @@
+package store
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cadrehq/cadre/internal/dispatch"
+)
+
+// Tables that grow with the number of runs: no fixed read may go through all of one. The one partial
+// index that holds nothing but what is asked for may be read from end to end.
+var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|usage_calls)\b`)
+
+// TestPlans asks SQLite how it carries out every fixed read.
+func TestPlans(t *testing.T) {
+	db, err := Open(t.Context(), Options{DSN: filepath.Join(t.TempDir(), "cadre.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, now := t.Context(), time.Now()
+	runs, queue, id := NewRuns(db), NewDispatch(db), "x"
+	_, _ = runs.Get(ctx, id) // the outcomes do not matter: there is nothing to find
+	_, _ = runs.Executions(ctx, id)
+	_, _ = runs.Events(ctx, id)
+	_, _ = runs.Commands(ctx, id)
+	_, _ = runs.Requests(ctx, id)
+	_, _ = runs.Artifact(ctx, id)
+	_, _ = runs.Working(ctx, id, 1)
+	_, _ = NewSessions(db).Entries(ctx, id, 0, 1)
+	_, _ = NewSessions(db).Head(ctx, id)
+	_, _ = NewEvents(db).After(ctx, 0, 1)
+	_, _ = NewEvents(db).Last(ctx)
+	_, _ = queue.Waiting(ctx, []dispatch.Place{{Host: id, TeamUID: id}}, 1, 1)
+	_, _ = queue.Queued(ctx, now, dispatch.Waiting{}, 1)
+	_, _ = queue.Expired(ctx, now, 1)
+	_, _ = queue.Unclaimed(ctx, 1)
+	_, _ = queue.Latest(ctx, id)
+	_, _ = queue.Overdue(ctx, now, 1)
+	_, _ = NewLedger(db).Calls(ctx, id)
+	_, _ = NewEnvironments(db).LastRuns(ctx, []string{id})
+	_, _, _, _ = NewIdentity(db).KeyByHash(ctx, nil)
+	_, _ = NewBlobs(db).Get(ctx, id)
+	_, _ = NewBlobs(db).ByRun(ctx, id)
+
+	queries := map[string]int{ // those with a varying number of arguments
+		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid":                                       2,
+		"SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ($1, $2) ORDER BY parent_id, created_at, id": 2,
+		selectLeases + "x.id IN ($1, $2) ORDER BY x.id":                                                                     2,
+	}
+	db.stmts.Range(func(query, _ any) bool {
+		queries[query.(string)] = len(regexp.MustCompile(`\$\d+`).FindAllString(query.(string), -1))
+		return true
+	})
+	if len(queries) < 20 {
+		t.Fatalf("only %d queries seen", len(queries))
+	}
+	for query, n := range queries {
+		args := make([]any, n)
+		steps, err := all(func(row scanner) (detail string, err error) {
+			var id, parent, unused int
+			err = row.Scan(&id, &parent, &unused, &detail)
+			return detail, err
+		})(db.queryOnce(ctx, "EXPLAIN QUERY PLAN "+query, args...))
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for _, step := range steps {
+			if growing.MatchString(step) && !strings.Contains(step, "INDEX executions_unclaimed") {
+				t.Errorf("%s\n\t%q", query, steps)
+			}
+		}
+	}
+}
