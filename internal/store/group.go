@@ -36,6 +36,7 @@ func (w *writer) carryOut(group []*op) {
 	for try := 1; ; try++ {
 		g := &attempt{w: w, ctx: ctx, ops: group, errs: make([]error, len(group)), savepoints: savepoints}
 		err := g.run()
+		v := judge(err)
 		switch {
 		case err == nil:
 			w.db.health.note(nil)
@@ -44,13 +45,20 @@ func (w *writer) carryOut(group []*op) {
 		case errors.Is(err, errUndone):
 			savepoints = true
 			continue
-		case judge(err) == verdictRetry && try < maxAttempts:
+		case v == verdictRetry && try < maxAttempts:
 			time.Sleep(rand.N(time.Duration(try) * 4 * time.Millisecond))
 			continue
+		case v == verdictRetry, v == verdictLost:
+			w.db.health.note(err)
+		case len(group) > 1:
+			// One operation's fault that shows only at the end, in its events: each for itself.
+			for i := range group {
+				w.carryOut(group[i : i+1])
+			}
+			return
 		}
-		w.db.health.note(err)
 		for _, o := range group {
-			o.answer(unavailable(fmt.Errorf("write: %w", err)))
+			o.answer(public("write", err))
 		}
 		return
 	}
@@ -136,7 +144,7 @@ func (g *attempt) runOp(i int, o *op) error {
 		}
 		return g.savepoint("RELEASE SAVEPOINT op")
 	}
-	if tx.wrote > 0 || tx.err != nil {
+	if len(g.ops) > 1 && (tx.wrote > 0 || tx.err != nil) {
 		return errUndone
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,6 +22,14 @@ const walHard = 16_000
 func (db *DB) openSQLite(ctx context.Context, path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
+		return err
+	}
+	// The file holds keys: nobody else may read it, nor the log beside it, which takes over its mode.
+	file, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
 		return err
 	}
 	if db.writes, err = sql.Open("sqlite", sqliteDSN(abs, false)); err != nil {

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Opener) {
 		"FeedNeverSkips":        testFeedNeverSkips,
 		"GroupWithFailures":     testGroupWithFailures,
 		"GroupWithPanic":        testGroupWithPanic,
+		"GroupWithBadEvent":     testGroupWithBadEvent,
 		"GroupWithSwallowed":    testGroupWithSwallowed,
 		"CancelBeforeStart":     testCancelBeforeStart,
 		"CancelAfterStart":      testCancelAfterStart,

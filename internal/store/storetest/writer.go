@@ -250,6 +250,29 @@ func testGroupWithPanic(b *bundle) {
 	b.stored("panicked", false)
 }
 
+// testGroupWithBadEvent: an event is stored with the whole group's, but its fault is its operation's.
+func testGroupWithBadEvent(b *bundle) {
+	release := b.hold("k")
+	write := func(name, message string) chan error {
+		return queued(func() error {
+			return b.db.Write(b.ctx, "k", func(tx *store.Tx) error {
+				tx.Emit(run.Event{Type: run.EventQueued, Message: message})
+				return tx.Send("INSERT INTO server_secrets (name, value) VALUES ($1, '')", name)
+			})
+		})
+	}
+	first, bad, last := write("first", ""), write("bad", "not \xff utf-8"), write("last", "")
+	release()
+	b.ok(<-first)
+	b.ok(<-last)
+	if err := <-bad; err != nil { // else the engine keeps it
+		b.code(err, api.PlatformErrorCodeInvalidRequest)
+		b.stored("bad", false)
+	}
+	b.stored("first", true)
+	b.feed()
+}
+
 // testGroupWithSwallowed: an operation that hides an error of the engine is not committed as if
 // nothing had happened.
 func testGroupWithSwallowed(b *bundle) {
