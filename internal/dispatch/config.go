@@ -57,6 +57,8 @@ type Config struct {
 	Tokens Tokens
 	// Wakes delivers hints until ctx ends. Without it runs are found once a second only.
 	Wakes func(ctx context.Context) (<-chan Wake, error)
+	// Peers are the dispatchers of other replicas. Without it this server is taken to be the only one.
+	Peers Peers
 	// Environments resolves the image of assignments. Without it they carry none.
 	Environments Environments
 

@@ -35,7 +35,8 @@ type Dispatcher struct {
 
 	mu        sync.Mutex
 	registry  registry
-	assigning map[string]*assigning // by run id
+	assigning map[string]*assigning   // by run id
+	peers     map[string]announcement // by sender
 	stopped   bool
 	// calm is when workers have had their time to come back since this process started or paused.
 	calm time.Time
@@ -61,6 +62,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		slots:     make(chan struct{}, parallel),
 		registry:  newRegistry(),
 		assigning: make(map[string]*assigning),
+		peers:     make(map[string]announcement),
 	}, nil
 }
 
@@ -73,7 +75,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.recover(ctx)
 
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){d.listen, d.match, d.keep, d.explain} {
+	for _, loop := range []func(context.Context){d.listen, d.meet, d.match, d.keep, d.explain} {
 		loops.Go(func() { loop(ctx) })
 	}
 	<-ctx.Done()

@@ -33,6 +33,15 @@
 // and assigns many at once, so that they share commits. The hint, not the tick, is the way of a run
 // that is placed at once.
 //
+// # Replicas
+//
+// Dispatchers over one store need no agreement: Assign decides in SQL who places a run, and a lease is
+// renewed by whoever has the worker. They announce their places to each other (Config.Peers) only to
+// tell people the same wherever they ask: who is connected, and why a run waits.
+//
+// With Config.TeamLimit one dispatcher keeps the limit exactly; several may exceed it together by what
+// each places in the same moment.
+//
 // # Locks
 //
 // Dispatcher.mu guards all connections, tasks and places. It is a leaf: nothing is called, sent or

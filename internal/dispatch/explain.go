@@ -20,6 +20,9 @@ const (
 // explain walks the queue, a page a tick, and tells runs why they wait.
 func (d *Dispatcher) explain(ctx context.Context) {
 	w := walker{d: d}
+	if d.cfg.Peers != nil && !pause(ctx, introduced*tick) {
+		return
+	}
 	for pause(ctx, tick) {
 		if err := w.page(ctx); err != nil && ctx.Err() == nil {
 			d.cfg.Logger.Error("cannot explain the queue", "error", err)

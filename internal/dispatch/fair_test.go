@@ -19,7 +19,7 @@ func TestNoBacklogDelaysAnotherTeam(t *testing.T) {
 		for i := range teams {
 			teams[i] = fairTeam{
 				name:    fmt.Sprint("team", i),
-				backlog: rapid.SampledFrom([]int{0, 1, 2, 10, 700}).Draw(r, "backlog"),
+				backlog: rapid.SampledFrom([]int{0, 1, 2, 10, 400}).Draw(r, "backlog"),
 				workers: rapid.SliceOfN(rapid.SampledFrom([]int{1, 2, 5, 300}), 1, 3).Draw(r, "capacities"),
 			}
 		}

@@ -22,6 +22,9 @@ func (d *Dispatcher) keep(ctx context.Context) {
 		d.renew(ctx)
 		d.recall(ctx, now)
 		d.reap(ctx)
+		if n%announceEvery == 0 || d.news() {
+			d.announce(false)
+		}
 		if n%30 == 0 && d.cfg.MaxActive > 0 {
 			d.retire(ctx, now)
 		}

@@ -1,9 +1,9 @@
 package dispatch
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -83,17 +83,29 @@ func (d *Dispatcher) reunite(ctx context.Context, c *conn, ids []string) {
 	}
 }
 
-// Workers lists the workers of a team that are connected to this server, by host.
+// Workers lists the connected workers of a team by host, those at other replicas included.
 func (d *Dispatcher) Workers(teamUID string) []api.ConnectedWorker {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	list := make([]api.ConnectedWorker, 0, len(d.registry.places))
+	hosts := make(map[string]*api.ConnectedWorker)
 	for _, p := range d.registry.places {
 		if p.TeamUID == teamUID {
-			list = append(list, p.summary())
+			w := p.summary()
+			hosts[p.Host] = &w
 		}
 	}
-	slices.SortFunc(list, func(a, b api.ConnectedWorker) int { return cmp.Compare(a.WorkerHost, b.WorkerHost) })
+	for _, p := range d.elsewhere(teamUID) {
+		w := hosts[p.Worker.WorkerHost]
+		if w == nil {
+			w = &api.ConnectedWorker{WorkerHost: p.Worker.WorkerHost}
+			hosts[p.Worker.WorkerHost] = w
+		}
+		merge(w, p.Worker)
+	}
+	d.mu.Unlock()
+	list := make([]api.ConnectedWorker, 0, len(hosts))
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
+		list = append(list, *hosts[host])
+	}
 	return list
 }
 
@@ -125,18 +137,23 @@ func (p *place) summary() api.ConnectedWorker {
 // could be offered to them now.
 type Counts struct{ Connections, Running, Free int }
 
-// Counts returns a place's counts; all are zero when no worker of it is connected to this server.
+// Counts returns a place's counts, other replicas included; all are zero when no worker serves it.
 func (d *Dispatcher) Counts(at Place) (n Counts) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := d.registry.places[at]
-	if p == nil {
-		return n
+	if p := d.registry.places[at]; p != nil {
+		for _, c := range p.conns {
+			n.Running += len(c.tasks)
+		}
+		n.Connections, n.Free = len(p.conns), p.free(d.now())
 	}
-	for _, c := range p.conns {
-		n.Running += len(c.tasks)
+	for _, p := range d.elsewhere(at.TeamUID) {
+		if p.Worker.WorkerHost == at.Host {
+			n.Connections += p.Worker.ConnectionCount
+			n.Running += p.Worker.Running
+			n.Free += p.Free
+		}
 	}
-	n.Connections, n.Free = len(p.conns), p.free(d.now())
 	return n
 }
 

@@ -78,6 +78,7 @@ func newPlane(t testing.TB, dsn string) *plane {
 	}
 	return &plane{runs: runs, history: stored, config: dispatch.Config{
 		Store: store.NewDispatch(db), Runs: runs, Tokens: tokens{}, RootURL: "http://server.test", Logger: log,
+		Peers: bus,
 		Wakes: func(ctx context.Context) (<-chan dispatch.Wake, error) { return event.WakeAs[dispatch.Wake](ctx, bus) },
 	}}
 }
@@ -359,6 +360,31 @@ func TestTwoReplicasShareTheQueue(t *testing.T) {
 
 var engines = map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres}
 
+// A replica knows the workers of the others: what it says to people does not depend on who is asked.
+func TestReplicasKnowEachOthersWorkers(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, "")
+	one := p.start(t, "one")
+	var c counter
+	attach(t, one, "linux", 1, claims(t, c.note))
+	two := p.start(t, "two") // asks
+	until(t, "known to the other replica", func() bool { return len(two.Workers(person.TeamUID)) == 1 })
+	attach(t, two, "linux", 2, claims(t, c.note))
+	for _, d := range []*dispatch.Dispatcher{one, two} {
+		until(t, "both known to both", func() bool {
+			list := d.Workers(person.TeamUID)
+			return len(list) == 1 && list[0].ConnectionCount == 2 && list[0].Capacity == 3
+		})
+	}
+	if got := two.Workers("another-team"); len(got) != 0 {
+		t.Errorf("another team sees %+v", got)
+	}
+	p.create(t, "linux", 3)
+	until(t, "all places taken", func() bool { return c.size() == 3 })
+	last := p.create(t, "linux", 1)[0]
+	until(t, "at capacity", func() bool { return p.state(t, last).Waiting.Code == api.WaitingCodeAtCapacity })
+}
+
 // A replica dies with offers open and runs claimed. The other one serves the worker when it comes,
 // with what it still runs.
 func TestWorkerMovesToAnotherReplica(t *testing.T) {
@@ -366,6 +392,7 @@ func TestWorkerMovesToAnotherReplica(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlane(t, dsn(t))
+			p.config.Peers = nil // counts are each replica's own
 			one, two := p.start(t, "one"), p.start(t, "two")
 			var c counter
 			first := attach(t, one, "linux", 1, claims(t, c.note))

@@ -7,8 +7,9 @@ import (
 
 // registry is what this process knows of workers. Dispatcher.mu guards it; it does no I/O.
 type registry struct {
-	places map[Place]*place
-	tasks  map[string]*task // by execution id
+	places  map[Place]*place
+	tasks   map[string]*task // by execution id
+	changed bool             // connections came or went since the peers were told
 }
 
 // place is one host's workers of one team. It exists while it has connections.
@@ -61,12 +62,12 @@ func (r *registry) add(c *conn) {
 		r.places[c.place] = p
 	}
 	p.conns = append(p.conns, c)
-	p.dirty = true
+	p.dirty, r.changed = true, true
 }
 
 // remove forgets a connection and its tasks, and returns those the worker had not claimed.
 func (r *registry) remove(c *conn) (offered []*task) {
-	c.closed = true
+	c.closed, r.changed = true, true
 	if p := r.places[c.place]; p != nil {
 		p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
 		if len(p.conns) == 0 {

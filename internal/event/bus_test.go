@@ -228,6 +228,27 @@ func TestWakes(t *testing.T) {
 	}
 }
 
+func TestAnnouncements(t *testing.T) {
+	t.Parallel()
+	s := natsAt(t, -1)
+	here, there := open(t, s.ClientURL()), open(t, s.ClientURL())
+	ch, err := here.Announcements(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.Announce([]byte("hello"))
+	if got := string(receive(t, ch)); got != "hello" {
+		t.Errorf("got %q", got)
+	}
+	full := announcements{newMailbox(2, func(_, latest []byte) []byte { return latest })}
+	for _, p := range []string{"1", "2", "3"} {
+		full.deliver([]byte(p))
+	}
+	if a, b := string(<-full.ch), string(<-full.ch); a != "2" || b != "3" {
+		t.Errorf("kept %s and %s, want the latest", a, b)
+	}
+}
+
 func TestFullWakesSayThatSomethingWasLost(t *testing.T) {
 	t.Parallel()
 	w := wakes[Wake]{newMailbox(2, mergeWakes)}
