@@ -107,11 +107,11 @@ func checkAsked(field string, r api.Request) error {
 }
 
 func decideAppend(t *turn, executionID string, b batch) error {
-	if err := t.fence(executionID); err != nil {
+	if !t.mayWrite(executionID) {
 		if t.exec != nil && t.exec.ID == executionID && b.moot(t) {
 			return nil
 		}
-		return err
+		return ErrFenced
 	}
 	x := t.exec
 	if b.first > x.NextIndex {

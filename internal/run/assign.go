@@ -76,7 +76,7 @@ func (s *Service) Reject(ctx context.Context, runID, executionID, reason string)
 }
 
 func decideReject(t *turn, executionID, reason string) error {
-	if t.fence(executionID) != nil || t.exec.State != ExecutionAssigned {
+	if !t.mayWrite(executionID) || t.exec.State != ExecutionAssigned {
 		return nil
 	}
 	t.endExecution(reason)

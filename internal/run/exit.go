@@ -21,7 +21,7 @@ type Exit struct {
 // effect on an execution that is over or superseded.
 func (s *Service) Exited(ctx context.Context, runID, executionID string, e Exit) error {
 	_, err := s.change(ctx, runID, func(t *turn) error {
-		if t.fence(executionID) != nil {
+		if !t.mayWrite(executionID) {
 			return nil
 		}
 		return s.cfg.decideExited(t, e)

@@ -22,7 +22,7 @@ const (
 // otherwise. It has no effect on an execution that is over or superseded.
 func (s *Service) Lost(ctx context.Context, runID, executionID, reason string) error {
 	_, err := s.change(ctx, runID, func(t *turn) error {
-		if t.fence(executionID) != nil {
+		if !t.mayWrite(executionID) {
 			return nil
 		}
 		return s.cfg.interrupted(t, ByDispatch, reason)

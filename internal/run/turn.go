@@ -189,9 +189,14 @@ func (t *turn) closeRequests(why string) {
 	}
 }
 
-// fence finds the execution that may write.
+// mayWrite reports whether an execution is the latest one and has not ended.
+func (t *turn) mayWrite(executionID string) bool {
+	return t.exec != nil && t.exec.ID == executionID && t.exec.State != ExecutionEnded
+}
+
+// fence refuses an execution that may not write.
 func (t *turn) fence(executionID string) error {
-	if t.exec == nil || t.exec.ID != executionID || t.exec.State == ExecutionEnded {
+	if !t.mayWrite(executionID) {
 		return ErrFenced
 	}
 	return nil

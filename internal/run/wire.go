@@ -49,7 +49,7 @@ func (s *Service) Link(runID string) string { return s.cfg.PublicURL + "/runs/" 
 
 func (s *Service) item(r Run, artifacts []Artifact, now time.Time) api.RunItem {
 	item := api.RunItem{
-		RunId: r.ID, TaskId: r.ID, Title: r.Title, Prompt: r.Prompt, State: r.State, StatusMessage: r.statusMessage(),
+		RunId: r.ID, Title: r.Title, Prompt: r.Prompt, State: r.State, StatusMessage: r.statusMessage(),
 		Waiting: r.Waiting, Mode: r.Mode, Source: r.Source, ExecutionLocation: r.Location,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, StartedAt: r.StartedAt,
 		SessionId: r.SessionID, SessionLink: s.Link(r.ID), ConversationId: r.ConversationID, ParentRunId: r.ParentID,
@@ -58,6 +58,7 @@ func (s *Service) item(r Run, artifacts []Artifact, now time.Time) api.RunItem {
 		IsSandboxRunning: r.sandboxRunning(), IsRunTypeCancellable: cancellable(r),
 		Execution: r.Execution, LastSeq: r.LastSeq, Artifacts: make([]api.ArtifactItem, 0, len(artifacts)),
 	}
+	item.TaskId = r.ID //nolint:staticcheck // deprecated on the wire, but clients that are about require it
 	for _, a := range artifacts {
 		item.Artifacts = append(item.Artifacts, a.Wire())
 	}
