@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -168,7 +169,7 @@ func TestCloneSetupAndEnvironment(t *testing.T) {
 	run(t, cfg)
 	for _, want := range []string{
 		"OZ_RUN_ID=" + s.assignment.RunId, "CADRE_PARENT_RUN_ID=parent", "OZ_HARNESS=oz", "WARP_API_KEY=" + token, "CADRE_API_KEY=" + token,
-		"CADRE_SERVER_URL=" + s.http.URL, "CADRE_EXECUTION_ID=execution-1", "GIT_TERMINAL_PROMPT=0", "set up", "?? setup.txt", "cli ok", "/bin/oz",
+		"CADRE_SERVER_URL=" + s.http.URL, "CADRE_EXECUTION_ID=" + s.assignment.ExecutionId, "GIT_TERMINAL_PROMPT=0", "set up", "?? setup.txt", "cli ok", "/bin/oz",
 	} {
 		if !strings.Contains(env, want) {
 			t.Errorf("no %q in the agent's environment:\n%s", want, env)
@@ -440,7 +441,7 @@ func TestSnapshotComesBackInTheNextExecution(t *testing.T) {
 		t.Fatalf("ended %+v, snapshots %v", s.ended, s.snapshots)
 	}
 	s.assignment.SnapshotUrl = s.http.URL + "/blob/" + s.ended[0].SnapshotBlobId
-	s.assignment.ExecutionId, s.assignment.Execution, s.assignment.NextIndex = "execution-2", 2, int64(len(s.entries))
+	s.assignment.ExecutionId, s.assignment.Execution, s.assignment.NextIndex = rand.Text(), 2, int64(len(s.entries))
 	run(t, config(t, s, &agent{turn: func(ctx context.Context, h harness.Session) (harness.Outcome, error) {
 		out, err := shell(ctx, h, "git branch --show-current; git log -1 --format=%s; git status --porcelain; cat f g ../notes")
 		if want := "fix\nfixed\n M f\n?? g\nthree\nnew\nside\n"; err != nil || out != want {
@@ -451,7 +452,7 @@ func TestSnapshotComesBackInTheNextExecution(t *testing.T) {
 	// A damaged snapshot is told, and the run goes on without it.
 	s.blobs["bad"] = []byte("garbage")
 	s.assignment.SnapshotUrl = s.http.URL + "/blob/bad"
-	s.assignment.ExecutionId, s.assignment.NextIndex = "execution-3", int64(len(s.entries))
+	s.assignment.ExecutionId, s.assignment.NextIndex = rand.Text(), int64(len(s.entries))
 	result := run(t, config(t, s, &agent{turn: func(context.Context, harness.Session) (harness.Outcome, error) { return succeeded, nil }}))
 	if result.State != api.RunStateSUCCEEDED || !slices.ContainsFunc(of[api.Notice](s), func(n api.Notice) bool {
 		return n.Level == api.NoticeWarning && strings.Contains(n.Text, "could be restored")

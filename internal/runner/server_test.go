@@ -1,6 +1,7 @@
 package runner_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -55,7 +56,7 @@ func newServer(t testing.TB) *server {
 	})
 	s.http = httptest.NewServer(mux)
 	s.assignment = api.RunnerAssignment{
-		RunId: "11111111-2222-3333-4444-555555555555", ExecutionId: "execution-1", Execution: 1, Prompt: "do it", LastSeq: 1,
+		RunId: "11111111-2222-3333-4444-555555555555", ExecutionId: rand.Text(), Execution: 1, Prompt: "do it", LastSeq: 1,
 		Limits: api.RunnerLimits{HeartbeatSeconds: 1, MaxEntryBytes: 256 << 10, MaxBatchEntries: 10, MaxBlobBytes: 64 << 20}, BaseUrl: s.http.URL,
 	}
 	t.Cleanup(func() {

@@ -1,0 +1,325 @@
+package direct_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/worker/backend"
+	"github.com/cadrehq/cadre/internal/worker/backend/direct"
+)
+
+const (
+	runID    = "11111111-2222-3333-4444-555555555555"
+	runToken = "secret-run-token-value"
+)
+
+// The test binary plays the runner, and for one test a whole worker, when told to by its arguments.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "play" {
+		play(os.Args[2], os.Args[3:])
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func play(part string, args []string) {
+	switch part {
+	case "script":
+		cmd := exec.Command("bash", "-c", args[0])
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			os.Exit(cmd.ProcessState.ExitCode())
+		}
+	case "polite": // leaves at once when asked to
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		touch(args[0])
+		<-term
+		touch(args[0] + ".left")
+	case "deaf":
+		signal.Ignore(syscall.SIGTERM)
+		if err := exec.Command("bash", "-c", escape(args[0])).Run(); err != nil {
+			fmt.Println(err)
+		}
+		touch(args[0] + ".ready")
+		select {}
+	case "worker": // a worker that starts one deaf runner
+		b, err := direct.New(direct.Config{Root: args[0], Program: os.Args[0], HostEnv: os.Environ(), Log: quiet()})
+		if err == nil {
+			err = b.Open(context.Background())
+		}
+		if err == nil {
+			_, err = b.Start(context.Background(), task("deaf", args[1]))
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		select {}
+	}
+}
+
+func touch(path string) { _ = os.WriteFile(path, []byte("x"), 0o600) }
+
+// escape starts a process that leaves its group, its session and its parent, and ignores SIGTERM.
+func escape(pidFile string) string {
+	return `setsid bash -c 'trap "" TERM; (trap "" TERM; echo $BASHPID >` + pidFile + `; while :; do sleep 1; done) & disown' </dev/null >/dev/null 2>&1
+	while ! test -s ` + pidFile + `; do sleep 0.01; done`
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func task(part string, args ...string) backend.Task {
+	return backend.Task{
+		TaskAssignment: api.TaskAssignment{TaskID: runID, ExecutionID: rand.Text()},
+		Args:           append([]string{"play", part}, args...),
+		Env:            map[string]string{"CADRE_API_KEY": runToken, "TASK_ID": runID},
+	}
+}
+
+func open(t *testing.T, cfg direct.Config) *direct.Backend {
+	t.Helper()
+	if cfg.Root == "" {
+		cfg.Root = t.TempDir()
+	}
+	cfg.Program, cfg.Log = os.Args[0], quiet()
+	if cfg.HostEnv == nil {
+		cfg.HostEnv = append(os.Environ(), "WORKER_SECRET=do-not-leak")
+	}
+	b, err := direct.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	return b
+}
+
+func start(t *testing.T, b *direct.Backend, task backend.Task) backend.Sandbox {
+	t.Helper()
+	s, err := b.Start(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop(0); s.Wait() })
+	return s
+}
+
+// until waits for something another process does.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func exists(path string) func() bool {
+	return func() bool { _, err := os.Stat(path); return err == nil }
+}
+
+func running(pidFile string) bool {
+	b, err := os.ReadFile(pidFile)
+	if err != nil {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(b)) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestDirectoryAndEnvironment(t *testing.T) {
+	t.Parallel()
+	root, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	b := open(t, direct.Config{Root: root, Env: map[string]string{"EXTRA": "1"}, Host: "h"})
+	job := task("script", "{ pwd; stat -c %a .; env; } >"+out)
+	s := start(t, b, job)
+	if exit := s.Wait(); exit.Code != 0 || exit.Err != nil {
+		t.Fatalf("exit %+v", exit)
+	}
+	raw, _ := os.ReadFile(out)
+	text := string(raw)
+	dir := filepath.Join(root, runID, job.ExecutionID)
+	for _, want := range []string{dir + "\n700\n", "TASK_ID=" + runID, "HOME=" + os.Getenv("HOME"), "EXTRA=1", "CADRE_SANDBOX_DIR=" + dir, "CADRE_WORKER_HOST=h", "CADRE_EXECUTION_ID=" + job.ExecutionID} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "do-not-leak") {
+		t.Error("the worker's environment leaks into tasks")
+	}
+	if _, err := os.Stat(filepath.Join(root, runID)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the workspace was not removed: %v", err)
+	}
+}
+
+func TestExitStatusAndOutput(t *testing.T) {
+	t.Parallel()
+	b := open(t, direct.Config{KeepWorkspaces: true})
+	exit := start(t, b, task("script", "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo key $CADRE_API_KEY; exit 7")).Wait()
+	if exit.Code != 7 || !strings.HasSuffix(exit.Output, "key [redacted]") || len(exit.Output) > 2100 {
+		t.Errorf("exit %d, output of %d: %.50q", exit.Code, len(exit.Output), exit.Output)
+	}
+	if exit := start(t, b, task("script", "kill -9 $PPID; sleep 5")).Wait(); exit.Code != 137 {
+		t.Errorf("killed: %+v", exit)
+	}
+	missing, err := direct.New(direct.Config{Root: t.TempDir(), Program: "/no/such/program", Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := missing.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = missing.Close(t.Context()) }()
+	if _, err := missing.Start(t.Context(), task("script", "")); backend.ReasonOf(err) != backend.ReasonAgent {
+		t.Errorf("missing program: %v", err)
+	}
+}
+
+func TestHostileIDs(t *testing.T) {
+	t.Parallel()
+	b := open(t, direct.Config{})
+	for _, id := range []string{"", ".", "..", "a/b", `a\b`, "../../etc", "a\x00b", strings.Repeat("x", 300)} {
+		bad := task("script", "true")
+		bad.TaskID = id
+		if _, err := b.Start(t.Context(), bad); backend.ReasonOf(err) != backend.ReasonWorkspace {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+func TestStopGivesGraceThenKillsTheTree(t *testing.T) {
+	t.Parallel()
+	mark := filepath.Join(t.TempDir(), "mark")
+	s := start(t, open(t, direct.Config{}), task("polite", mark))
+	until(t, "the polite runner", exists(mark))
+	s.Stop(time.Minute)
+	if exit := s.Wait(); exit.Code != 0 || !exists(mark+".left")() {
+		t.Errorf("polite: %+v", exit)
+	}
+	pid := filepath.Join(t.TempDir(), "pid")
+	deaf := start(t, open(t, direct.Config{}), task("deaf", pid))
+	until(t, "the deaf runner", exists(pid+".ready"))
+	if !running(pid) {
+		t.Fatal("the escaped process did not start")
+	}
+	deaf.Stop(100 * time.Millisecond)
+	if exit := deaf.Wait(); exit.Code != 137 {
+		t.Errorf("deaf: %+v", exit)
+	}
+	if running(pid) {
+		t.Error("an escaped process survived")
+	}
+}
+
+func TestKilledRunnerTakesItsTreeWithIt(t *testing.T) {
+	t.Parallel()
+	pid := filepath.Join(t.TempDir(), "pid")
+	s := start(t, open(t, direct.Config{}), task("script", escape(pid)+"; kill -9 $PPID"))
+	if exit := s.Wait(); exit.Code != 137 {
+		t.Errorf("exit %+v", exit)
+	}
+	if running(pid) {
+		t.Error("an escaped process survived")
+	}
+}
+
+func TestHooks(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	b := open(t, direct.Config{
+		SetupCommand:    `echo "export FROM_SETUP='a b'" >>$OZ_ENVIRONMENT_FILE; echo "setup $OZ_RUN_ID $WORKER_SECRET $(pwd)" >>` + out,
+		TeardownCommand: `echo "teardown $OZ_WORKER_BACKEND $(test -d $OZ_WORKSPACE_ROOT && echo there)" >>` + out,
+	})
+	start(t, b, task("script", `echo "task $FROM_SETUP $WORKER_SECRET." >>`+out)).Wait()
+	raw, _ := os.ReadFile(out)
+	got := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	if len(got) != 3 || !strings.HasPrefix(got[0], "setup "+runID+" do-not-leak /") || got[1] != "task a b ." || got[2] != "teardown direct there" {
+		t.Errorf("hooks: %q", got)
+	}
+	failing := open(t, direct.Config{SetupCommand: "echo no disk; exit 2"})
+	_, err := failing.Start(t.Context(), task("script", "true"))
+	if backend.ReasonOf(err) != backend.ReasonSetupCommand || !strings.Contains(err.Error(), "no disk") {
+		t.Errorf("failing set-up: %v", err)
+	}
+	garbage := open(t, direct.Config{SetupCommand: "echo 'not an assignment' >>$OZ_ENVIRONMENT_FILE"})
+	if _, err := garbage.Start(t.Context(), task("script", "true")); backend.ReasonOf(err) != backend.ReasonSetupCommand {
+		t.Errorf("garbage in the environment file: %v", err)
+	}
+}
+
+func TestRootBelongsToOneWorker(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	open(t, direct.Config{Root: root})
+	second, err := direct.New(direct.Config{Root: root, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "in use by another worker") {
+		t.Errorf("a second worker got the root: %v", err)
+	}
+}
+
+// A worker is killed: its runner is told, and what is left is ended by the next worker of the root,
+// which touches nothing else.
+func TestNextWorkerCleansUpAfterAKilledOne(t *testing.T) {
+	t.Parallel()
+	root, other := t.TempDir(), t.TempDir()
+	pid, otherPid := filepath.Join(t.TempDir(), "pid"), filepath.Join(t.TempDir(), "pid")
+	var workers []*exec.Cmd
+	for _, w := range [][2]string{{root, pid}, {other, otherPid}} {
+		cmd := exec.Command(os.Args[0], "play", "worker", w[0], w[1])
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		workers = append(workers, cmd)
+		until(t, "the runner of the worker", exists(w[1]+".ready"))
+	}
+	for _, cmd := range workers {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	if !running(pid) {
+		t.Fatal("the escaped process did not outlive its worker: nothing to test")
+	}
+	if err := os.Mkdir(filepath.Join(root, "not-a-run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	open(t, direct.Config{Root: root})
+	if running(pid) {
+		t.Error("a process of the dead worker survived")
+	}
+	if !running(otherPid) {
+		t.Error("a process of another worker was ended")
+	}
+	names := []string{}
+	entries, _ := os.ReadDir(root)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, []string{".lock", "not-a-run"}) {
+		t.Errorf("left in the root: %v", names)
+	}
+	open(t, direct.Config{Root: other})
+}
