@@ -142,9 +142,9 @@ func (x *exchange) route() bool {
 	return true
 }
 
-// refuse answers with an error that repeating the request will not mend.
+// refuse answers with an error. Repeating the request will not mend what is the caller's fault.
 func (x *exchange) refuse(e wire.Error) {
-	if e.Status != http.StatusTooManyRequests {
+	if e.Status < http.StatusInternalServerError && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout {
 		x.w.Header().Set("X-Should-Retry", "false")
 	}
 	e.Write(x.w, x.call.Wire())

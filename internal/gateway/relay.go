@@ -110,10 +110,12 @@ func (x *exchange) relayStream(ctx context.Context, cancel context.CancelCauseFu
 				err = tooLarge
 			}
 		}
-		if errors.Is(err, io.EOF) && len(bytes.TrimSpace(s.cut.Rest())) > 0 {
+		v, again := s.events()
+		if errors.Is(err, io.EOF) && !again && len(bytes.TrimSpace(s.cut.Rest())) > 0 {
 			_, _ = s.cut.Write([]byte("\n\n")) // the last event of a stream that ends without a blank line
+			v, again = s.events()
 		}
-		if v, again := s.events(); again {
+		if again {
 			return v
 		}
 		if err == nil {

@@ -104,7 +104,7 @@ func (v *Vendor) Requests() []Request {
 	return slices.Clone(v.requests)
 }
 
-// Aborted receives a value whenever a caller left before a silent or stalled answer ended.
+// Aborted receives a value whenever a caller left before a faulty answer ended.
 func (v *Vendor) Aborted() <-chan struct{} { return v.aborted }
 
 func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -196,11 +196,15 @@ func (v *Vendor) hang(r *http.Request) {
 	defer limit.Stop()
 	select {
 	case <-r.Context().Done():
-		select {
-		case v.aborted <- struct{}{}:
-		default: // nobody counts
-		}
+		v.noteAborted()
 	case <-limit.C:
+	}
+}
+
+func (v *Vendor) noteAborted() {
+	select {
+	case v.aborted <- struct{}{}:
+	default: // nobody counts
 	}
 }
 
@@ -215,6 +219,7 @@ func (v *Vendor) replay(w http.ResponseWriter, r *http.Request, rec *httptest.Re
 	n := 0
 	for ev := cut.Next(); ev != nil; ev = cut.Next() {
 		if send(w, ev, split) != nil {
+			v.noteAborted()
 			return
 		}
 		switch n++; n {
