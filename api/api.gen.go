@@ -1720,7 +1720,7 @@ type NewEntry struct {
 
 // PageInfo defines model for PageInfo.
 type PageInfo struct {
-	HasNextPage bool   `json:"has_next_page,omitempty,omitzero"`
+	HasNextPage bool   `json:"has_next_page"`
 	NextCursor  string `json:"next_cursor,omitempty,omitzero"`
 }
 
