@@ -15,7 +15,7 @@ help: ## Show this list
 .PHONY: build
 build: ## Build bin/cadre (and bin/oz, the same program under the reference CLI's name)
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cadre ./cmd/cadre
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cadre ./cmd/cadre
 	@ln -sfn cadre bin/oz
 
 .PHONY: run
