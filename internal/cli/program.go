@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -114,7 +115,14 @@ func (a *app) client() (*client.Client, error) {
 }
 
 func (a *app) clientFor(server, key string) (*client.Client, error) {
-	return client.New(server, key, client.Options{UserAgent: "cadre-cli/" + a.Version})
+	source := "CLI"
+	if a.Getenv("GITHUB_ACTIONS") == "true" {
+		source = "GITHUB_ACTION"
+	}
+	return client.New(server, key, client.Options{
+		UserAgent: "cadre-cli/" + a.Version,
+		Headers:   http.Header{"X-Oz-Api-Source": {source}},
+	})
 }
 
 // progress shows on stderr, while something is waited for, what and for how long.

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+var fixed = time.Date(2020, 8, 1, 12, 0, 0, 0, time.UTC)
+
+// evil is server content that must reach no terminal as it is.
+const evil = "\x1b]0;owned\x07\x1b[2J\u009b31m\u202e\r"
+
+// farSide answers every request the commands make with fixed values, full of hostile text.
+func farSide(t *testing.T) map[string]string {
+	t.Helper()
+	run := api.RunItem{
+		RunId: "run-1", TaskId: "run-1", Title: "Title " + evil, Prompt: "Prompt " + evil, State: api.RunStateBLOCKED, CreatedAt: fixed, UpdatedAt: fixed,
+		Source: "API", Creator: api.UserProfile{Uid: "u", DisplayName: "Ann " + evil}, ConversationId: "conv-1",
+		StatusMessage: api.RunStatusMessage{Message: "waits " + evil}, Waiting: api.RunWaiting{Code: "question", Message: "asks " + evil, Since: fixed},
+		RequestUsage: api.RequestUsage{TotalTokens: 1200, InferenceCostUsd: 0.25}, AgentConfig: api.AmbientAgentConfig{Name: "n"},
+		Artifacts: []api.Artifact{artifact()}, SessionLink: "http://h/runs/run-1",
+	}
+	environment := api.CloudEnvironment{Uid: "env-1", LastUpdated: fixed, Scope: api.Scope{Type: "Team"}, Creator: api.UserProfile{Email: "a@b"},
+		Config: api.CloudEnvironmentConfig{Name: "backend" + evil, Description: "d", DockerImage: "i", SetupCommands: []string{"make"},
+			GithubRepos: []api.GitHubRepo{{Owner: "o", Repo: "r"}}, SourceRepos: []api.SourceRepo{{Owner: "o", Repo: "s", Url: "http://h/o/s.git"}}}}
+	conversation := map[string]any{"conversation_id": "conv-1", "steps": []any{map[string]any{"id": "s", "summary": evil, "messages": []any{}, "steps": []any{}}}}
+	ack := api.Acknowledgement{RunId: "run-1", State: api.RunStateINPROGRESS}
+	answers := map[string]any{
+		"GET /agent/runs":       api.ListRunsResponse{Runs: []api.RunItem{run}, PageInfo: api.PageInfo{HasNextPage: true, NextCursor: "c" + evil}},
+		"POST /agent/runs":      api.RunAgentResponse{RunId: "run-1", TaskId: "run-1", State: api.RunStateQUEUED, AtCapacity: true},
+		"GET /agent/runs/run-1": run, "POST /agent/runs/run-1/cancel": "run-1", "POST /agent/runs/run-1/followups": ack,
+		"POST /agent/runs/run-1/interrupt": ack, "POST /agent/runs/run-1/requests/perm/answer": ack, "POST /agent/runs/run-1/requests/quest/answer": ack,
+		"GET /agent/runs/run-1/requests": api.ListRequestsResponse{Requests: []api.RunRequest{
+			{Id: "old", Kind: "permission", Prompt: "p", Answer: api.RunAnswer{AnsweredAt: fixed}}, {Id: "perm", Kind: "permission", Prompt: "p"}, {Id: "quest", Kind: "question", Prompt: "q"}}},
+		"GET /agent/runs/run-1/conversation": conversation, "GET /agent/conversations/conv-1": conversation,
+		"GET /agent/runs/run-1/artifacts": api.ListArtifactsResponse{Artifacts: []api.Artifact{artifact()}},
+		"GET /agent/runs/run-1/timeline": api.TimelineResponse{Events: []api.TimelineEvent{{At: fixed, Kind: "state", Name: "QUEUED"},
+			{At: fixed.Add(time.Second), Kind: "phase", Name: "clone", DurationMs: 40, Error: true, Message: evil}}},
+		"GET /agent/runs/run-1/usage": api.ListUsageResponse{Calls: []api.UsageCall{{Id: "c", At: fixed, Provider: "anthropic", ModelId: "m" + evil, InputTokens: 7, Status: 200, Priced: true, CostUsd: 0.5}}},
+		"GET /agent/artifacts/art-1":  api.ArtifactContent{ArtifactUid: "art-1", ArtifactType: "PLAN", CreatedAt: fixed, Data: api.ArtifactContentData{Title: "../../etc/" + evil, Content: "text", ContentType: "text/markdown"}},
+		"GET /agent/models":           api.ListModelsResponse{DefaultModelId: "scripted", Models: []api.ModelInfo{{Id: "scripted", DisplayName: "S" + evil, Provider: "UNKNOWN", Scripted: true}}},
+		"GET /agent": api.ListAgentsResponse{Agents: []api.AgentListItem{{Name: "skill" + evil, Variants: []api.AgentListVariant{{Id: "o/r:s", Description: evil,
+			Environments: []api.AgentListEnvironment{{Uid: "env-1", Name: evil}}}}}}},
+		"GET /agent/environments":       api.ListEnvironmentsResponse{Environments: []api.CloudEnvironment{environment}},
+		"POST /agent/environments":      environment,
+		"GET /agent/environments/env-1": environment, "PUT /agent/environments/env-1": environment, "DELETE /agent/environments/env-1": nil,
+		"GET /whoami": api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimPrefix(r.URL.Path, api.BasePath)
+		if path == "/agent/runs/run-1/transcript" {
+			fmt.Fprint(w, `{"entries":[]}`)
+			return
+		}
+		if path == "/agent/runs/run-1/stream" {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for i, d := range []api.EntryData{api.UserMessage{Text: evil}, api.AgentMessage{Text: "done " + evil}, api.StateChange{To: api.RunStateFAILED, Message: evil}} {
+				n := api.MakeEntry(fixed, d)
+				b, _ := json.Marshal(api.Entry{Seq: int64(i + 1), Type: n.Type, CreatedAt: fixed, Data: n.Data})
+				fmt.Fprintf(w, "event: entry\ndata: %s\n\n", b)
+			}
+			fmt.Fprint(w, "event: end\ndata: {}\n\n")
+			return
+		}
+		v, ok := answers[r.Method+" "+path]
+		if !ok {
+			t.Errorf("unexpected request %s %s", r.Method, path)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if v == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(v)
+	}))
+	t.Cleanup(srv.Close)
+	return map[string]string{"CADRE_SERVER_URL": srv.URL, "CADRE_API_KEY": "k", "XDG_CONFIG_HOME": t.TempDir(), "stdin": "from stdin"}
+}
+
+func artifact() api.Artifact {
+	return api.Artifact{ArtifactType: "FILE", CreatedAt: fixed, Data: api.ArtifactData{ArtifactUid: "art-1", Filename: "a.patch" + evil, MimeType: "text/x-patch", SizeBytes: 1420}}
+}
+
+// lines has a command line for every command that talks to a server; noLines says why others have
+// none. A new command must be put into one of them.
+var lines = map[string]string{
+	"agent list": "", "agent skills": "-r o/r", "agent run-cloud": "--prompt /plan__x --environment env-1 --follow",
+	"artifact get": "art-1", "artifact download": "art-1 -o -",
+	"environment list": "", "environment get": "env-1", "environment create": "-n backend -r o/r -c make --personal",
+	"environment update": "env-1 --remove-repo o/r -c more", "environment delete": "env-1",
+	"model list": "", "whoami": "",
+	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
+	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1",
+	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",
+	"version": "", "config list": "",
+}
+
+var noLines = map[string]string{
+	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "agent run": "a story of its own",
+	"login": "a story of its own", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
+	"config get": "settings test", "config set": "settings test", "config path": "settings test",
+}
+
+// TestOutputOfEveryCommand holds the output of each command in each format to golden files, and
+// makes sure that nothing hostile gets through.
+func TestOutputOfEveryCommand(t *testing.T) {
+	env := farSide(t)
+	tree(t, func(c *cobra.Command) {
+		path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "cadre"), " ")
+		if c.Annotations["body"] == "" {
+			return
+		}
+		line, ok := lines[path]
+		if !ok {
+			if noLines[path] == "" {
+				t.Errorf("%q is in neither lines nor noLines", path)
+			}
+			return
+		}
+		var got strings.Builder
+		for _, f := range []format{formatPretty, formatText, formatJSON, formatNDJSON} {
+			args := append([]string{"cadre", "--output-format", string(f)}, strings.Fields(path)...)
+			for _, arg := range strings.Fields(line) {
+				args = append(args, strings.ReplaceAll(arg, "__", " "))
+			}
+			code, out, errs := invoke(t, env, args...)
+			out = strings.ReplaceAll(out, env["CADRE_SERVER_URL"], "http://server")
+			fmt.Fprintf(&got, "== %s, exit %d\n%s", f, code, out)
+			if errs != "" {
+				fmt.Fprintf(&got, "-- stderr\n%s", errs)
+			}
+			got.WriteString("\n")
+			for _, bad := range []string{"\x1b", "\r", "\x07", "\u009b", "\u202e"} {
+				if strings.Contains(out+errs, bad) {
+					t.Errorf("%v lets %q through", args, bad)
+				}
+			}
+		}
+		golden(t, "output/"+strings.ReplaceAll(path, " ", "-")+".txt", got.String())
+	})
+}
+
+func TestJQ(t *testing.T) {
+	env := farSide(t)
+	for _, c := range []struct{ args, want string }{
+		{"run list --jq .runs[].state", "BLOCKED\n"},
+		{"run list --jq .runs[0].request_usage.total_tokens,.runs[0].artifacts[0].data.size_bytes", "1200\n1420\n"},
+		{"run get run-1 --jq .title", "Title ␛]0;owned␇␛[2J\ufffd31m\ufffd␍\n"},
+		{"run get run-1 --jq {t:.prompt}", `{"t":"Prompt \u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\r"}` + "\n"},
+		{"environment list --jq .[].id", "env-1\n"},
+		{"run artifacts run-1 --jq length", "1\n"},
+		{"run get run-1 --jq empty", ""},
+	} {
+		code, out, errs := invoke(t, env, append([]string{"cadre"}, strings.Fields(c.args)...)...)
+		if code != 0 || out != c.want {
+			t.Errorf("%s: exit %d, %q, %s; want %q", c.args, code, out, errs, c.want)
+		}
+	}
+	if code, _, errs := invoke(t, env, "cadre", "run", "list", "--jq", ".runs.x"); code != exitFailure || !strings.HasPrefix(errs, "--jq") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+	env["HOME"] = "secret"
+	if _, out, _ := invoke(t, env, "cadre", "run", "list", "--jq", "env|length"); out != "0\n" {
+		t.Errorf("a filter sees the environment: %s", out)
+	}
+}
+
+func TestExitStatusOfFollow(t *testing.T) {
+	env := farSide(t)
+	if code, _, _ := invoke(t, env, "cadre", "run", "follow", "run-1"); code != 0 {
+		t.Errorf("exit %d without --exit-status", code)
+	}
+	code, _, errs := invoke(t, env, "cadre", "run", "follow", "run-1", "--exit-status")
+	if code != exitFailure || errs != "" {
+		t.Errorf("exit %d, %q with --exit-status", code, errs)
+	}
+}
+
+func TestDownloadedNamesStayInTheDirectory(t *testing.T) {
+	for in, want := range map[string]string{
+		"../../etc/passwd": "passwd", "..": "artifact", "": "artifact", ".bashrc": "bashrc", `..\..\x`: "x", "/": "artifact", "-rf": "rf", "a b.txt": "a b.txt",
+	} {
+		if got := safeName(in); got != want {
+			t.Errorf("safeName(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestErrorsAreCleaned shows that a server's words reach stderr cleaned, as causes do.
+func TestErrorsAreCleaned(t *testing.T) {
+	err := fmt.Errorf("follow run x: %w", &api.Failure{Code: api.PlatformErrorCodeNotAuthorized, Detail: "no " + evil})
+	want := "follow run x\n=> no ␛]0;owned␇␛[2J\ufffd31m\ufffd␍\n=> this key may not do that; 'cadre whoami' shows whose it is\n"
+	if got := explainError(err); got != want {
+		t.Errorf("got %q", got)
+	}
+}
