@@ -17,10 +17,8 @@ const (
 	EnvSandboxDir = "CADRE_SANDBOX_DIR"
 	// EnvSandboxWorkdir is a directory shared between tasks to be used as the workspace, if any.
 	EnvSandboxWorkdir = "CADRE_SANDBOX_WORKDIR"
-	// EnvSandboxConfine is "1" when the runner shall confine itself and the agent.
-	EnvSandboxConfine = "CADRE_SANDBOX_CONFINE"
-	// EnvSandboxHide lists paths hidden from a confined agent, separated like those of PATH.
-	EnvSandboxHide = "CADRE_SANDBOX_HIDE"
+	// EnvSandboxConfined says what the sandbox is confined in, for people: "files and signals".
+	EnvSandboxConfined = "CADRE_SANDBOX_CONFINED"
 	// EnvSandboxGrace is how long the runner may take to leave once asked, as a Go duration.
 	EnvSandboxGrace = "CADRE_SANDBOX_GRACE"
 )

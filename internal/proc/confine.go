@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Confinement says what this process and everything it starts may touch from now on. There is no way
-// back, not even for the process itself.
+// Confinement says what a process and everything it starts may touch. There is no way out of it for
+// them.
 type Confinement struct {
 	// Write lists directories that stay writable with all below them. Missing ones are ignored.
 	Write []string

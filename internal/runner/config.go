@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/proc"
 	"github.com/cadrehq/cadre/internal/runner/harness"
 	"github.com/cadrehq/cadre/internal/runner/link"
 )
@@ -24,21 +23,19 @@ type Config struct {
 	// Dir is the directory of the execution, a new or empty one that the runner may fill: the
 	// workspace is made inside it. It is made when missing. Required unless Local.
 	Dir string
-	// Local runs in Workdir as it is, on behalf of the person who called: no snapshot, no
-	// confinement, nothing removed, and no end of waiting for an answer.
+	// Local runs in Workdir as it is, on behalf of the person who called: no snapshot,
+	// nothing removed, and no end of waiting for an answer.
 	Local bool
 	// Workdir is the workspace of a Local execution. In any other it is a directory shared with
 	// others, used in place of a new one, and then neither kept nor cleaned.
 	Workdir string
 	// Managed means that a worker renews the execution's lease; otherwise the runner does.
 	Managed bool
-	// Confine puts Landlock confinement into force for this whole process, for good. Only a process
-	// that exists for this execution may ask for it.
-	Confine bool
-	// Hide lists paths that a confined agent may not read, besides the usual places of credentials.
-	Hide []string
-	// Limits are put on this process and so on everything it starts, unless Local.
-	Limits proc.Limits
+	// OwnProcess means that this process exists for this execution alone: it becomes the parent of
+	// whatever detaches itself, and every descendant is ended with the execution.
+	OwnProcess bool
+	// Confined says what whoever started this process confined it in, for people; empty: nothing.
+	Confined string
 	// NoSnapshot leaves the workspace unkept; the server can ask for the same.
 	NoSnapshot bool
 	// SnapshotTimeout bounds taking and storing a snapshot. Default 2 minutes.
@@ -131,8 +128,6 @@ func (c *Config) Validate() error {
 		return errors.New("runner: a local execution needs a working directory")
 	case !c.Local && c.Dir == "":
 		return errors.New("runner: no directory for the execution")
-	case c.Local && c.Confine:
-		return errors.New("runner: a local execution is not confined")
 	}
 	return nil
 }

@@ -313,7 +313,7 @@ func (r *execution) stopAgent(ctx context.Context, grace time.Duration) {
 // adopted what detached itself, so descent finds that too.
 func (r *execution) tree() proc.Tree {
 	t := proc.Tree{Cookies: []proc.Cookie{r.cookie()}, Spare: []int{os.Getpid()}}
-	if !r.cfg.Local && r.cfg.Confine {
+	if r.cfg.OwnProcess {
 		t.Roots = []int{os.Getpid()}
 	}
 	return t

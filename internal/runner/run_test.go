@@ -183,7 +183,9 @@ func TestCloneSetupAndEnvironment(t *testing.T) {
 	if text := s.dump(); strings.Contains(text, token) || !strings.Contains(text, "[redacted]") {
 		t.Errorf("the token was not redacted:\n%s", text)
 	}
-	if !slices.ContainsFunc(of[api.Notice](s), func(n api.Notice) bool { return strings.Contains(n.Text, "ubuntu:24.04") && strings.Contains(n.Text, "not used") }) {
+	if !slices.ContainsFunc(of[api.Notice](s), func(n api.Notice) bool {
+		return strings.Contains(n.Text, "ubuntu:24.04") && strings.Contains(n.Text, "not used")
+	}) {
 		t.Error("nothing says that the image was not used")
 	}
 	phases := of[api.Phase](s)
@@ -609,4 +611,3 @@ func TestBlobIsRedactedAcrossItsPieces(t *testing.T) {
 type zero struct{}
 
 func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-

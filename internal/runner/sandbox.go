@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -9,21 +8,17 @@ import (
 )
 
 // InSandbox fills in what the worker that built the sandbox said in its environment: where the
-// execution may put its things, whether to confine, who keeps the lease. environ is the process's
+// execution may put its things, how it is confined, who keeps the lease. environ is the process's
 // environment, "NAME=value"; it also becomes what the agent's processes inherit.
 func (c *Config) InSandbox(environ []string) {
 	c.Environ = environ
 	c.Dir = value(environ, api.EnvSandboxDir)
 	c.Workdir = value(environ, api.EnvSandboxWorkdir)
 	c.Managed = value(environ, api.EnvWorkerManaged) == "1"
-	c.Confine = value(environ, api.EnvSandboxConfine) == "1"
+	c.OwnProcess = true
+	c.Confined = value(environ, api.EnvSandboxConfined)
 	c.Backend = value(environ, api.EnvWorkerBackend)
 	c.Host = value(environ, api.EnvWorkerHost)
-	for _, path := range filepath.SplitList(value(environ, api.EnvSandboxHide)) {
-		if path != "" {
-			c.Hide = append(c.Hide, path)
-		}
-	}
 	if d, err := time.ParseDuration(value(environ, api.EnvSandboxGrace)); err == nil && d > 0 {
 		c.Grace = d
 	}

@@ -15,21 +15,7 @@ import (
 	"github.com/cadrehq/cadre/internal/runner/harness"
 )
 
-// credentials are the usual places of keys below a home directory, hidden from a confined agent.
-var credentials = []string{
-	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass", ".vault-token",
-	".config/cadre", ".config/gcloud", ".config/gh", ".config/glab-cli", ".config/op",
-	".npmrc", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml", ".bash_history", ".zsh_history",
-}
-
-// caches are where build tools keep what they download and compile, below a home directory. They
-// stay writable: builds would otherwise begin from nothing in each run.
-var caches = []string{
-	".cache", "go", ".npm", ".yarn", ".pnpm-store", ".local/share/pnpm", ".cargo/registry", ".cargo/git",
-	".m2", ".gradle", ".gem", ".bundle", ".nuget",
-}
-
-// workspace makes the directories, confines this process to them and fetches the attachments.
+// workspace makes the directories and fetches the attachments.
 func (r *execution) workspace(ctx context.Context) error {
 	err := r.phase(ctx, "workspace", "", func(ctx context.Context, _ func(string)) (string, error) {
 		at, err := r.cfg.layout()
@@ -41,7 +27,12 @@ func (r *execution) workspace(ctx context.Context) error {
 		if r.env, err = r.environment(); err != nil {
 			return "", err
 		}
-		return r.confine()
+		if r.cfg.OwnProcess {
+			if err := proc.Adopt(); err != nil {
+				r.cfg.Log.Warn("detached processes cannot be adopted", "error", err)
+			}
+		}
+		return r.confinement(), nil
 	})
 	if err != nil || len(r.assignment.Attachments) == 0 {
 		return err
@@ -51,41 +42,15 @@ func (r *execution) workspace(ctx context.Context) error {
 	})
 }
 
-// confine bounds what this process, and so everything of the agent, may do from here on.
-func (r *execution) confine() (string, error) {
-	if r.cfg.Local {
-		return "Not confined: commands run as you, in " + r.at.work + ".", nil
+// confinement says in the session what bounds the agent's commands.
+func (r *execution) confinement() string {
+	switch {
+	case r.cfg.Local:
+		return "Not confined: commands run as you, in " + r.at.work + "."
+	case r.cfg.Confined == "":
+		return "Not confined: commands can do what the worker's user can. The kernel has no Landlock, or the worker was told not to use it."
 	}
-	if err := r.cfg.Limits.Apply(os.Getpid()); err != nil {
-		return "", &stepError{message: err.Error(), code: api.PlatformErrorCodeInternalError, err: err}
-	}
-	if !r.cfg.Confine {
-		return "Not confined: this sandbox was started without confinement.", nil
-	}
-	if err := proc.Adopt(); err != nil {
-		r.cfg.Log.Warn("detached processes cannot be adopted", "error", err)
-	}
-	home := value(r.env, "HOME")
-	c := proc.Confinement{Write: []string{filepath.Dir(r.at.private), r.at.work, "/tmp", "/var/tmp"}, Hide: r.cfg.Hide}
-	if home != "" {
-		// Most tools make their cache below this one. A user who never built anything has none, and a
-		// confined tool could not make it. Where even we cannot, the tool will say so.
-		_ = os.MkdirAll(filepath.Join(home, ".cache"), 0o700)
-		for _, name := range caches {
-			c.Write = append(c.Write, filepath.Join(home, name))
-		}
-		for _, name := range credentials {
-			c.Hide = append(c.Hide, filepath.Join(home, name))
-		}
-	}
-	level, err := c.Apply()
-	if err != nil {
-		return "", &stepError{message: err.Error(), code: api.PlatformErrorCodeInternalError, err: err}
-	}
-	if !level.Files {
-		return "Not confined: this host's kernel has no Landlock.", nil
-	}
-	return "Confined by Landlock (" + level.String() + "): writing outside the workspace, caches and temporary files is refused, and so is reading credentials.", nil
+	return "Confined by Landlock (" + r.cfg.Confined + "): writing outside the workspace, caches and temporary files is refused, and so is reading credentials."
 }
 
 // fetchAttachments downloads the run's files to where the agent can read them.

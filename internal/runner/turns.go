@@ -56,7 +56,7 @@ func (r *execution) turn(ctx context.Context) (harness.Outcome, error) {
 	}
 	defer cancel()
 	stop := r.keeper.watch(turn)
-	outcome, err := r.agent.Turn(turn)
+	outcome, err := r.drive(turn)
 	stop()
 	switch {
 	case err == nil && outcome.State == "":
@@ -80,6 +80,41 @@ func (r *execution) turn(ctx context.Context) (harness.Outcome, error) {
 		failed.code = failure.Code
 	}
 	return harness.Outcome{}, failed
+}
+
+// drive has the agent take its turn. When the turn must end, everything the agent started is ended
+// too, and an agent that does not notice is left behind: no harness keeps a sandbox beyond its grace.
+func (r *execution) drive(ctx context.Context) (harness.Outcome, error) {
+	type end struct {
+		outcome harness.Outcome
+		err     error
+	}
+	ended := make(chan end, 1)
+	agent := r.agent
+	go func() {
+		outcome, err := agent.Turn(ctx)
+		ended <- end{outcome, err}
+	}()
+	select {
+	case e := <-ended:
+		return e.outcome, e.err
+	case <-ctx.Done():
+	}
+	grace := r.cfg.Grace / 2
+	if errors.Is(context.Cause(ctx), link.ErrOver) {
+		grace = 0
+	}
+	if err := r.tree().Kill(context.WithoutCancel(ctx), grace); err != nil {
+		r.cfg.Log.Error("processes left", "run_id", r.assignment.RunId, "error", err)
+	}
+	t := time.NewTimer(max(grace, time.Second))
+	defer t.Stop()
+	select {
+	case e := <-ended:
+		return e.outcome, e.err
+	case <-t.C:
+		return harness.Outcome{}, context.Cause(ctx)
+	}
 }
 
 // report tells the server a state, in order with the entries, without waiting: the outbox delivers.

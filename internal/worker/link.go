@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,12 @@ type wire struct {
 	hello func() api.Hello
 	beat  func() api.Heartbeat
 	take  func(context.Context, api.WorkerEnvelope)
+
+	// sent are frames the server may not have read: written, but no ping answered since. They go
+	// out again on the next connection. The server's side of every report is idempotent.
+	mu   sync.Mutex
+	sent [][]byte
+	read uint64 // frames ever taken off the front of sent
 }
 
 // run keeps the worker connected until ctx ends; the last connection is then closed in good order,
@@ -84,22 +91,19 @@ func (w *wire) serve(ctx context.Context, conn *websocket.Conn) error {
 	part := func(run func(context.Context, *websocket.Conn) error) {
 		parts.Go(func() { end(run(live, conn)) })
 	}
-	part(w.read)
+	part(w.receive)
 	part(w.ping)
 	parts.Go(func() { end(w.write(ctx, live, conn)) })
 	<-live.Done()
 	err := context.Cause(live)
-	if errors.Is(err, errStopped) {
-		_ = conn.Close(websocket.StatusNormalClosure, "worker stops")
-	}
 	_ = conn.CloseNow()
 	parts.Wait()
 	return err
 }
 
-// read hands on what the server sends. Frames of unknown kinds are passed over: a newer server may
+// receive hands on what the server sends. Frames of unknown kinds are passed over: a newer server may
 // send them.
-func (w *wire) read(ctx context.Context, conn *websocket.Conn) error {
+func (w *wire) receive(ctx context.Context, conn *websocket.Conn) error {
 	for {
 		kind, frame, err := conn.Read(ctx)
 		if err != nil {
@@ -117,12 +121,15 @@ func (w *wire) read(ctx context.Context, conn *websocket.Conn) error {
 // ping notices a server that is gone without a word.
 func (w *wire) ping(ctx context.Context, conn *websocket.Conn) error {
 	for pause(ctx, w.cfg.Ping) {
+		before := w.written()
 		answer, cancel := context.WithTimeout(ctx, w.cfg.Silence-w.cfg.Ping)
 		err := conn.Ping(answer)
 		cancel()
 		if err != nil {
 			return fmt.Errorf("ping: %w", err)
 		}
+		// An answer means that everything written before it was asked has been read.
+		w.forget(before)
 	}
 	return context.Cause(ctx)
 }
@@ -133,16 +140,19 @@ func (w *wire) write(ctx, live context.Context, conn *websocket.Conn) error {
 	if err := w.sendNow(live, conn, api.WorkerHello, w.hello()); err != nil {
 		return err
 	}
+	for _, frame := range w.unread() {
+		if err := send(live, conn, frame); err != nil {
+			return err
+		}
+	}
 	beat := time.NewTicker(w.cfg.Heartbeat)
 	defer beat.Stop()
 	for {
 		var err error
 		select {
 		case frame := <-w.out:
+			w.remember(frame)
 			err = send(live, conn, frame)
-			if err != nil {
-				w.putBack(frame)
-			}
 		case <-beat.C:
 			err = w.sendNow(live, conn, api.WorkerHeartbeat, w.beat())
 		case <-ctx.Done():
@@ -160,23 +170,50 @@ func (w *wire) drain(live context.Context, conn *websocket.Conn) error {
 	for {
 		select {
 		case frame := <-w.out:
+			w.remember(frame)
 			if err := send(live, conn, frame); err != nil {
 				return err
 			}
 		default:
+			// Before anything is cancelled: that would break the connection instead.
+			_ = conn.Close(websocket.StatusNormalClosure, "worker stops")
 			return errStopped
 		}
 	}
 }
 
-// putBack keeps a frame whose connection broke under it. The server may see it twice: reports are
-// idempotent there. It goes to the end of the queue, since tasks are independent of each other.
-func (w *wire) putBack(frame []byte) {
-	select {
-	case w.out <- frame:
-	default:
-		w.cfg.Log.Error("report lost: the queue is full")
+// remember keeps a frame until the server is known to have read it; at most as many as the queue
+// holds, the oldest going first.
+func (w *wire) remember(frame []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sent = append(w.sent, frame); len(w.sent) > queueSize {
+		w.sent = w.sent[1:]
+		w.read++
 	}
+}
+
+// written counts the frames ever written.
+func (w *wire) written() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.read + uint64(len(w.sent))
+}
+
+// forget lets go of every frame but those written after the first n.
+func (w *wire) forget(n uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n > w.read {
+		w.sent = slices.Clone(w.sent[n-w.read:])
+		w.read = n
+	}
+}
+
+func (w *wire) unread() [][]byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.sent)
 }
 
 func (w *wire) sendNow(ctx context.Context, conn *websocket.Conn, kind api.WorkerMessageType, data any) error {

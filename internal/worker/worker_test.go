@@ -106,7 +106,10 @@ func (c *conn) send(kind api.WorkerMessageType, data any) {
 // next returns the next frame of a kind; heartbeats are passed over unless asked for.
 func next[T any](c *conn, kind api.WorkerMessageType) T {
 	c.t.Helper()
-	for {
+	for deadline := time.Now().Add(15 * time.Second); ; {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("waited in vain for %s among heartbeats", kind)
+		}
 		e := receive(c.t, c.frames, string(kind))
 		if e.Type == api.WorkerHeartbeat && kind != api.WorkerHeartbeat {
 			continue
@@ -357,6 +360,9 @@ func TestReconnects(t *testing.T) {
 	if !slices.Contains(hello.Running, "execution-2") {
 		t.Errorf("hello %+v", hello)
 	}
+	// Claims come again: no ping told the worker that the server had read them.
+	next[api.TaskReport](c, api.WorkerClaimed)
+	next[api.TaskReport](c, api.WorkerClaimed)
 	if got := next[api.TaskReport](c, api.WorkerCompleted); got.TaskID != "run-1" {
 		t.Errorf("completed %+v", got)
 	}

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/proc"
 	"github.com/cadrehq/cadre/internal/worker/backend"
 	"github.com/cadrehq/cadre/internal/worker/backend/direct"
 )
@@ -60,7 +61,7 @@ func play(part string, args []string) {
 		touch(args[0] + ".ready")
 		select {}
 	case "worker": // a worker that starts one deaf runner
-		b, err := direct.New(direct.Config{Root: args[0], Program: os.Args[0], HostEnv: os.Environ(), Log: quiet()})
+		b, err := direct.New(direct.Config{Root: args[0], Program: os.Args[0], HostEnv: os.Environ(), NoConfinement: true, Log: quiet()})
 		if err == nil {
 			err = b.Open(context.Background())
 		}
@@ -99,6 +100,9 @@ func open(t *testing.T, cfg direct.Config) *direct.Backend {
 		cfg.Root = t.TempDir()
 	}
 	cfg.Program, cfg.Log = os.Args[0], quiet()
+	// Only TestConfinement asks for it: it takes away the temporary directories that the other
+	// tests' roots and marks lie in.
+	cfg.NoConfinement = len(cfg.Hide) == 0
 	if cfg.HostEnv == nil {
 		cfg.HostEnv = append(os.Environ(), "WORKER_SECRET=do-not-leak")
 	}
@@ -322,4 +326,75 @@ func TestNextWorkerCleansUpAfterAKilledOne(t *testing.T) {
 		t.Errorf("left in the root: %v", names)
 	}
 	open(t, direct.Config{Root: other})
+}
+
+// A task writes its own directory and reads the system; it reads neither credentials nor other tasks
+// nor what is hidden, writes nowhere else, and signals nobody outside. Where the kernel lacks
+// Landlock the runner is not told that it is confined.
+func TestConfinement(t *testing.T) {
+	t.Parallel()
+	// Outside /tmp, which stays writable.
+	base, err := os.MkdirTemp(".", "confine-")
+	if err == nil {
+		base, err = filepath.Abs(base)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	home, data, out := filepath.Join(base, "home"), filepath.Join(base, "data"), filepath.Join(t.TempDir(), "out")
+	for _, dir := range []string{filepath.Join(home, ".ssh"), filepath.Join(home, ".cache"), filepath.Join(home, "src"), data} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{filepath.Join(home, ".ssh", "id"), filepath.Join(home, "src", "f"), filepath.Join(data, "db")} {
+		touch(path)
+	}
+	b := open(t, direct.Config{Root: filepath.Join(data, "workspaces"), Hide: []string{data}, HostEnv: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}})
+	job := task("script", `try() { if eval "$2" >/dev/null 2>&1; then echo "$1 yes"; else echo "$1 no"; fi; }
+		{ echo "told $CADRE_SANDBOX_CONFINED"
+		try own 'echo x >f && mkdir d && mv f d/g && cat d/g'
+		try tmp 'mktemp'
+		try cache 'echo x >$HOME/.cache/f'
+		try system 'cat /etc/passwd && ls /usr/bin'
+		try source 'cat $HOME/src/f'
+		try ssh 'cat $HOME/.ssh/id'
+		try data 'cat `+data+`/db'
+		try others 'ls `+data+`/workspaces'
+		try outside 'echo x >$HOME/src/new'
+		try etc 'echo x >/etc/cadre-test'
+		try signal 'kill -0 `+fmt.Sprint(os.Getpid())+`'
+		try environ 'cat /proc/`+fmt.Sprint(os.Getpid())+`/environ | grep -q PATH='
+		try device 'mknod disk b 7 0'
+		try null 'echo x >/dev/null'
+		try parent 'kill -0 $PPID'
+		try child 'sleep 5 & kill $!'; } >`+out)
+	if exit := start(t, b, job).Wait(); exit.Code != 0 {
+		t.Fatalf("exit %+v", exit)
+	}
+	raw, _ := os.ReadFile(out)
+	got := string(raw)
+	allowed := []string{"own", "tmp", "cache", "system", "source", "null", "parent", "child"}
+	denied := []string{"ssh", "data", "others", "outside", "etc", "environ", "device"}
+	level := proc.Confinable()
+	if level.Signals {
+		denied = append(denied, "signal")
+	}
+	if !level.Files {
+		allowed, denied = append(allowed, denied...), nil
+	}
+	if told := strings.Contains(got, "told files"); told != level.Files {
+		t.Errorf("confinable %v, the runner was told:\n%s", level, got)
+	}
+	for _, what := range allowed {
+		if !strings.Contains(got, what+" yes") {
+			t.Errorf("%s was refused:\n%s", what, got)
+		}
+	}
+	for _, what := range denied {
+		if !strings.Contains(got, what+" no") {
+			t.Errorf("%s was allowed:\n%s", what, got)
+		}
+	}
 }

@@ -31,6 +31,7 @@ type sandbox struct {
 	dir     string
 	env     map[string]string // what the hooks and the task add
 	cmd     *exec.Cmd
+	wait    func() error
 	output  *tail
 
 	mu     sync.Mutex
@@ -71,16 +72,28 @@ func (s *sandbox) launch(context.Context) error {
 	// SIGTERM, so that a runner whose worker was killed still keeps its workspace. One that does not
 	// leave is ended by the next worker.
 	proc.DieWithParent(cmd, syscall.SIGTERM)
-	if err := cmd.Start(); err != nil {
+	wait, err := s.start(cmd)
+	if err != nil {
 		_ = read.Close()
 		return backend.Fail(backend.ReasonAgent, "start the runner: %w", err)
 	}
-	s.cmd = cmd
+	s.cmd, s.wait = cmd, wait
 	s.output = newTail(read, filepath.Join(s.dir, "runner.log"))
 	if err := s.limits().Apply(cmd.Process.Pid); err != nil {
 		s.backend.cfg.Log.Warn("limits not set", "run_id", s.task.TaskID, "error", err)
 	}
 	return nil
+}
+
+// start starts the runner, confined unless that is switched off.
+func (s *sandbox) start(cmd *exec.Cmd) (wait func() error, err error) {
+	if !s.backend.cfg.NoConfinement {
+		return s.confinement().Start(cmd)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return cmd.Wait, nil
 }
 
 func (s *sandbox) limits() proc.Limits {
@@ -129,11 +142,8 @@ func (s *sandbox) environment() []string {
 	if cfg.TargetDir != "" {
 		add(map[string]string{api.EnvSandboxWorkdir: cfg.TargetDir})
 	}
-	if !cfg.NoConfinement {
-		add(map[string]string{
-			api.EnvSandboxConfine: "1",
-			api.EnvSandboxHide:    strings.Join(append([]string{cfg.Root}, cfg.Hide...), string(os.PathListSeparator)),
-		})
+	if level := proc.Confinable(); level.Files && !cfg.NoConfinement {
+		add(map[string]string{api.EnvSandboxConfined: level.String()})
 	}
 	list := make([]string, 0, len(env))
 	for name, value := range env {
@@ -145,7 +155,7 @@ func (s *sandbox) environment() []string {
 
 // supervise waits for the runner's end, ends what it left, and clears up.
 func (s *sandbox) supervise() {
-	err := s.cmd.Wait()
+	err := s.wait()
 	s.mu.Lock()
 	s.ended = true
 	if s.killer != nil {
