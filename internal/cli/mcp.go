@@ -7,16 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/cadrehq/cadre/api"
 )
 
-var (
-	uuidShape = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-	bareShape = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-)
+// isBare says whether a value is an identifier rather than JSON.
+func isBare(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
+}
 
 // mcpWrappers are the keys other programs' config files put their servers under.
 var mcpWrappers = []string{"mcpServers", "mcp_servers", "servers"}
@@ -55,13 +56,13 @@ func mergeMCP(file map[string]json.RawMessage, specs []string) (map[string]api.M
 // left out.
 func parseMCP(spec string) (map[string]api.MCPServerConfig, error) {
 	spec = strings.TrimSpace(spec)
-	if uuidShape.MatchString(spec) {
+	if uuid.Validate(spec) == nil && len(spec) == 36 {
 		return map[string]api.MCPServerConfig{spec: {WarpId: spec}}, nil
 	}
 	text := []byte(spec)
 	if b, err := os.ReadFile(spec); err == nil {
 		text = b
-	} else if bareShape.MatchString(spec) {
+	} else if isBare(spec) {
 		return map[string]api.MCPServerConfig{spec: {WarpId: spec}}, nil
 	}
 	var members map[string]json.RawMessage

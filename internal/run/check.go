@@ -80,7 +80,10 @@ func checkMode(field string, m api.RunMode) error {
 	return api.Invalid(field, "must be normal, plan or orchestrate")
 }
 
-var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
+// maxMetadataKey bounds a key of metadata.
+const maxMetadataKey = 64
+
+var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
 // CheckMetadata applies the rules of metadata (at most 20 pairs, short keys, UTF-8 values).
 func checkMetadata(m map[string]string) error {
@@ -88,7 +91,7 @@ func checkMetadata(m map[string]string) error {
 		return api.Invalid("metadata", "may have at most %d keys, has %d", maxMetadata, len(m))
 	}
 	for k, v := range m {
-		if !metadataKey.MatchString(k) {
+		if len(k) > maxMetadataKey || !metadataKey.MatchString(k) {
 			return api.Invalid("metadata", "key %q must be 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'", clip(k, 80))
 		}
 		if err := checkText("metadata."+k, v, 256); err != nil {
@@ -280,8 +283,20 @@ func checkMemory(stores []api.MemoryStoreRef) error {
 	return nil
 }
 
-// pattern is a tool's name, or a tool's name with a glob in parentheses.
-var pattern = regexp.MustCompile(`^[A-Za-z0-9_.*/:-]{1,128}(\([^\x00-\x1f]{1,1000}\))?$`)
+// pattern is a tool's name, or a tool's name with a glob in parentheses. Lengths are checked beside
+// it: as counts within the expression they took 2 ms of every start of the program.
+var pattern = regexp.MustCompile(`^([A-Za-z0-9_.*/:-]+)(\([^\x00-\x1f]+\))?$`)
+
+// The bounds of a pattern's parts, parentheses included.
+const (
+	maxPatternTool = 128
+	maxPatternGlob = 1002
+)
+
+func isPattern(s string) bool {
+	m := pattern.FindStringSubmatch(s)
+	return m != nil && len(m[1]) <= maxPatternTool && utf8.RuneCountInString(m[2]) <= maxPatternGlob
+}
 
 func checkPermissions(p api.PermissionProfile) error {
 	switch p.Default {
@@ -295,7 +310,7 @@ func checkPermissions(p api.PermissionProfile) error {
 			return api.Invalid(field, "may have at most %d patterns", maxPatterns)
 		}
 		for i, s := range list {
-			if !utf8.ValidString(s) || !pattern.MatchString(s) {
+			if !utf8.ValidString(s) || !isPattern(s) {
 				return api.Invalid(fmt.Sprintf("%s[%d]", field, i), "%q is neither a tool nor tool(glob)", clip(s, 100))
 			}
 		}
