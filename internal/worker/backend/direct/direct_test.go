@@ -343,7 +343,7 @@ func TestConfinement(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(base) })
 	home, data, out := filepath.Join(base, "home"), filepath.Join(base, "data"), filepath.Join(t.TempDir(), "out")
-	for _, dir := range []string{filepath.Join(home, ".ssh"), filepath.Join(home, ".cache"), filepath.Join(home, "src"), data} {
+	for _, dir := range []string{filepath.Join(home, ".ssh"), filepath.Join(home, "src"), data} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -357,6 +357,7 @@ func TestConfinement(t *testing.T) {
 		try own 'echo x >f && mkdir d && mv f d/g && cat d/g'
 		try tmp 'mktemp'
 		try cache 'echo x >$HOME/.cache/f'
+		try gopath 'mkdir -p $GOPATH/pkg && echo x >$GOPATH/pkg/f'
 		try system 'cat /etc/passwd && ls /usr/bin'
 		try source 'cat $HOME/src/f'
 		try ssh 'cat $HOME/.ssh/id'
@@ -375,7 +376,7 @@ func TestConfinement(t *testing.T) {
 	}
 	raw, _ := os.ReadFile(out)
 	got := string(raw)
-	allowed := []string{"own", "tmp", "cache", "system", "source", "null", "parent", "child"}
+	allowed := []string{"own", "tmp", "cache", "gopath", "system", "source", "null", "parent", "child"}
 	denied := []string{"ssh", "data", "others", "outside", "etc", "environ", "device"}
 	level := proc.Confinable()
 	if level.Signals {

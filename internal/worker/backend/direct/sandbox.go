@@ -131,6 +131,9 @@ func (s *sandbox) environment() []string {
 		"CLAUDE_CONFIG_DIR": filepath.Join(s.dir, ".claude"),
 		"CODEX_HOME":        filepath.Join(s.dir, ".codex"),
 	})
+	if !cfg.NoConfinement {
+		add(s.backend.redirects())
+	}
 	add(s.task.Env)
 	add(s.env)
 	add(cfg.Env)
