@@ -131,11 +131,12 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if v.fail(w, r, call, f) {
-		return
-	}
 	if f == (Fault{}) && split == 0 {
 		v.model.ServeHTTP(w, r)
+		return
+	}
+	defer v.noteAborted(r)
+	if v.fail(w, r, call, f) {
 		return
 	}
 	rec := httptest.NewRecorder()
@@ -196,12 +197,15 @@ func (v *Vendor) hang(r *http.Request) {
 	defer limit.Stop()
 	select {
 	case <-r.Context().Done():
-		v.noteAborted()
 	case <-limit.C:
 	}
 }
 
-func (v *Vendor) noteAborted() {
+// noteAborted tells the test if the caller left, at whatever point of a faulty answer that was.
+func (v *Vendor) noteAborted(r *http.Request) {
+	if r.Context().Err() == nil {
+		return
+	}
 	select {
 	case v.aborted <- struct{}{}:
 	default: // nobody counts
@@ -219,7 +223,6 @@ func (v *Vendor) replay(w http.ResponseWriter, r *http.Request, rec *httptest.Re
 	n := 0
 	for ev := cut.Next(); ev != nil; ev = cut.Next() {
 		if send(w, ev, split) != nil {
-			v.noteAborted()
 			return
 		}
 		switch n++; n {
