@@ -1204,12 +1204,14 @@ type AmbientAgentConfig struct {
 	EnvironmentId         string                               `json:"environment_id,omitempty,omitzero"`
 	Harness               Harness                              `json:"harness,omitempty,omitzero"`
 	HarnessAuthSecrets    HarnessAuthSecrets                   `json:"harness_auth_secrets,omitempty,omitzero"`
-	IdleTimeoutMinutes    *int32                               `json:"idle_timeout_minutes,omitempty"`
-	InferenceProviders    InferenceProviders                   `json:"inference_providers,omitempty,omitzero"`
-	McpServers            map[string]MCPServerConfig           `json:"mcp_servers,omitempty,omitzero"`
-	MemoryStores          []MemoryStoreRef                     `json:"memory_stores,omitempty,omitzero"`
-	ModelId               string                               `json:"model_id,omitempty,omitzero"`
-	Name                  string                               `json:"name,omitempty,omitzero"`
+
+	// IdleTimeoutMinutes Minutes the sandbox stays for follow-ups after the work. 0 ends it at once.
+	IdleTimeoutMinutes *int32                     `json:"idle_timeout_minutes,omitempty"`
+	InferenceProviders InferenceProviders         `json:"inference_providers,omitempty,omitzero"`
+	McpServers         map[string]MCPServerConfig `json:"mcp_servers,omitempty,omitzero"`
+	MemoryStores       []MemoryStoreRef           `json:"memory_stores,omitempty,omitzero"`
+	ModelId            string                     `json:"model_id,omitempty,omitzero"`
+	Name               string                     `json:"name,omitempty,omitzero"`
 
 	// Permissions What the built-in agent may do unasked. Deny wins over ask, ask over allow; patterns are `tool` or `tool(glob)`.
 	Permissions    PermissionProfile `json:"permissions,omitempty,omitzero"`

@@ -243,6 +243,12 @@ func (f *fleet) submit(name, prompt string) string {
 		"name": name, "worker_host": host, "model_id": "scripted", "idle_timeout_minutes": 0,
 	}}
 	var id string
+	var refused error
+	defer func() {
+		if f.t.Failed() {
+			f.t.Log("last refusal: ", refused)
+		}
+	}()
 	f.until("the run to be accepted", func() bool {
 		var list api.ListRunsResponse
 		if f.call("GET", "/agent/runs?name="+name, nil, &list) == nil && len(list.Runs) > 0 {
@@ -250,7 +256,7 @@ func (f *fleet) submit(name, prompt string) string {
 			return true
 		}
 		var answer api.RunAgentResponse
-		if f.call("POST", "/agent/runs", request, &answer) != nil {
+		if refused = f.call("POST", "/agent/runs", request, &answer); refused != nil {
 			return false
 		}
 		id = answer.RunId

@@ -35,7 +35,7 @@ func (a *API) assignment(ctx context.Context, r run.Run, x run.Execution) (api.R
 		LastSeq: r.LastSeq, NextIndex: x.NextIndex, SnapshotDisabled: r.NoSnapshot, Commands: wireCommands(waiting),
 		BaseUrl: a.root(ctx), RunUrl: a.cfg.Runs.Link(r.ID),
 	}
-	assignment.IdleSeconds, assignment.IdleOnFailSeconds = a.idle(r)
+	assignment.IdleSeconds = a.idle(r)
 	if err := a.addEnvironment(ctx, r, &assignment); err != nil {
 		return api.RunnerAssignment{}, err
 	}
@@ -58,13 +58,13 @@ func (a *API) runnerLimits() api.RunnerLimits {
 	}
 }
 
-// idle says how long the sandbox stays for follow-ups after success and after failure.
-func (a *API) idle(r run.Run) (seconds, onFail int) {
-	seconds = int(a.cfg.Idle.Seconds())
+// idle says how long the sandbox stays for follow-ups after the work. After a failure it stays only
+// where the environment asks for it: see addEnvironment.
+func (a *API) idle(r run.Run) (seconds int) {
 	if m := r.Config.IdleTimeoutMinutes; m != nil {
-		seconds = int(*m) * 60
+		return int(*m) * 60
 	}
-	return seconds, seconds
+	return int(a.cfg.Idle.Seconds())
 }
 
 func (a *API) attachments(ctx context.Context, r run.Run) []api.RunnerAttachment {

@@ -53,9 +53,9 @@ var bounds = map[string]bound{
 	"ListEntriesParams.limit":                                  {1, 1000},
 	"ListEntriesParams.after":                                  {0, 1 << 62},
 	"RunnerAppendRequest.first_index":                          {0, 1 << 62},
-	"RunAgentRequest.attachments":                              {0, 5},
+	"RunAgentRequest.attachments":                              {0, 25},
 	"RunAgentRequest.metadata":                                 {0, 20},
-	"AmbientAgentConfig.idle_timeout_minutes":                  {1, 60},
+	"AmbientAgentConfig.idle_timeout_minutes":                  {0, 60},
 	"CloudEnvironmentConfig.failure_session_retention_minutes": {1, 60},
 	"CloudEnvironmentConfig.description":                       {0, 240},
 }
