@@ -12,7 +12,6 @@ import (
 	openaioption "github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/packages/param"
 	"github.com/openai/openai-go/v3/responses"
-	"github.com/openai/openai-go/v3/shared"
 
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/usage"
@@ -76,7 +75,7 @@ func (a *anthropicAgent) answer(t *testing.T, calls []toolCall, output string) t
 
 func (a *anthropicAgent) run(t *testing.T) turn {
 	t.Helper()
-	params := anthropic.MessageNewParams{Model: anthropic.Model(a.model), MaxTokens: 1000, Messages: a.msgs}
+	params := anthropic.MessageNewParams{Model: a.model, MaxTokens: 1000, Messages: a.msgs}
 	var msg anthropic.Message
 	if a.stream {
 		s := a.c.Messages.NewStreaming(t.Context(), params)
@@ -191,7 +190,7 @@ func (a *responsesAgent) answer(t *testing.T, calls []toolCall, output string) t
 func (a *responsesAgent) run(t *testing.T) turn {
 	t.Helper()
 	params := responses.ResponseNewParams{
-		Model: shared.ResponsesModel(a.model), Store: param.NewOpt(false),
+		Model: a.model, Store: param.NewOpt(false),
 		Input: responses.ResponseNewParamsInputUnion{OfInputItemList: a.items},
 	}
 	var done responses.Response

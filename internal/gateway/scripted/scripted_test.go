@@ -166,7 +166,8 @@ func TestTheSameRequestGetsTheSameIDs(t *testing.T) {
 		}
 		return calls[0].ID
 	}
-	if play("") != play("") || play("") == play("other") {
+	first, again, other := play(""), play(""), play("other")
+	if first != again || first == other {
 		t.Error("ids must follow from the request, and from nothing else")
 	}
 }
