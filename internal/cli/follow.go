@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,10 +55,11 @@ With --output-format ndjson (or json) every entry is one JSON object per line, a
 // follow shows a session until its end.
 func (a *app) follow(ctx context.Context, cl *client.Client, o followOptions) error {
 	show := a.sessionPrinter(o)
+	defer show.tellWaits(ctx, cl)()
 	var last api.RunState
 	for ev, err := range cl.Follow(ctx, o.runID, o.after) {
 		if err != nil {
-			show.end()
+			_ = show.end() // the other error tells more
 			return fmt.Errorf("follow run %s: %w", o.runID, err)
 		}
 		if err := show.event(ev); err != nil {
@@ -102,19 +105,65 @@ func stateOf(ev client.Event) (api.RunState, bool) {
 // sessionPrinter writes the events of a session in one of the formats.
 type sessionPrinter struct {
 	a      *app
+	runID  string
+	mu     sync.Mutex    // tellWaits writes beside the caller
 	people *view.Printer // nil for machines
 	deltas bool
+	moving bool // an execution has begun
 }
 
 func (a *app) sessionPrinter(o followOptions) *sessionPrinter {
-	p := &sessionPrinter{a: a, deltas: o.deltas}
+	p := &sessionPrinter{a: a, runID: o.runID, deltas: o.deltas}
 	if !a.settings.format.machine() {
 		p.people = view.New(a.Stdout, a.style, a.name()+" run", term.CleanLine(o.runID))
 	}
 	return p
 }
 
+// waitTold is how long a run may stand still before a person is told what it waits for, and how often
+// that is looked up.
+const waitTold = 2 * time.Second
+
+// tellWaits says, while no worker has taken the run, what it waits for. The session itself begins only
+// then. It ends when the function returned is called.
+func (p *sessionPrinter) tellWaits(ctx context.Context, cl *client.Client) (stop func()) {
+	if p.people == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		told := ""
+		for tick := time.NewTicker(waitTold); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			r, err := cl.GetRun(ctx, p.runID)
+			p.mu.Lock()
+			moving := p.moving
+			if err == nil && !moving && r.State.Working() && r.Waiting.Message != told {
+				told = r.Waiting.Message
+				p.people.Waits(told, r.Waiting.Since)
+			}
+			p.mu.Unlock()
+			if moving || err == nil && !r.State.Working() {
+				tick.Stop()
+				return
+			}
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
 func (p *sessionPrinter) event(ev client.Event) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ev.Entry != nil && ev.Entry.Type == api.EntryTypeExecution {
+		p.moving = true
+	}
 	if p.people == nil {
 		return p.line(ev)
 	}
@@ -152,6 +201,8 @@ func (p *sessionPrinter) line(ev client.Event) error {
 }
 
 func (p *sessionPrinter) end() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.people == nil {
 		return nil
 	}

@@ -46,7 +46,11 @@ func (a *app) login(ctx context.Context, server, key string) error {
 	}
 	var who api.WhoamiResponse
 	if err := a.within("checking the key", func() (err error) { who, err = c.Whoami(ctx); return }); err != nil {
-		return fmt.Errorf("log in to %s: %w", c.Root(), err)
+		err = fmt.Errorf("log in to %s: %w", c.Root(), err)
+		if api.CodeOf(err) == api.PlatformErrorCodeAuthenticationRequired {
+			return withHint(err, "check the key: 'cadre up' printed it on its first start, and keeps it in admin.key in its data directory")
+		}
+		return err
 	}
 	a.saved.ServerURL, a.saved.APIKey = c.Root(), key
 	path, err := a.save()

@@ -127,6 +127,11 @@ func (p *Printer) Total() {
 		p.usage.Turn, p.usage.InputTokens, p.usage.OutputTokens, p.usage.CostUSD)))
 }
 
+// Waits shows what a run that does not move waits for.
+func (p *Printer) Waits(message string, since time.Time) {
+	p.line(p.style.Yellow("⏳ ") + term.CleanLine(message) + p.style.Dim(" (since "+since.Local().Format(time.TimeOnly)+")"))
+}
+
 // Lost shows that the connection to the server is gone and is being made again.
 func (p *Printer) Lost(err error, retry time.Duration) {
 	p.line(p.style.Dim(fmt.Sprintf("· connection lost (%s); trying again in %s", term.CleanLine(err.Error()), retry.Round(100*time.Millisecond))))
