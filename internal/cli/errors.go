@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"syscall"
 
@@ -77,7 +76,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 }
 
 // printError writes an error: its message, then one "=> " line per cause, then what to do.
-func (a *app) printError(err error) { io.WriteString(a.Stderr, explainError(err)) }
+func (a *app) printError(err error) { fmt.Fprint(a.Stderr, explainError(err)) }
 
 func explainError(err error) string {
 	var b strings.Builder

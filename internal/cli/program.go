@@ -55,7 +55,7 @@ func (p Program) Main(ctx context.Context) int {
 	if !a.running || errors.As(err, &usage) {
 		a.printError(err)
 		if cmd != nil {
-			io.WriteString(p.Stderr, "\nTry '"+cmd.CommandPath()+" --help'.\n")
+			fmt.Fprintf(p.Stderr, "\nTry '%s --help'.\n", cmd.CommandPath())
 		}
 		return exitUsage
 	}

@@ -119,8 +119,8 @@ func (a *app) loadSaved() error {
 }
 
 func (a *app) readSaved() error {
-	path, err := a.configPath()
-	if err != nil {
+	path, _ := a.configPath()
+	if path == "" {
 		return nil // a sandbox without a home has no saved settings
 	}
 	b, err := os.ReadFile(path)

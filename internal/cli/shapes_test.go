@@ -23,7 +23,7 @@ const evil = "\x1b]0;owned\x07\x1b[2J\u009b31m\u202e\r"
 func farSide(t *testing.T) map[string]string {
 	t.Helper()
 	run := api.RunItem{
-		RunId: "run-1", TaskId: "run-1", Title: "Title " + evil, Prompt: "Prompt " + evil, State: api.RunStateBLOCKED, CreatedAt: fixed, UpdatedAt: fixed,
+		RunId: "run-1", Title: "Title " + evil, Prompt: "Prompt " + evil, State: api.RunStateBLOCKED, CreatedAt: fixed, UpdatedAt: fixed,
 		Source: "API", Creator: api.UserProfile{Uid: "u", DisplayName: "Ann " + evil}, ConversationId: "conv-1",
 		StatusMessage: api.RunStatusMessage{Message: "waits " + evil}, Waiting: api.RunWaiting{Code: "question", Message: "asks " + evil, Since: fixed},
 		RequestUsage: api.RequestUsage{TotalTokens: 1200, InferenceCostUsd: 0.25}, AgentConfig: api.AmbientAgentConfig{Name: "n"},
@@ -36,7 +36,7 @@ func farSide(t *testing.T) map[string]string {
 	ack := api.Acknowledgement{RunId: "run-1", State: api.RunStateINPROGRESS}
 	answers := map[string]any{
 		"GET /agent/runs":       api.ListRunsResponse{Runs: []api.RunItem{run}, PageInfo: api.PageInfo{HasNextPage: true, NextCursor: "c" + evil}},
-		"POST /agent/runs":      api.RunAgentResponse{RunId: "run-1", TaskId: "run-1", State: api.RunStateQUEUED, AtCapacity: true},
+		"POST /agent/runs":      api.RunAgentResponse{RunId: "run-1", State: api.RunStateQUEUED, AtCapacity: true},
 		"GET /agent/runs/run-1": run, "POST /agent/runs/run-1/cancel": "run-1", "POST /agent/runs/run-1/followups": ack,
 		"POST /agent/runs/run-1/interrupt": ack, "POST /agent/runs/run-1/requests/perm/answer": ack, "POST /agent/runs/run-1/requests/quest/answer": ack,
 		"GET /agent/runs/run-1/requests": api.ListRequestsResponse{Requests: []api.RunRequest{

@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		if err != nil {
 			return res, err
 		}
-		defer repo.Close()
+		defer func() { _ = repo.Close() }() // what is left is in a temporary directory
 		cloneURL = repo.URL
 	}
 	var err error

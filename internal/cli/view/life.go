@@ -34,12 +34,12 @@ func (p *Printer) phase(d api.Phase) {
 // state shows a move of the run and why.
 func (p *Printer) state(d api.StateChange) {
 	s := string(d.To)
-	switch {
-	case d.To == api.RunStateSUCCEEDED:
+	switch d.To {
+	case api.RunStateSUCCEEDED:
 		s = p.style.Green(s)
-	case d.To == api.RunStateFAILED, d.To == api.RunStateERROR:
+	case api.RunStateFAILED, api.RunStateERROR:
 		s = p.style.Red(s)
-	case d.To == api.RunStateBLOCKED:
+	case api.RunStateBLOCKED:
 		s = p.style.Yellow(s)
 	default:
 		s = p.style.Dim(term.CleanLine(s))
