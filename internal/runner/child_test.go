@@ -3,7 +3,6 @@ package runner_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -26,7 +25,7 @@ func child() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	cfg := runner.Config{
-		ServerURL: os.Getenv("CADRE_SERVER_URL"), Token: os.Getenv("CADRE_API_KEY"), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		ServerURL: os.Getenv("CADRE_SERVER_URL"), Token: os.Getenv("CADRE_API_KEY"), Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Harnesses: []harness.Harness{&agent{turn: func(ctx context.Context, s harness.Session) (harness.Outcome, error) {
 			out, err := shell(ctx, s, os.Getenv("RUNNER_TEST_CHILD"))
 			if ctx.Err() != nil {
@@ -36,6 +35,7 @@ func child() {
 		}}},
 	}
 	cfg.InSandbox(os.Environ())
+	cfg.OnEntry = func(e api.NewEntry) { cfg.Log.Info("entry", "type", e.Type) }
 	if _, err := runner.Run(ctx, cfg); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -50,7 +50,14 @@ func startChild(t *testing.T, s *server, dir, script string, env ...string) (*ex
 		api.EnvSandboxDir + "=" + dir, api.EnvWorkerManaged + "=1", api.EnvWorkerBackend + "=direct",
 		api.EnvSandboxGrace + "=3s", api.EnvExecutionID + "=" + s.assignment.ExecutionId,
 	}, env...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// Into a pipe that nobody reads, as after the end of a worker.
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = read.Close()
+	defer func() { _ = write.Close() }()
+	cmd.Stdout, cmd.Stderr = write, write
 	wait, err := proc.Confinement{Write: []string{dir, "/tmp"}}.Start(cmd)
 	if err != nil {
 		t.Fatal(err)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -72,6 +74,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if err := cfg.defaults(); err != nil {
 		return Result{}, err
 	}
+	if cfg.OwnProcess {
+		defer surviveBrokenOutput()()
+	}
 	r := &execution{cfg: cfg}
 	client, err := link.New(cfg.ServerURL, cfg.Token, link.Options{Transport: cfg.Transport, Retry: cfg.Retry})
 	if err != nil {
@@ -89,6 +94,15 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	r.link(ctx)
 	defer r.unlink()
 	return r.carryOut(), nil
+}
+
+// surviveBrokenOutput keeps a runner alive whose output nobody reads any more: it logs into a pipe of
+// its worker, and when that was killed there is still a workspace to keep and a tree to end. Caught
+// rather than ignored, since what is ignored stays so in every command the agent runs.
+func surviveBrokenOutput() (undo func()) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGPIPE)
+	return func() { signal.Stop(caught) }
 }
 
 // start fetches what is to be done.
