@@ -128,9 +128,13 @@ func TestImportsPointLeft(t *testing.T) {
 	}
 }
 
-// owner is the product noun a package belongs to: internal/run for internal/run/runtest.
+// owner is the product noun a package belongs to: internal/run for internal/run/runtest, api for
+// api/client.
 func owner(path string) string {
 	parts := strings.SplitN(path, "/", 3)
+	if parts[0] == "api" {
+		return parts[0]
+	}
 	if parts[0] == "internal" && len(parts) > 2 {
 		return parts[0] + "/" + parts[1]
 	}
