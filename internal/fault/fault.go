@@ -1,6 +1,6 @@
 // Package fault marks the points of a program where the crash suite kills it. In ordinary builds a
-// point is nothing at all; with the build tag "faults" a process dies there by SIGKILL when the file
-// cadre.fault beside its executable names the point. The package decides nothing else.
+// point is nothing at all; with the build tag "faults" a process asks the suite there whether to die by
+// SIGKILL. The package decides nothing else.
 package fault
 
 // Point names a moment between two steps whose order matters for recovery. A process reaches it many

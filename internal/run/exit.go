@@ -53,6 +53,9 @@ func (c Config) decideExited(t *turn, e Exit) error {
 // failed decides the fate of a working run by the table of reasons.
 func (c Config) failed(t *turn, e Exit) error {
 	f := failureOf(e, t.exec.State == ExecutionStarted)
+	if f.code == processDied && e.Code == killed && f.reason != outOfMemory {
+		f.lost, f.short = true, "its runner was killed"
+	}
 	if f.lost || (f.retry && !t.exec.Acted && t.run.Attempts+1 < c.MaxAttempts) {
 		return c.interrupted(t, ByWorker, f.short)
 	}
@@ -77,6 +80,13 @@ type failure struct {
 	short  string // for the reason of a wait
 	advice string // a sentence that says what to do
 }
+
+// killed is the exit status of a process that somebody ended by SIGKILL: 128 and the signal. Nothing
+// the run did explains that, unless it took all the memory, which has a reason of its own.
+const (
+	killed      = 137
+	outOfMemory = "container_oom"
+)
 
 const (
 	setupFailed = api.PlatformErrorCodeEnvironmentSetupFailed
@@ -112,7 +122,7 @@ var failures = []failure{
 	{reason: "task_timeout", code: timeOut, short: "it ran too long", advice: "The run exceeded its maximum time and was stopped."},
 	{reason: "active_deadline", code: timeOut, short: "it ran too long", advice: "The run exceeded the job's deadline and was stopped."},
 
-	{reason: "container_oom", code: processDied, short: "it ran out of memory", advice: "The sandbox ran out of memory. Give the run a larger instance shape."},
+	{reason: outOfMemory, code: processDied, short: "it ran out of memory", advice: "The sandbox ran out of memory. Give the run a larger instance shape."},
 	{reason: "container_exit", code: processDied, short: "its container failed", advice: "The agent's container ended with an error."},
 	{reason: "job_failed", code: processDied, short: "its job failed", advice: "The Kubernetes job ended with an error."},
 	{reason: "agent_invocation", code: processDied, short: "the agent failed", advice: "The agent's process ended with an error."},

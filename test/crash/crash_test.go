@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,18 +12,18 @@ import (
 	"github.com/cadrehq/cadre/internal/fault"
 )
 
-// steps is how many tool calls the scripted run makes. Each leaves a mark outside the workspace.
+// steps is how many tool calls the scripted run makes. Each leaves a mark with the referee.
 const steps = 4
 
 // story is a prompt whose scripted turns make one tool call each and then end.
-func story(marks string) string {
+func story(ref *referee, name string) string {
 	var turns []any
 	for i := 1; i <= steps; i++ {
 		turns = append(turns, map[string]any{
 			"text": fmt.Sprintf("step %d", i),
 			"tool_calls": []any{map[string]any{
 				"name":  "bash",
-				"input": map[string]any{"command": fmt.Sprintf("echo %d >> %s; echo kept-%d >> kept.txt; cat kept.txt", i, marks, i)},
+				"input": map[string]any{"command": fmt.Sprintf("echo mark %s %d > /dev/tcp/127.0.0.1/%d; echo kept-%d >> kept.txt; cat kept.txt", name, i, ref.port(), i)},
 			}},
 		})
 	}
@@ -45,20 +43,19 @@ func TestKilledAtEveryPoint(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", p, n), func(t *testing.T) {
 				t.Parallel()
 				f := newFleet(t, p, n)
-				marks := filepath.Join(f.dir, "marks")
-				id := f.submit("story", story(marks))
+				id := f.submit("story", story(f.ref, "story"))
 				run := f.ended(id)
 				if run.State != api.RunStateSUCCEEDED {
 					t.Errorf("state %s: %s", run.State, run.StatusMessage.Message)
 				}
-				if !f.struck() {
+				if !f.ref.struck() {
 					if n == 1 {
 						t.Errorf("no process passed %s", p)
 					}
 					t.Logf("the run needs fewer than %d arrivals at %s", n, p)
 				}
 				check(t, f, id)
-				times := marked(t, marks)
+				times := f.ref.marks("story")
 				sum := 0
 				for i := 1; i <= steps; i++ {
 					sum += times[fmt.Sprint(i)]
@@ -82,7 +79,7 @@ func TestKilledAtRandom(t *testing.T) {
 	f := newFleet(t, "", 0)
 	var ids []string
 	for i := range runs {
-		ids = append(ids, f.submit(fmt.Sprintf("random-%d", i), story(filepath.Join(f.dir, fmt.Sprintf("marks-%d", i)))))
+		ids = append(ids, f.submit(fmt.Sprintf("random-%d", i), story(f.ref, fmt.Sprintf("random-%d", i))))
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -148,18 +145,4 @@ func decoded(t *testing.T, e api.Entry) api.EntryData {
 		t.Fatalf("entry %d: %v", e.Seq, err)
 	}
 	return data
-}
-
-// marked counts how often each step was carried out, by the marks it left.
-func marked(t *testing.T, file string) map[string]int {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	times := map[string]int{}
-	for _, line := range strings.Fields(string(text)) {
-		times[line]++
-	}
-	return times
 }

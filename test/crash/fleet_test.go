@@ -57,6 +57,7 @@ type fleet struct {
 	dir  string
 	exe  string
 	addr string
+	ref  *referee
 	stop context.CancelFunc
 	done sync.WaitGroup
 
@@ -67,16 +68,14 @@ type fleet struct {
 // newFleet starts a fleet whose processes die at the n-th arrival at p ("" for nowhere).
 func newFleet(t *testing.T, p fault.Point, n int) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir(), addr: freeAddr(t), pids: map[string]int{}}
-	f.exe = filepath.Join(f.dir, "cadre")
+	f := &fleet{t: t, dir: t.TempDir(), addr: freeAddr(t), pids: map[string]int{}, ref: newReferee(t, p, n)}
+	bin := filepath.Join(f.dir, fmt.Sprintf("fault-%d", f.ref.port()))
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.exe = filepath.Join(bin, "cadre")
 	if err := os.Link(built, f.exe); err != nil {
 		copyFile(t, built, f.exe)
-	}
-	if p != "" {
-		text := fmt.Sprintf("%s %d\n", p, n)
-		if err := os.WriteFile(f.faultFile(), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.stop = cancel
@@ -86,14 +85,6 @@ func newFleet(t *testing.T, p fault.Point, n int) *fleet {
 	t.Cleanup(f.close)
 	f.ready()
 	return f
-}
-
-func (f *fleet) faultFile() string { return filepath.Join(f.dir, "cadre.fault") }
-
-// struck says whether the fault was carried out.
-func (f *fleet) struck() bool {
-	_, err := os.Stat(f.faultFile())
-	return os.IsNotExist(err)
 }
 
 // keep runs the program with args until ctx ends, again and again.
