@@ -27,7 +27,7 @@ type localPrinter struct {
 func (a *app) localPrinter(runID, url string) *localPrinter {
 	p := &localPrinter{a: a, runID: runID, url: url, calls: map[string]api.Action{}}
 	if !a.settings.format.machine() {
-		p.people = view.New(a.Stdout, a.style, a.name()+" run", term.CleanLine(runID))
+		p.people = view.New(a.Stdout, a.style, a.typed()+" run", term.CleanLine(runID))
 	}
 	return p
 }

@@ -69,10 +69,10 @@ func (a *app) demo(ctx context.Context, cl *client.Client, f demoFlags) error {
 	}
 	return a.printFields([]field{
 		{"Run", runLink(cl, res.Run)},
-		{"Patch", fmt.Sprintf("%s (%s): %s artifact download %s", res.Artifact.Data.Filename, size(res.Artifact.Data.SizeBytes), a.name(), uid)},
+		{"Patch", fmt.Sprintf("%s (%s): %s artifact download %s", res.Artifact.Data.Filename, size(res.Artifact.Data.SizeBytes), a.typed(), uid)},
 		{"Tokens", tokens(res.Run.RequestUsage)},
 		{"Cost", price},
-		{"Next", fmt.Sprintf("%s run timeline %s", a.name(), id)},
-		{"Or", fmt.Sprintf("%s run conversation %s", a.name(), id)},
+		{"Next", fmt.Sprintf("%s run timeline %s", a.typed(), id)},
+		{"Or", fmt.Sprintf("%s run conversation %s", a.typed(), id)},
 	})
 }

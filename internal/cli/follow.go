@@ -115,7 +115,7 @@ type sessionPrinter struct {
 func (a *app) sessionPrinter(o followOptions) *sessionPrinter {
 	p := &sessionPrinter{a: a, runID: o.runID, deltas: o.deltas}
 	if !a.settings.format.machine() {
-		p.people = view.New(a.Stdout, a.style, a.name()+" run", term.CleanLine(o.runID))
+		p.people = view.New(a.Stdout, a.style, a.typed()+" run", term.CleanLine(o.runID))
 	}
 	return p
 }

@@ -71,6 +71,14 @@ func (p Program) name() string {
 	return "cadre"
 }
 
+// typed is how the user calls the program, for commands to type next: it need not be on the PATH.
+func (p Program) typed() string {
+	if strings.Contains(p.Args[0], "/") {
+		return p.Args[0]
+	}
+	return p.name()
+}
+
 // isOz says whether a program name is the reference CLI's.
 func isOz(name string) bool { return name == "oz" || name == "oz-preview" }
 

@@ -155,7 +155,7 @@ func (a *app) welcome(srv *server.Server, local string, cfg server.Config, given
 		}
 	}
 	line("Data", "%s", cfg.DataDir)
-	line("Next", "%s", a.style.Cyan(a.name()+" agent run-cloud --prompt 'What can you do?' --no-environment --follow"))
+	line("Next", "%s", a.style.Cyan(a.typed()+" agent run-cloud --prompt 'What can you do?' --no-environment --follow"))
 	line("Stop", "Ctrl-C; started runs continue when it is up again")
 	return b.String()
 }
