@@ -78,9 +78,14 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if a := w.do(request{method: "GET", path: "/"}).want(302); a.header.Get("Location") != "/docs" {
-		t.Errorf("/ leads to %q", a.header.Get("Location"))
+	if a := w.do(request{method: "GET", path: "/"}).want(200); !strings.Contains(string(a.body), `href="/docs"`) {
+		t.Error("the home page does not lead to the reference")
 	}
+	id := "01890a5d-ac96-774b-bcce-b302099a8057"
+	if a := w.do(request{method: "GET", path: "/runs/" + id}).want(200); !strings.Contains(string(a.body), "cadre run follow "+id) {
+		t.Error("the page behind a run's link does not say how to watch it")
+	}
+	w.do(request{method: "GET", path: "/runs/%3Cscript%3E"}).want(404)
 	page := w.do(request{method: "GET", path: "/docs"}).want(200)
 	text := string(page.body)
 	for _, want := range []string{"createRun", "/api/v1/agent/runs/{runId}/stream", `id="schema-RunItem"`, "Last-Event-ID", "invalid_request", "needs create", "from 1 to 500 default 20"} {

@@ -136,7 +136,8 @@ func (a *API) routes() {
 	a.mux.HandleFunc("GET /docs", a.docs)
 	a.mux.HandleFunc("GET /docs/style.css", a.docsStyle)
 	a.mux.HandleFunc("GET "+problemPath+"{code}", a.docsError)
-	a.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
+	a.mux.HandleFunc("GET /{$}", a.home)
+	a.mux.HandleFunc("GET /runs/{runId}", a.runPage)
 	if a.cfg.Gateway != nil {
 		a.mux.Handle("/gateway/", a.cfg.Gateway)
 	}
