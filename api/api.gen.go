@@ -1124,195 +1124,343 @@ func (e ListEnvironmentsParamsSortBy) Valid() bool {
 	}
 }
 
-// Acknowledgement defines model for Acknowledgement.
+// Acknowledgement The run as it became.
 type Acknowledgement struct {
-	RunId string   `json:"run_id,omitempty,omitzero"`
+	// RunId UUID of the run.
+	RunId string `json:"run_id,omitempty,omitzero"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
 	State RunState `json:"state,omitempty,omitzero"`
 }
 
-// ActionCategory defines model for ActionCategory.
+// ActionCategory What kind of thing an action is.
 type ActionCategory string
 
-// ActionContentBlock defines model for ActionContentBlock.
+// ActionContentBlock Something the agent does.
 type ActionContentBlock struct {
-	Category  ActionCategory         `json:"category"`
-	Id        string                 `json:"id"`
-	Input     json.RawMessage        `json:"input"`
-	MessageId string                 `json:"message_id,omitempty,omitzero"`
-	Name      string                 `json:"name"`
-	Type      ActionContentBlockType `json:"type"`
+	// Category What kind of thing an action is.
+	Category ActionCategory `json:"category"`
+
+	// Id Names it in its result.
+	Id string `json:"id"`
+
+	// Input Arguments.
+	Input json.RawMessage `json:"input"`
+
+	// MessageId Entry it comes from.
+	MessageId string `json:"message_id,omitempty,omitzero"`
+
+	// Name Tool.
+	Name string `json:"name"`
+
+	// Type Always `action`.
+	Type ActionContentBlockType `json:"type"`
 }
 
-// ActionContentBlockType defines model for ActionContentBlock.Type.
+// ActionContentBlockType Always `action`.
 type ActionContentBlockType string
 
-// ActionResultContentBlock defines model for ActionResultContentBlock.
+// ActionResultContentBlock How an action ended.
 type ActionResultContentBlock struct {
-	ActionId  string                       `json:"action_id"`
-	Category  ActionCategory               `json:"category"`
-	MessageId string                       `json:"message_id,omitempty,omitzero"`
-	Name      string                       `json:"name"`
-	Output    json.RawMessage              `json:"output"`
-	State     ActionState                  `json:"state"`
-	Type      ActionResultContentBlockType `json:"type"`
+	// ActionId The action's `id`.
+	ActionId string `json:"action_id"`
+
+	// Category What kind of thing an action is.
+	Category ActionCategory `json:"category"`
+
+	// MessageId Entry it comes from.
+	MessageId string `json:"message_id,omitempty,omitzero"`
+
+	// Name Tool.
+	Name string `json:"name"`
+
+	// Output `text` as shown to the model, and where they apply `exit_code`, `duration_ms`, `omitted_bytes` and `detail`.
+	Output json.RawMessage `json:"output"`
+
+	// State How far an action is.
+	State ActionState `json:"state"`
+
+	// Type Always `action_result`.
+	Type ActionResultContentBlockType `json:"type"`
 }
 
-// ActionResultContentBlockType defines model for ActionResultContentBlock.Type.
+// ActionResultContentBlockType Always `action_result`.
 type ActionResultContentBlockType string
 
-// ActionState defines model for ActionState.
+// ActionState How far an action is.
 type ActionState string
 
-// AgentListEnvironment defines model for AgentListEnvironment.
+// AgentListEnvironment An environment by name.
 type AgentListEnvironment struct {
+	// Name Its name.
 	Name string `json:"name"`
-	Uid  string `json:"uid"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
 }
 
-// AgentListItem defines model for AgentListItem.
+// AgentListItem A skill by name.
 type AgentListItem struct {
-	Name     string             `json:"name"`
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Variants One per place it was found in.
 	Variants []AgentListVariant `json:"variants"`
 }
 
-// AgentListSource defines model for AgentListSource.
+// AgentListSource Where a skill was found.
 type AgentListSource struct {
-	Name       string `json:"name"`
-	Owner      string `json:"owner"`
-	SkillPath  string `json:"skill_path"`
+	// Name Name of the repository.
+	Name string `json:"name"`
+
+	// Owner Owner of the repository.
+	Owner string `json:"owner"`
+
+	// SkillPath Path of the skill in it.
+	SkillPath string `json:"skill_path"`
+
+	// WorkerHost Host it was found on.
 	WorkerHost string `json:"worker_host,omitempty,omitzero"`
 }
 
-// AgentListVariant defines model for AgentListVariant.
+// AgentListVariant A skill in one place.
 type AgentListVariant struct {
-	BasePrompt       string                 `json:"base_prompt"`
-	Description      string                 `json:"description"`
-	Environments     []AgentListEnvironment `json:"environments"`
-	Error            string                 `json:"error,omitempty,omitzero"`
-	Id               string                 `json:"id"`
-	LastRunTimestamp *time.Time             `json:"last_run_timestamp,omitempty"`
-	Source           AgentListSource        `json:"source"`
+	// BasePrompt Its text.
+	BasePrompt string `json:"base_prompt"`
+
+	// Description What it says it is for.
+	Description string `json:"description"`
+
+	// Environments Environments with its repository.
+	Environments []AgentListEnvironment `json:"environments"`
+
+	// Error Why it cannot be used.
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Id What `skill` takes.
+	Id string `json:"id"`
+
+	// LastRunTimestamp When it last ran.
+	LastRunTimestamp *time.Time `json:"last_run_timestamp,omitempty"`
+
+	// Source Where a skill was found.
+	Source AgentListSource `json:"source"`
 }
 
-// AmbientAgentConfig defines model for AmbientAgentConfig.
+// AmbientAgentConfig How a run is carried out. Everything has a default; a run shows what it was resolved to.
 type AmbientAgentConfig struct {
-	AdditionalSourceRepos []SourceRepo                         `json:"additional_source_repos,omitempty,omitzero"`
-	BasePrompt            string                               `json:"base_prompt,omitempty,omitzero"`
-	ComputerUseEnabled    *bool                                `json:"computer_use_enabled,omitempty"`
-	ComputerUseModelId    string                               `json:"computer_use_model_id,omitempty,omitzero"`
-	CredentialStrategy    AmbientAgentConfigCredentialStrategy `json:"credential_strategy,omitempty,omitzero"`
-	EnvironmentId         string                               `json:"environment_id,omitempty,omitzero"`
-	Harness               Harness                              `json:"harness,omitempty,omitzero"`
-	HarnessAuthSecrets    HarnessAuthSecrets                   `json:"harness_auth_secrets,omitempty,omitzero"`
+	// AdditionalSourceRepos Repositories to clone beside the environment's, at most 32.
+	AdditionalSourceRepos []SourceRepo `json:"additional_source_repos,omitempty,omitzero"`
 
-	// IdleTimeoutMinutes Minutes the sandbox stays for follow-ups after the work. 0 ends it at once.
-	IdleTimeoutMinutes *int32                     `json:"idle_timeout_minutes,omitempty"`
-	InferenceProviders InferenceProviders         `json:"inference_providers,omitempty,omitzero"`
-	McpServers         map[string]MCPServerConfig `json:"mcp_servers,omitempty,omitzero"`
-	MemoryStores       []MemoryStoreRef           `json:"memory_stores,omitempty,omitzero"`
-	ModelId            string                     `json:"model_id,omitempty,omitzero"`
-	Name               string                     `json:"name,omitempty,omitzero"`
+	// BasePrompt Instructions put before everything the agent is told about its task; at most 256 KiB.
+	BasePrompt string `json:"base_prompt,omitempty,omitzero"`
 
-	// Permissions What the built-in agent may do unasked. Deny wins over ask, ask over allow; patterns are `tool` or `tool(glob)`.
-	Permissions    PermissionProfile `json:"permissions,omitempty,omitzero"`
-	ProfileId      string            `json:"profile_id,omitempty,omitzero"`
-	RunnerId       string            `json:"runner_id,omitempty,omitzero"`
-	SessionSharing SessionSharing    `json:"session_sharing,omitempty,omitzero"`
-	SkillSpec      string            `json:"skill_spec,omitempty,omitzero"`
-	Skills         []string          `json:"skills,omitempty,omitzero"`
-	WorkerHost     string            `json:"worker_host,omitempty,omitzero"`
+	// ComputerUseEnabled Told to the runner; the built-in agent has no screen.
+	ComputerUseEnabled *bool `json:"computer_use_enabled,omitempty"`
+
+	// ComputerUseModelId Kept and shown; without effect here.
+	ComputerUseModelId string `json:"computer_use_model_id,omitempty,omitzero"`
+
+	// CredentialStrategy Kept and shown; without effect here.
+	CredentialStrategy AmbientAgentConfigCredentialStrategy `json:"credential_strategy,omitempty,omitzero"`
+
+	// EnvironmentId Environment to work in. None when absent, an empty workspace. A team's run cannot use a personal environment.
+	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
+
+	// Harness The program that is the agent.
+	Harness Harness `json:"harness,omitempty,omitzero"`
+
+	// HarnessAuthSecrets Names of secrets other harnesses sign in with. Told to the worker.
+	HarnessAuthSecrets HarnessAuthSecrets `json:"harness_auth_secrets,omitempty,omitzero"`
+
+	// IdleTimeoutMinutes Minutes the sandbox stays for follow-ups after the work; 0 ends it at once. The worker's or the server's own value (10 minutes) when absent.
+	IdleTimeoutMinutes *int32 `json:"idle_timeout_minutes,omitempty"`
+
+	// InferenceProviders Where models are reached instead of the server's gateway. Told to the worker.
+	InferenceProviders InferenceProviders `json:"inference_providers,omitempty,omitzero"`
+
+	// McpServers MCP servers to start with the agent, by a name of your choice; at most 32.
+	McpServers map[string]MCPServerConfig `json:"mcp_servers,omitempty,omitzero"`
+
+	// MemoryStores Kept and shown; without effect here.
+	MemoryStores []MemoryStoreRef `json:"memory_stores,omitempty,omitzero"`
+
+	// ModelId Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The server's default when absent; an unknown one is `invalid_request`.
+	ModelId string `json:"model_id,omitempty,omitzero"`
+
+	// Name Label that groups runs, and a filter. The skill's name when absent.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Permissions What the built-in agent may do unasked. Deny wins over ask, ask over allow; a pattern is a tool's name or `tool(glob)`, `*` stands for any text. A shell command is judged by every simple command in it, and one that cannot be read wholly is never allowed by a pattern.
+	Permissions PermissionProfile `json:"permissions,omitempty,omitzero"`
+
+	// ProfileId Told to the runner; for runs in a directory of your own only.
+	ProfileId string `json:"profile_id,omitempty,omitzero"`
+
+	// RunnerId Kept and shown; without effect here.
+	RunnerId string `json:"runner_id,omitempty,omitzero"`
+
+	// SessionSharing Who may open the session by its link.
+	SessionSharing SessionSharing `json:"session_sharing,omitempty,omitzero"`
+
+	// SkillSpec One skill; see `RunAgentRequest.skill`. Not together with `skills`.
+	SkillSpec string `json:"skill_spec,omitempty,omitzero"`
+
+	// Skills Skills in order, the first being the task itself. Not together with `skill_spec`.
+	Skills []string `json:"skills,omitempty,omitzero"`
+
+	// WorkerHost Host whose workers carry the run out. Absent or `warp` means the server's default host. A host that nobody serves is no error; the run waits and says so.
+	WorkerHost string `json:"worker_host,omitempty,omitzero"`
 }
 
-// AmbientAgentConfigCredentialStrategy defines model for AmbientAgentConfig.CredentialStrategy.
+// AmbientAgentConfigCredentialStrategy Kept and shown; without effect here.
 type AmbientAgentConfigCredentialStrategy string
 
 // AnswerDecision `allow_always` also allows like actions for the rest of the run.
 type AnswerDecision string
 
-// AnswerRequest defines model for AnswerRequest.
+// AnswerRequest A decision. A permission takes `decision`, a plan `decision` allow or deny, a question `choices` or `text`.
 type AnswerRequest struct {
+	// Choices Options of a question.
 	Choices []string `json:"choices,omitempty,omitzero"`
 
 	// Decision `allow_always` also allows like actions for the rest of the run.
 	Decision AnswerDecision `json:"decision,omitempty,omitzero"`
 
-	// Text Free words; told to the agent.
+	// Text Free words, at most 64 KiB; told to the agent.
 	Text string `json:"text,omitempty,omitzero"`
 }
 
-// ArtifactItem defines model for ArtifactItem.
+// ArtifactItem Something a run produced, as listed. `artifact_type` says which of these it is.
 type ArtifactItem = Artifact
 
-// ArtifactResponse defines model for ArtifactResponse.
+// ArtifactResponse One artifact with access to its content. Pull requests and external references have none; they are `resource_not_found` here.
 type ArtifactResponse = ArtifactContent
 
 // ArtifactType Kind of artifact.
 type ArtifactType string
 
-// AttachmentInput defines model for AttachmentInput.
+// AttachmentInput A file that comes with the prompt.
 type AttachmentInput struct {
-	Data     []byte `json:"data"`
+	// Data The content, Base64.
+	Data []byte `json:"data"`
+
+	// FileName Name without directories, at most 255 bytes. Made safe before it touches a file system.
 	FileName string `json:"file_name"`
+
+	// MimeType Media type. Images (png, jpeg, gif, webp) are shown to models that can see.
 	MimeType string `json:"mime_type"`
 }
 
-// AwsInferenceProvider defines model for AwsInferenceProvider.
+// AwsInferenceProvider Models in an AWS account.
 type AwsInferenceProvider struct {
-	Disabled bool   `json:"disabled,omitempty,omitzero"`
-	Region   string `json:"region,omitempty,omitzero"`
-	RoleArn  string `json:"role_arn,omitempty,omitzero"`
+	// Disabled Do not use it, whatever else is set.
+	Disabled bool `json:"disabled,omitempty,omitzero"`
+
+	// Region AWS region.
+	Region string `json:"region,omitempty,omitzero"`
+
+	// RoleArn Role to take on.
+	RoleArn string `json:"role_arn,omitempty,omitzero"`
 }
 
-// AwsProviderConfig defines model for AwsProviderConfig.
+// AwsProviderConfig A role in an AWS account.
 type AwsProviderConfig struct {
+	// RoleArn The role.
 	RoleArn string `json:"role_arn"`
 }
 
 // BlobKind What the bytes are for.
 type BlobKind string
 
-// BlobRef defines model for BlobRef.
+// BlobRef Stored bytes.
 type BlobRef struct {
-	BlobId    string `json:"blob_id"`
-	SizeBytes int64  `json:"size_bytes"`
+	// BlobId To refer to them by.
+	BlobId string `json:"blob_id"`
+
+	// SizeBytes How many there are.
+	SizeBytes int64 `json:"size_bytes"`
 }
 
-// CloudEnvironment defines model for CloudEnvironment.
+// CloudEnvironment A named definition of what a workspace is made from.
 type CloudEnvironment struct {
-	Config               CloudEnvironmentConfig `json:"config"`
-	Creator              UserProfile            `json:"creator,omitempty,omitzero"`
-	LastEditor           UserProfile            `json:"last_editor,omitempty,omitzero"`
-	LastTaskCreated      EnvironmentLastTask    `json:"last_task_created,omitempty,omitzero"`
-	LastTaskRunTimestamp time.Time              `json:"last_task_run_timestamp,omitempty,omitzero"`
-	LastUpdated          time.Time              `json:"last_updated"`
-	Scope                Scope                  `json:"scope,omitempty,omitzero"`
-	SetupFailed          bool                   `json:"setup_failed"`
-	Uid                  string                 `json:"uid"`
+	// Config What a workspace is made from. Carried out in the order of clone, then set-up commands.
+	Config CloudEnvironmentConfig `json:"config"`
+
+	// Creator A person or agent. Which members are there depends on what is known.
+	Creator UserProfile `json:"creator,omitempty,omitzero"`
+
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor,omitempty,omitzero"`
+
+	// LastTaskCreated The latest run in an environment.
+	LastTaskCreated EnvironmentLastTask `json:"last_task_created,omitempty,omitzero"`
+
+	// LastTaskRunTimestamp When the latest run in it was created.
+	LastTaskRunTimestamp time.Time `json:"last_task_run_timestamp,omitempty,omitzero"`
+
+	// LastUpdated When the definition last changed.
+	LastUpdated time.Time `json:"last_updated"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope,omitempty,omitzero"`
+
+	// SetupFailed Whether the latest set-up failed. Always false here; the run itself says so.
+	SetupFailed bool `json:"setup_failed"`
+
+	// Uid 22 letters and digits.
+	Uid string `json:"uid"`
 }
 
-// CloudEnvironmentConfig defines model for CloudEnvironmentConfig.
+// CloudEnvironmentConfig What a workspace is made from. Carried out in the order of clone, then set-up commands.
 type CloudEnvironmentConfig struct {
-	CodeForge                      CloudEnvironmentConfigCodeForge `json:"code_forge,omitempty,omitzero"`
-	DefaultRunnerUid               string                          `json:"default_runner_uid,omitempty,omitzero"`
-	Description                    string                          `json:"description,omitempty,omitzero"`
-	DockerImage                    string                          `json:"docker_image,omitempty,omitzero"`
-	FailureSessionRetentionMinutes *int                            `json:"failure_session_retention_minutes,omitempty"`
-	GithubRepos                    []GitHubRepo                    `json:"github_repos,omitempty,omitzero"`
-	Name                           string                          `json:"name,omitempty,omitzero"`
-	Providers                      ProvidersConfig                 `json:"providers,omitempty,omitzero"`
-	Secrets                        []SecretRef                     `json:"secrets,omitempty,omitzero"`
-	SetupCommands                  []string                        `json:"setup_commands,omitempty,omitzero"`
-	SourceRepos                    []SourceRepo                    `json:"source_repos,omitempty,omitzero"`
+	// CodeForge Where `github_repos` are; GitHub when absent.
+	CodeForge CloudEnvironmentConfigCodeForge `json:"code_forge,omitempty,omitzero"`
+
+	// DefaultRunnerUid Kept and shown; without effect here.
+	DefaultRunnerUid string `json:"default_runner_uid,omitempty,omitzero"`
+
+	// Description At most 240 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DockerImage Image of the sandbox, for backends that use images. The direct backend works with what is on its host, and the session says so.
+	DockerImage string `json:"docker_image,omitempty,omitzero"`
+
+	// FailureSessionRetentionMinutes Minutes a sandbox stays after a failure to be looked into. It ends at once when absent.
+	FailureSessionRetentionMinutes *int `json:"failure_session_retention_minutes,omitempty"`
+
+	// GithubRepos Repositories to clone, at most 50.
+	GithubRepos []GitHubRepo `json:"github_repos,omitempty,omitzero"`
+
+	// Name At most 200 characters.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Providers Cloud accounts an environment uses. Kept and shown; without effect here.
+	Providers ProvidersConfig `json:"providers,omitempty,omitzero"`
+
+	// Secrets Names of secrets the environment may use. Kept and shown; this server keeps no secrets yet.
+	Secrets []SecretRef `json:"secrets,omitempty,omitzero"`
+
+	// SetupCommands Shell commands at the workspace's root, at most 100 of 16 KiB each. The first that fails ends the run FAILED with its output.
+	SetupCommands []string `json:"setup_commands,omitempty,omitzero"`
+
+	// SourceRepos Repositories to clone, with a ref or a URL of their own; at most 50.
+	SourceRepos []SourceRepo `json:"source_repos,omitempty,omitzero"`
 }
 
-// CloudEnvironmentConfigCodeForge defines model for CloudEnvironmentConfig.CodeForge.
+// CloudEnvironmentConfigCodeForge Where `github_repos` are; GitHub when absent.
 type CloudEnvironmentConfigCodeForge string
 
 // Command Steering, stored until an entry or report of the runner consumes it.
 type Command struct {
-	Answer    RunAnswer   `json:"answer,omitempty,omitzero"`
-	Author    UserProfile `json:"author,omitempty,omitzero"`
-	CreatedAt time.Time   `json:"created_at"`
+	// Answer What was decided, by whom and when.
+	Answer RunAnswer `json:"answer,omitempty,omitzero"`
+
+	// Author A person or agent. Which members are there depends on what is known.
+	Author UserProfile `json:"author,omitempty,omitzero"`
+
+	// CreatedAt When it was given.
+	CreatedAt time.Time `json:"created_at"`
 
 	// Id Order within the run.
 	Id int64 `json:"id"`
@@ -1320,71 +1468,113 @@ type Command struct {
 	// Kind What a person or the server asks of a run.
 	Kind CommandKind `json:"kind"`
 
-	// Mode How the agent is asked to work. Never inferred from the prompt.
+	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
 	Mode RunMode `json:"mode,omitempty,omitzero"`
 
 	// RequestId Request an answer belongs to.
 	RequestId string `json:"request_id,omitempty,omitzero"`
-	Text      string `json:"text,omitempty,omitzero"`
+
+	// Text What was said.
+	Text string `json:"text,omitempty,omitzero"`
 }
 
 // CommandKind What a person or the server asks of a run.
 type CommandKind string
 
-// ConnectedWorker defines model for ConnectedWorker.
+// ConnectedWorker The workers of one host name.
 type ConnectedWorker struct {
+	// Backend How they make sandboxes.
 	Backend string `json:"backend,omitempty,omitzero"`
 
-	// Capacity Runs it takes at once; 0 is without bound.
-	Capacity        int       `json:"capacity,omitempty,omitzero"`
-	ConnectedAt     time.Time `json:"connected_at"`
-	ConnectionCount int       `json:"connection_count"`
-	LastSeenAt      time.Time `json:"last_seen_at"`
-	Running         int       `json:"running,omitempty,omitzero"`
-	Version         string    `json:"version,omitempty,omitzero"`
-	WorkerHost      string    `json:"worker_host"`
+	// Capacity Runs they take at once together; 0 is without bound.
+	Capacity int `json:"capacity,omitempty,omitzero"`
+
+	// ConnectedAt Since when the oldest is.
+	ConnectedAt time.Time `json:"connected_at"`
+
+	// ConnectionCount How many are connected.
+	ConnectionCount int `json:"connection_count"`
+
+	// LastSeenAt When one last gave a sign of life.
+	LastSeenAt time.Time `json:"last_seen_at"`
+
+	// Running Runs they carry out now.
+	Running int `json:"running,omitempty,omitzero"`
+
+	// Version Version they run.
+	Version string `json:"version,omitempty,omitzero"`
+
+	// WorkerHost What `config.worker_host` names.
+	WorkerHost string `json:"worker_host"`
 }
 
-// ConnectedWorkersResponse defines model for ConnectedWorkersResponse.
+// ConnectedWorkersResponse Workers connected now.
 type ConnectedWorkersResponse struct {
+	// Workers By host name.
 	Workers []ConnectedWorker `json:"workers"`
 }
 
-// ConversationContentBlock defines model for ConversationContentBlock.
+// ConversationContentBlock A piece of a message. `type` says which of these it is.
 type ConversationContentBlock = ContentBlock
 
-// ConversationMessage defines model for ConversationMessage.
+// ConversationMessage Something said or done. Blocks of one model call are one message.
 type ConversationMessage struct {
-	Content    []ConversationContentBlock `json:"content"`
-	MessageIds []string                   `json:"message_ids,omitempty,omitzero"`
-	RequestId  string                     `json:"request_id,omitempty,omitzero"`
-	Role       ConversationMessageRole    `json:"role"`
-	Timestamp  time.Time                  `json:"timestamp,omitempty,omitzero"`
+	// Content Blocks in order.
+	Content []ConversationContentBlock `json:"content"`
+
+	// MessageIds Ids of the entries it is made of.
+	MessageIds []string `json:"message_ids,omitempty,omitzero"`
+
+	// RequestId Absent here.
+	RequestId string `json:"request_id,omitempty,omitzero"`
+
+	// Role Who speaks. Results of actions are `tool`, everything about the run itself `system`.
+	Role ConversationMessageRole `json:"role"`
+
+	// Timestamp When its first block was produced.
+	Timestamp time.Time `json:"timestamp,omitempty,omitzero"`
 }
 
-// ConversationMessageRole defines model for ConversationMessageRole.
+// ConversationMessageRole Who speaks. Results of actions are `tool`, everything about the run itself `system`.
 type ConversationMessageRole string
 
-// ConversationRedirectResponse defines model for ConversationRedirectResponse.
+// ConversationRedirectResponse Where a conversation goes on.
 type ConversationRedirectResponse struct {
+	// SessionId Session that is live. Absent when none is.
 	SessionId string `json:"session_id,omitempty,omitzero"`
 }
 
-// ConversationResponse defines model for ConversationResponse.
+// ConversationResponse A conversation in normalised form, the same for every harness.
 type ConversationResponse struct {
-	ConversationId string             `json:"conversation_id"`
-	Steps          []ConversationStep `json:"steps"`
+	// ConversationId Its id.
+	ConversationId string `json:"conversation_id"`
+
+	// Steps One per thing a person said, in order.
+	Steps []ConversationStep `json:"steps"`
 }
 
-// ConversationStep defines model for ConversationStep.
+// ConversationStep Something a person said and what followed.
 type ConversationStep struct {
-	CompletedAt time.Time             `json:"completed_at,omitempty,omitzero"`
-	Description string                `json:"description,omitempty,omitzero"`
-	Id          string                `json:"id"`
-	Messages    []ConversationMessage `json:"messages"`
-	StartedAt   time.Time             `json:"started_at,omitempty,omitzero"`
-	Steps       []ConversationStep    `json:"steps"`
-	Summary     string                `json:"summary,omitempty,omitzero"`
+	// CompletedAt When the last message so far was produced.
+	CompletedAt time.Time `json:"completed_at,omitempty,omitzero"`
+
+	// Description First line of what was said.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Id Stays the same between calls.
+	Id string `json:"id"`
+
+	// Messages What was said and done, in order.
+	Messages []ConversationMessage `json:"messages"`
+
+	// StartedAt When it was said.
+	StartedAt time.Time `json:"started_at,omitempty,omitzero"`
+
+	// Steps Steps within this one. Empty here.
+	Steps []ConversationStep `json:"steps"`
+
+	// Summary Absent here.
+	Summary string `json:"summary,omitempty,omitzero"`
 }
 
 // Delta An ephemeral fragment of an entry being produced. Fragments with one `key` join in order.
@@ -1396,8 +1586,10 @@ type Delta struct {
 	Kind DeltaKind `json:"kind"`
 
 	// Offset Bytes of this key sent before this fragment; a reader that sees a jump has missed some.
-	Offset int64  `json:"offset,omitempty,omitzero"`
-	Text   string `json:"text"`
+	Offset int64 `json:"offset,omitempty,omitzero"`
+
+	// Text The fragment.
+	Text string `json:"text"`
 }
 
 // DeltaKind What a fragment belongs to.
@@ -1405,9 +1597,10 @@ type DeltaKind string
 
 // Entry One durable, numbered item of a session.
 type Entry struct {
+	// CreatedAt When it was produced; never later than it was stored.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Data Shape given by `type`.
+	// Data What happened, in the shape that `type` gives it. Readers skip types and members they do not know.
 	Data json.RawMessage `json:"data"`
 
 	// Execution Number of the execution that produced it; 0 when the server did.
@@ -1416,295 +1609,491 @@ type Entry struct {
 	// Seq Position in the run, 1, 2, 3 … without gaps.
 	Seq int64 `json:"seq"`
 
-	// Type Kind of entry; decides the shape of `data`.
+	// Type Kind of entry; decides the shape of `data` (see docs/runs.md). Only the server writes `state`, `answer` and `execution`.
 	Type EntryType `json:"type"`
 }
 
-// EntryType Kind of entry; decides the shape of `data`.
+// EntryType Kind of entry; decides the shape of `data` (see docs/runs.md). Only the server writes `state`, `answer` and `execution`.
 type EntryType string
 
-// EnvironmentLastTask defines model for EnvironmentLastTask.
+// EnvironmentLastTask The latest run in an environment.
 type EnvironmentLastTask struct {
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
-	Id        string    `json:"id"`
+
+	// Id Id of the run.
+	Id string `json:"id"`
+
+	// StartedAt When an agent first worked on it.
 	StartedAt time.Time `json:"started_at,omitempty,omitzero"`
-	State     RunState  `json:"state"`
-	Title     string    `json:"title"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
+	State RunState `json:"state"`
+
+	// Title Its title.
+	Title string `json:"title"`
+
+	// UpdatedAt When its state last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// EnvironmentRequest defines model for EnvironmentRequest.
+// EnvironmentRequest A definition to store.
 type EnvironmentRequest struct {
+	// Config What a workspace is made from. Carried out in the order of clone, then set-up commands.
 	Config CloudEnvironmentConfig `json:"config"`
 
-	// Team Owned by the caller's team; the default when the caller is in exactly one.
+	// Team Owned by the caller's team, which is the default if there is one, or with `false` by the caller alone. Only for a new environment.
 	Team *bool `json:"team,omitempty"`
 }
 
-// Error defines model for Error.
+// Error A problem document (RFC 7807). Only `type` and `status` are for programs.
 type Error struct {
-	AuthUrl           string   `json:"auth_url,omitempty,omitzero"`
-	Detail            string   `json:"detail,omitempty,omitzero"`
-	Error             string   `json:"error"`
+	// AuthUrl Where to connect an account, with `external_authentication_required`.
+	AuthUrl string `json:"auth_url,omitempty,omitzero"`
+
+	// Detail What was wrong with this request. For `invalid_request` it begins with the member's name.
+	Detail string `json:"detail,omitempty,omitzero"`
+
+	// Error Title and detail in one line, for clients that read only this.
+	Error string `json:"error"`
+
+	// InaccessibleRepos Repositories that account cannot read.
 	InaccessibleRepos []string `json:"inaccessible_repos,omitempty,omitzero"`
-	Instance          string   `json:"instance,omitempty,omitzero"`
-	IntegrationName   string   `json:"integration_name,omitempty,omitzero"`
-	Provider          string   `json:"provider,omitempty,omitzero"`
-	Retryable         *bool    `json:"retryable,omitempty"`
-	SetupUrl          string   `json:"setup_url,omitempty,omitzero"`
-	Status            int      `json:"status"`
-	Title             string   `json:"title"`
-	TraceId           string   `json:"trace_id,omitempty,omitzero"`
-	Type              string   `json:"type"`
+
+	// Instance Path of the request.
+	Instance string `json:"instance,omitempty,omitzero"`
+
+	// IntegrationName Integration to set up, with `integration_not_configured`.
+	IntegrationName string `json:"integration_name,omitempty,omitzero"`
+
+	// Provider Whose account it is.
+	Provider string `json:"provider,omitempty,omitzero"`
+
+	// Retryable Whether the same request may succeed later; also in the header `x-should-retry`.
+	Retryable *bool `json:"retryable,omitempty"`
+
+	// SetupUrl Where to set it up.
+	SetupUrl string `json:"setup_url,omitempty,omitzero"`
+
+	// Status HTTP status of the answer.
+	Status int `json:"status"`
+
+	// Title The code in words.
+	Title string `json:"title"`
+
+	// TraceId Finds the request in the server's log.
+	TraceId string `json:"trace_id,omitempty,omitzero"`
+
+	// Type URI whose last part is the error's code, and which explains it.
+	Type string `json:"type"`
 }
 
-// EventContentBlock defines model for EventContentBlock.
+// EventContentBlock Anything else, such as a start-up phase, a change of state or a question.
 type EventContentBlock struct {
-	Data      json.RawMessage       `json:"data"`
-	MessageId string                `json:"message_id,omitempty,omitzero"`
-	Name      string                `json:"name"`
-	Type      EventContentBlockType `json:"type"`
+	// Data Data of the entry.
+	Data json.RawMessage `json:"data"`
+
+	// MessageId Entry it comes from.
+	MessageId string `json:"message_id,omitempty,omitzero"`
+
+	// Name Type of the entry.
+	Name string `json:"name"`
+
+	// Type Always `event`.
+	Type EventContentBlockType `json:"type"`
 }
 
-// EventContentBlockType defines model for EventContentBlock.Type.
+// EventContentBlockType Always `event`.
 type EventContentBlockType string
 
-// ExternalReferenceArtifact defines model for ExternalReferenceArtifact.
+// ExternalReferenceArtifact Something the agent made elsewhere.
 type ExternalReferenceArtifact struct {
+	// ArtifactType Always `EXTERNAL_REFERENCE`.
 	ArtifactType ExternalReferenceArtifactArtifactType `json:"artifact_type"`
-	CreatedAt    string                                `json:"created_at"`
-	Data         ExternalReferenceArtifactData         `json:"data"`
+
+	// CreatedAt When it was reported.
+	CreatedAt string `json:"created_at"`
+
+	// Data About something made elsewhere.
+	Data ExternalReferenceArtifactData `json:"data"`
 }
 
-// ExternalReferenceArtifactArtifactType defines model for ExternalReferenceArtifact.ArtifactType.
+// ExternalReferenceArtifactArtifactType Always `EXTERNAL_REFERENCE`.
 type ExternalReferenceArtifactArtifactType string
 
-// ExternalReferenceArtifactData defines model for ExternalReferenceArtifactData.
+// ExternalReferenceArtifactData About something made elsewhere.
 type ExternalReferenceArtifactData struct {
-	Metadata      map[string]interface{} `json:"metadata,omitempty,omitzero"`
-	ReferenceType string                 `json:"reference_type"`
-	Title         string                 `json:"title,omitempty,omitzero"`
-	Url           string                 `json:"url"`
+	// Metadata More about it, in any shape.
+	Metadata map[string]interface{} `json:"metadata,omitempty,omitzero"`
+
+	// ReferenceType What it is, in a word of the agent's.
+	ReferenceType string `json:"reference_type"`
+
+	// Title Heading for people.
+	Title string `json:"title,omitempty,omitzero"`
+
+	// Url Where it is; http or https.
+	Url string `json:"url"`
 }
 
-// FileArtifact defines model for FileArtifact.
+// FileArtifact A file.
 type FileArtifact struct {
+	// ArtifactType Always `FILE`.
 	ArtifactType FileArtifactArtifactType `json:"artifact_type"`
-	CreatedAt    time.Time                `json:"created_at"`
-	Data         FileArtifactData         `json:"data"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data About a file.
+	Data FileArtifactData `json:"data"`
 }
 
-// FileArtifactArtifactType defines model for FileArtifact.ArtifactType.
+// FileArtifactArtifactType Always `FILE`.
 type FileArtifactArtifactType string
 
-// FileArtifactData defines model for FileArtifactData.
+// FileArtifactData About a file.
 type FileArtifactData struct {
+	// ArtifactUid To fetch it by.
 	ArtifactUid string `json:"artifact_uid"`
+
+	// Description What it is.
 	Description string `json:"description,omitempty,omitzero"`
-	Filename    string `json:"filename"`
-	Filepath    string `json:"filepath"`
-	MimeType    string `json:"mime_type"`
-	SizeBytes   int64  `json:"size_bytes,omitempty,omitzero"`
-	Title       string `json:"title,omitempty,omitzero"`
+
+	// Filename Its name without directories.
+	Filename string `json:"filename"`
+
+	// Filepath Where it was in the workspace.
+	Filepath string `json:"filepath"`
+
+	// MimeType Media type, as its producer said.
+	MimeType string `json:"mime_type"`
+
+	// SizeBytes Size of the stored content.
+	SizeBytes int64 `json:"size_bytes,omitempty,omitzero"`
+
+	// Title Heading for people.
+	Title string `json:"title,omitempty,omitzero"`
 }
 
-// FileArtifactResponse defines model for FileArtifactResponse.
+// FileArtifactResponse A file with a link to it.
 type FileArtifactResponse struct {
+	// ArtifactType Always `FILE`.
 	ArtifactType FileArtifactResponseArtifactType `json:"artifact_type"`
-	ArtifactUid  string                           `json:"artifact_uid"`
-	CreatedAt    time.Time                        `json:"created_at"`
-	Data         FileArtifactResponseData         `json:"data"`
+
+	// ArtifactUid Its id.
+	ArtifactUid string `json:"artifact_uid"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data Where to download a file.
+	Data FileArtifactResponseData `json:"data"`
 }
 
-// FileArtifactResponseArtifactType defines model for FileArtifactResponse.ArtifactType.
+// FileArtifactResponseArtifactType Always `FILE`.
 type FileArtifactResponseArtifactType string
 
-// FileArtifactResponseData defines model for FileArtifactResponseData.
+// FileArtifactResponseData Where to download a file.
 type FileArtifactResponseData struct {
-	ContentType string    `json:"content_type"`
-	Description string    `json:"description,omitempty,omitzero"`
-	DownloadUrl string    `json:"download_url"`
-	ExpiresAt   time.Time `json:"expires_at"`
-	Filename    string    `json:"filename"`
-	Filepath    string    `json:"filepath,omitempty,omitzero"`
-	SizeBytes   int64     `json:"size_bytes,omitempty,omitzero"`
-	Title       string    `json:"title,omitempty,omitzero"`
+	// ContentType Media type, as its producer said. The download itself has none, so that no browser renders it.
+	ContentType string `json:"content_type"`
+
+	// Description What it is.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DownloadUrl Works without a key until `expires_at`.
+	DownloadUrl string `json:"download_url"`
+
+	// ExpiresAt 15 minutes after the answer.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Filename Its name without directories.
+	Filename string `json:"filename"`
+
+	// Filepath Where it was in the workspace.
+	Filepath string `json:"filepath,omitempty,omitzero"`
+
+	// SizeBytes Size in bytes.
+	SizeBytes int64 `json:"size_bytes,omitempty,omitzero"`
+
+	// Title Heading for people.
+	Title string `json:"title,omitempty,omitzero"`
 }
 
-// GcpProviderConfig defines model for GcpProviderConfig.
+// GcpProviderConfig Workload identity federation with Google Cloud.
 type GcpProviderConfig struct {
-	ProjectNumber                        string `json:"project_number"`
-	ServiceAccountEmail                  string `json:"service_account_email,omitempty,omitzero"`
-	WorkloadIdentityFederationPoolId     string `json:"workload_identity_federation_pool_id"`
+	// ProjectNumber Number of the project.
+	ProjectNumber string `json:"project_number"`
+
+	// ServiceAccountEmail Service account to act as.
+	ServiceAccountEmail string `json:"service_account_email,omitempty,omitzero"`
+
+	// WorkloadIdentityFederationPoolId The pool.
+	WorkloadIdentityFederationPoolId string `json:"workload_identity_federation_pool_id"`
+
+	// WorkloadIdentityFederationProviderId The provider in it.
 	WorkloadIdentityFederationProviderId string `json:"workload_identity_federation_provider_id"`
 }
 
-// GitHubRepo defines model for GitHubRepo.
+// GitHubRepo A repository at the environment's code forge.
 type GitHubRepo struct {
+	// Owner User or organisation.
 	Owner string `json:"owner"`
-	Repo  string `json:"repo"`
+
+	// Repo Its name.
+	Repo string `json:"repo"`
 }
 
-// HandoffAttachment defines model for HandoffAttachment.
+// HandoffAttachment A file of a snapshot.
 type HandoffAttachment struct {
+	// AttachmentId Id of the stored bytes.
 	AttachmentId string `json:"attachment_id"`
-	DownloadUrl  string `json:"download_url"`
-	Filename     string `json:"filename"`
-	MimeType     string `json:"mime_type,omitempty,omitzero"`
+
+	// DownloadUrl Works without a key for 15 minutes.
+	DownloadUrl string `json:"download_url"`
+
+	// Filename Name to save it under.
+	Filename string `json:"filename"`
+
+	// MimeType Media type.
+	MimeType string `json:"mime_type,omitempty,omitzero"`
 }
 
-// HandoffAttachmentsResponse defines model for HandoffAttachmentsResponse.
+// HandoffAttachmentsResponse Snapshot of a run's workspace.
 type HandoffAttachmentsResponse struct {
+	// Attachments One file, or none when nothing was kept.
 	Attachments []HandoffAttachment `json:"attachments"`
 }
 
-// Harness defines model for Harness.
+// Harness The program that is the agent.
 type Harness struct {
-	ModelId        string      `json:"model_id,omitempty,omitzero"`
-	ReasoningLevel string      `json:"reasoning_level,omitempty,omitzero"`
-	Type           HarnessType `json:"type,omitempty,omitzero"`
+	// ModelId Model of another harness than `oz`.
+	ModelId string `json:"model_id,omitempty,omitzero"`
+
+	// ReasoningLevel How much another harness than `oz` is to think.
+	ReasoningLevel string `json:"reasoning_level,omitempty,omitzero"`
+
+	// Type `oz` is the built-in agent, and the default. What a server cannot carry out is `operation_not_supported`.
+	Type HarnessType `json:"type,omitempty,omitzero"`
 }
 
-// HarnessType defines model for Harness.Type.
+// HarnessType `oz` is the built-in agent, and the default. What a server cannot carry out is `operation_not_supported`.
 type HarnessType string
 
-// HarnessAuthSecrets defines model for HarnessAuthSecrets.
+// HarnessAuthSecrets Names of secrets other harnesses sign in with. Told to the worker.
 type HarnessAuthSecrets struct {
+	// ClaudeAuthSecretName Secret for the harness `claude`.
 	ClaudeAuthSecretName string `json:"claude_auth_secret_name,omitempty,omitzero"`
-	CodexAuthSecretName  string `json:"codex_auth_secret_name,omitempty,omitzero"`
+
+	// CodexAuthSecretName Secret for the harness `codex`.
+	CodexAuthSecretName string `json:"codex_auth_secret_name,omitempty,omitzero"`
 }
 
-// InferenceCostBreakdownUsd defines model for InferenceCostBreakdownUsd.
+// InferenceCostBreakdownUsd Price by kind of token.
 type InferenceCostBreakdownUsd struct {
-	InputCacheReadCostUsd  float64 `json:"input_cache_read_cost_usd"`
+	// InputCacheReadCostUsd Input the vendor had cached.
+	InputCacheReadCostUsd float64 `json:"input_cache_read_cost_usd"`
+
+	// InputCacheWriteCostUsd Input the vendor was asked to cache.
 	InputCacheWriteCostUsd float64 `json:"input_cache_write_cost_usd"`
-	InputCostUsd           float64 `json:"input_cost_usd"`
-	OutputCostUsd          float64 `json:"output_cost_usd"`
+
+	// InputCostUsd Other input.
+	InputCostUsd float64 `json:"input_cost_usd"`
+
+	// OutputCostUsd Output, thinking included.
+	OutputCostUsd float64 `json:"output_cost_usd"`
 }
 
-// InferenceProviders defines model for InferenceProviders.
+// InferenceProviders Where models are reached instead of the server's gateway. Told to the worker.
 type InferenceProviders struct {
+	// Aws Models in an AWS account.
 	Aws AwsInferenceProvider `json:"aws,omitempty,omitzero"`
 }
 
-// InferenceUsage defines model for InferenceUsage.
+// InferenceUsage What one model consumed.
 type InferenceUsage struct {
-	CostUsd          InferenceCostBreakdownUsd `json:"cost_usd"`
-	TokenCount       TokenCount                `json:"token_count"`
-	WebSearchCostUsd float32                   `json:"web_search_cost_usd"`
-	WebSearchCount   float32                   `json:"web_search_count"`
+	// CostUsd Price by kind of token.
+	CostUsd InferenceCostBreakdownUsd `json:"cost_usd"`
+
+	// TokenCount Tokens by kind, each counted once.
+	TokenCount TokenCount `json:"token_count"`
+
+	// WebSearchCostUsd Price of searches.
+	WebSearchCostUsd float32 `json:"web_search_cost_usd"`
+
+	// WebSearchCount Number of searches.
+	WebSearchCount float32 `json:"web_search_count"`
 }
 
-// ListAgentsResponse defines model for ListAgentsResponse.
+// ListAgentsResponse Skills that can be run as agents.
 type ListAgentsResponse struct {
+	// Agents By name. Empty here; skills are found by the runner, in the repositories of the run.
 	Agents []AgentListItem `json:"agents"`
 }
 
-// ListArtifactsResponse defines model for ListArtifactsResponse.
+// ListArtifactsResponse What a run produced.
 type ListArtifactsResponse struct {
+	// Artifacts Oldest first.
 	Artifacts []ArtifactItem `json:"artifacts"`
 }
 
-// ListEntriesResponse defines model for ListEntriesResponse.
+// ListEntriesResponse A page of a session.
 type ListEntriesResponse struct {
+	// Entries In order of `seq`.
 	Entries []Entry `json:"entries"`
 
-	// NextAfter Pass as `after` to go on.
+	// NextAfter Pass as `after` to go on. Unchanged when there was nothing more.
 	NextAfter int64 `json:"next_after"`
 }
 
-// ListEnvironmentsResponse defines model for ListEnvironmentsResponse.
+// ListEnvironmentsResponse Environments the caller may use.
 type ListEnvironmentsResponse struct {
+	// Environments In the order asked for.
 	Environments []CloudEnvironment `json:"environments"`
 }
 
-// ListModelsResponse defines model for ListModelsResponse.
+// ListModelsResponse Models a run may use.
 type ListModelsResponse struct {
-	DefaultModelId string      `json:"default_model_id"`
-	Models         []ModelInfo `json:"models"`
+	// DefaultModelId Model of runs that name none.
+	DefaultModelId string `json:"default_model_id"`
+
+	// Models The default first.
+	Models []ModelInfo `json:"models"`
 }
 
-// ListRequestsResponse defines model for ListRequestsResponse.
+// ListRequestsResponse What a run asked.
 type ListRequestsResponse struct {
+	// Requests Oldest first.
 	Requests []RunRequest `json:"requests"`
 }
 
-// ListRunsResponse defines model for ListRunsResponse.
+// ListRunsResponse A page of runs.
 type ListRunsResponse struct {
-	PageInfo PageInfo  `json:"page_info"`
-	Runs     []RunItem `json:"runs"`
+	// PageInfo How to go on.
+	PageInfo PageInfo `json:"page_info"`
+
+	// Runs In the order asked for.
+	Runs []RunItem `json:"runs"`
 }
 
-// ListUsageResponse defines model for ListUsageResponse.
+// ListUsageResponse The ledger of a run.
 type ListUsageResponse struct {
+	// Calls Oldest first, failed calls included.
 	Calls []UsageCall `json:"calls"`
 }
 
-// LocalRunRequest defines model for LocalRunRequest.
+// LocalRunRequest A run that the caller is about to carry out itself.
 type LocalRunRequest struct {
-	Config         AmbientAgentConfig `json:"config,omitempty,omitzero"`
-	ConversationId string             `json:"conversation_id,omitempty,omitzero"`
-	Metadata       map[string]string  `json:"metadata,omitempty,omitzero"`
+	// Config How a run is carried out. Everything has a default; a run shows what it was resolved to.
+	Config AmbientAgentConfig `json:"config,omitempty,omitzero"`
 
-	// Mode How the agent is asked to work. Never inferred from the prompt.
-	Mode        RunMode               `json:"mode,omitempty,omitzero"`
-	ParentRunId string                `json:"parent_run_id,omitempty,omitzero"`
-	Prompt      string                `json:"prompt"`
-	Source      LocalRunRequestSource `json:"source,omitempty,omitzero"`
-	Title       string                `json:"title,omitempty,omitzero"`
+	// ConversationId Conversation to continue.
+	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// Metadata Words of the caller's own to find the run by, as in `RunAgentRequest`.
+	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
+
+	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
+	Mode RunMode `json:"mode,omitempty,omitzero"`
+
+	// ParentRunId Makes this a child of that run.
+	ParentRunId string `json:"parent_run_id,omitempty,omitzero"`
+
+	// Prompt What the agent is asked to do, at most 1 MiB.
+	Prompt string `json:"prompt"`
+
+	// Source What the run is shown as.
+	Source LocalRunRequestSource `json:"source,omitempty,omitzero"`
+
+	// Title Heading in lists. Made from the prompt when absent.
+	Title string `json:"title,omitempty,omitzero"`
 }
 
-// LocalRunRequestSource defines model for LocalRunRequest.Source.
+// LocalRunRequestSource What the run is shown as.
 type LocalRunRequestSource string
 
-// LocalRunResponse defines model for LocalRunResponse.
+// LocalRunResponse A run in CLAIMED with its first execution, whose lease the caller must renew by heartbeats.
 type LocalRunResponse struct {
+	// ExecutionId UUID of its execution.
 	ExecutionId string `json:"execution_id"`
-	RunId       string `json:"run_id"`
+
+	// RunId UUID of the run.
+	RunId string `json:"run_id"`
 
 	// RunToken Bearer token of this execution. Shown once.
 	RunToken string `json:"run_token"`
 }
 
-// MCPServerConfig defines model for MCPServerConfig.
+// MCPServerConfig One MCP server, named by exactly one of `command`, `url` and `warp_id`. `${NAME}` in a value is taken from the sandbox's environment.
 type MCPServerConfig struct {
-	Args    []string          `json:"args,omitempty,omitzero"`
-	Command string            `json:"command,omitempty,omitzero"`
-	Env     map[string]string `json:"env,omitempty,omitzero"`
+	// Args Its arguments; only with `command`.
+	Args []string `json:"args,omitempty,omitzero"`
+
+	// Command Program to start and speak to by its standard input and output.
+	Command string `json:"command,omitempty,omitzero"`
+
+	// Env Variables for `command` beside the sandbox's own.
+	Env map[string]string `json:"env,omitempty,omitzero"`
+
+	// Headers Headers for `url`.
 	Headers map[string]string `json:"headers,omitempty,omitzero"`
-	Url     string            `json:"url,omitempty,omitzero"`
-	WarpId  string            `json:"warp_id,omitempty,omitzero"`
+
+	// Url Address of a server that is reached by HTTP.
+	Url string `json:"url,omitempty,omitzero"`
+
+	// WarpId A server kept by the platform. None are kept here, so it fails when the agent starts.
+	WarpId string `json:"warp_id,omitempty,omitzero"`
 }
 
-// MemoryStoreRef defines model for MemoryStoreRef.
+// MemoryStoreRef A store of what agents remember. Kept and shown; without effect here.
 type MemoryStoreRef struct {
-	Access       MemoryStoreRefAccess `json:"access"`
-	Instructions string               `json:"instructions"`
-	Uid          string               `json:"uid"`
+	// Access Whether the agent may add to it.
+	Access MemoryStoreRefAccess `json:"access"`
+
+	// Instructions When and how to use it; not empty.
+	Instructions string `json:"instructions"`
+
+	// Uid Which store.
+	Uid string `json:"uid"`
 }
 
-// MemoryStoreRefAccess defines model for MemoryStoreRef.Access.
+// MemoryStoreRefAccess Whether the agent may add to it.
 type MemoryStoreRefAccess string
 
-// ModelInfo defines model for ModelInfo.
+// ModelInfo A model.
 type ModelInfo struct {
-	ContextTokens  int                    `json:"context_tokens,omitempty,omitzero"`
-	Description    string                 `json:"description,omitempty,omitzero"`
-	DisableReason  ModelInfoDisableReason `json:"disable_reason,omitempty,omitzero"`
-	DisplayName    string                 `json:"display_name"`
-	Id             string                 `json:"id"`
-	Provider       ModelInfoProvider      `json:"provider"`
-	ReasoningLevel string                 `json:"reasoning_level,omitempty,omitzero"`
+	// ContextTokens Size of its context window.
+	ContextTokens int `json:"context_tokens,omitempty,omitzero"`
+
+	// Description What to know about it.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DisableReason Why it cannot be used. Absent when it can.
+	DisableReason ModelInfoDisableReason `json:"disable_reason,omitempty,omitzero"`
+
+	// DisplayName Name for people.
+	DisplayName string `json:"display_name"`
+
+	// Id What `config.model_id` takes.
+	Id string `json:"id"`
+
+	// Provider Vendor; UNKNOWN for local and scripted models.
+	Provider ModelInfoProvider `json:"provider"`
+
+	// ReasoningLevel How much it thinks. Absent here.
+	ReasoningLevel string `json:"reasoning_level,omitempty,omitzero"`
 
 	// Scripted Answers come from a file of turns, not from a model.
-	Scripted        bool `json:"scripted,omitempty,omitzero"`
+	Scripted bool `json:"scripted,omitempty,omitzero"`
+
+	// VisionSupported Whether it can see pictures.
 	VisionSupported bool `json:"vision_supported"`
 }
 
-// ModelInfoDisableReason defines model for ModelInfo.DisableReason.
+// ModelInfoDisableReason Why it cannot be used. Absent when it can.
 type ModelInfoDisableReason string
 
-// ModelInfoProvider defines model for ModelInfo.Provider.
+// ModelInfoProvider Vendor; UNKNOWN for local and scripted models.
 type ModelInfoProvider string
 
 // ModelWire Protocol a model is spoken to with.
@@ -1712,232 +2101,424 @@ type ModelWire string
 
 // NewEntry An entry before the server has numbered it.
 type NewEntry struct {
-	// CreatedAt Time of production; the server's clock when absent.
-	CreatedAt time.Time       `json:"created_at,omitempty,omitzero"`
-	Data      json.RawMessage `json:"data"`
+	// CreatedAt Time of production; the server's clock when absent or in the future.
+	CreatedAt time.Time `json:"created_at,omitempty,omitzero"`
 
-	// Type Kind of entry; decides the shape of `data`.
+	// Data One JSON object, bounded by `RunnerLimits.max_entry_bytes`. What no reader can show is replaced, not refused.
+	Data json.RawMessage `json:"data"`
+
+	// Type Kind of entry; decides the shape of `data` (see docs/runs.md). Only the server writes `state`, `answer` and `execution`.
 	Type EntryType `json:"type"`
 }
 
-// PageInfo defines model for PageInfo.
+// PageInfo How to go on.
 type PageInfo struct {
-	HasNextPage bool   `json:"has_next_page"`
-	NextCursor  string `json:"next_cursor,omitempty,omitzero"`
+	// HasNextPage Whether there is more.
+	HasNextPage bool `json:"has_next_page"`
+
+	// NextCursor Pass as `cursor` with the same filters and sort. Absent on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
 
-// PermissionProfile What the built-in agent may do unasked. Deny wins over ask, ask over allow; patterns are `tool` or `tool(glob)`.
+// PermissionProfile What the built-in agent may do unasked. Deny wins over ask, ask over allow; a pattern is a tool's name or `tool(glob)`, `*` stands for any text. A shell command is judged by every simple command in it, and one that cannot be read wholly is never allowed by a pattern.
 type PermissionProfile struct {
-	Allow   []string                 `json:"allow,omitempty,omitzero"`
-	Ask     []string                 `json:"ask,omitempty,omitzero"`
+	// Allow Patterns that need no question, at most 256.
+	Allow []string `json:"allow,omitempty,omitzero"`
+
+	// Ask Patterns that block the run until a person has answered, at most 256.
+	Ask []string `json:"ask,omitempty,omitzero"`
+
+	// Default What happens to a call that no pattern matches.
 	Default PermissionProfileDefault `json:"default,omitempty,omitzero"`
-	Deny    []string                 `json:"deny,omitempty,omitzero"`
+
+	// Deny Patterns that are refused to the agent, at most 256.
+	Deny []string `json:"deny,omitempty,omitzero"`
 }
 
-// PermissionProfileDefault defines model for PermissionProfile.Default.
+// PermissionProfileDefault What happens to a call that no pattern matches.
 type PermissionProfileDefault string
 
-// PlanArtifact defines model for PlanArtifact.
+// PlanArtifact A document the agent wrote.
 type PlanArtifact struct {
+	// ArtifactType Always `PLAN`.
 	ArtifactType PlanArtifactArtifactType `json:"artifact_type"`
-	CreatedAt    time.Time                `json:"created_at"`
-	Data         PlanArtifactData         `json:"data"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data About a document.
+	Data PlanArtifactData `json:"data"`
 }
 
-// PlanArtifactArtifactType defines model for PlanArtifact.ArtifactType.
+// PlanArtifactArtifactType Always `PLAN`.
 type PlanArtifactArtifactType string
 
-// PlanArtifactData defines model for PlanArtifactData.
+// PlanArtifactData About a document.
 type PlanArtifactData struct {
+	// ArtifactUid To fetch it by.
 	ArtifactUid string `json:"artifact_uid,omitempty,omitzero"`
+
+	// DocumentUid The same document through its versions.
 	DocumentUid string `json:"document_uid"`
+
+	// NotebookUid For clients of the reference API.
 	NotebookUid string `json:"notebook_uid,omitempty,omitzero"`
-	Title       string `json:"title,omitempty,omitzero"`
-	Url         string `json:"url,omitempty,omitzero"`
+
+	// Title Its heading.
+	Title string `json:"title,omitempty,omitzero"`
+
+	// Url Where to read it.
+	Url string `json:"url,omitempty,omitzero"`
 }
 
-// PlanArtifactResponse defines model for PlanArtifactResponse.
+// PlanArtifactResponse A document with its text.
 type PlanArtifactResponse struct {
+	// ArtifactType Always `PLAN`.
 	ArtifactType PlanArtifactResponseArtifactType `json:"artifact_type"`
-	ArtifactUid  string                           `json:"artifact_uid"`
-	CreatedAt    time.Time                        `json:"created_at"`
-	Data         PlanArtifactResponseData         `json:"data"`
+
+	// ArtifactUid Its id.
+	ArtifactUid string `json:"artifact_uid"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data The text of a document.
+	Data PlanArtifactResponseData `json:"data"`
 }
 
-// PlanArtifactResponseArtifactType defines model for PlanArtifactResponse.ArtifactType.
+// PlanArtifactResponseArtifactType Always `PLAN`.
 type PlanArtifactResponseArtifactType string
 
-// PlanArtifactResponseData defines model for PlanArtifactResponseData.
+// PlanArtifactResponseData The text of a document.
 type PlanArtifactResponseData struct {
-	Content     string `json:"content"`
+	// Content The text, Markdown, at most 4 MiB of it.
+	Content string `json:"content"`
+
+	// ContentType Media type.
 	ContentType string `json:"content_type"`
+
+	// DocumentUid The same document through its versions.
 	DocumentUid string `json:"document_uid"`
+
+	// NotebookUid For clients of the reference API.
 	NotebookUid string `json:"notebook_uid"`
-	Title       string `json:"title,omitempty,omitzero"`
-	Url         string `json:"url,omitempty,omitzero"`
+
+	// Title Its heading.
+	Title string `json:"title,omitempty,omitzero"`
+
+	// Url Where to read it.
+	Url string `json:"url,omitempty,omitzero"`
 }
 
-// PlatformErrorCode defines model for PlatformErrorCode.
+// PlatformErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
 type PlatformErrorCode string
 
-// ProvidersConfig defines model for ProvidersConfig.
+// ProvidersConfig Cloud accounts an environment uses. Kept and shown; without effect here.
 type ProvidersConfig struct {
+	// Aws A role in an AWS account.
 	Aws AwsProviderConfig `json:"aws,omitempty,omitzero"`
+
+	// Gcp Workload identity federation with Google Cloud.
 	Gcp GcpProviderConfig `json:"gcp,omitempty,omitzero"`
 }
 
-// PullRequestArtifact defines model for PullRequestArtifact.
+// PullRequestArtifact A pull request the agent opened.
 type PullRequestArtifact struct {
+	// ArtifactType Always `PULL_REQUEST`.
 	ArtifactType PullRequestArtifactArtifactType `json:"artifact_type"`
-	CreatedAt    time.Time                       `json:"created_at"`
-	Data         PullRequestArtifactData         `json:"data"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data About a pull request.
+	Data PullRequestArtifactData `json:"data"`
 }
 
-// PullRequestArtifactArtifactType defines model for PullRequestArtifact.ArtifactType.
+// PullRequestArtifactArtifactType Always `PULL_REQUEST`.
 type PullRequestArtifactArtifactType string
 
-// PullRequestArtifactData defines model for PullRequestArtifactData.
+// PullRequestArtifactData About a pull request.
 type PullRequestArtifactData struct {
+	// Branch The branch it offers.
 	Branch string `json:"branch"`
-	Url    string `json:"url"`
+
+	// Url Its page; http or https.
+	Url string `json:"url"`
 }
 
 // RequestKind What a person is asked for.
 type RequestKind string
 
-// RequestUsage defines model for RequestUsage.
+// RequestUsage What the model calls of a run consumed so far. Costs are US dollars; where the wire counts in credits, a credit is a dollar.
 type RequestUsage struct {
-	ComputeCost               float64                    `json:"compute_cost,omitempty,omitzero"`
-	ComputeCostUsd            float64                    `json:"compute_cost_usd,omitempty,omitzero"`
-	InferenceCost             float64                    `json:"inference_cost,omitempty,omitzero"`
-	InferenceCostBreakdownUsd InferenceCostBreakdownUsd  `json:"inference_cost_breakdown_usd,omitempty,omitzero"`
-	InferenceCostUsd          float64                    `json:"inference_cost_usd,omitempty,omitzero"`
-	PlatformCost              float64                    `json:"platform_cost,omitempty,omitzero"`
-	PlatformCostUsd           float64                    `json:"platform_cost_usd,omitempty,omitzero"`
-	TotalTokens               float64                    `json:"total_tokens,omitempty,omitzero"`
-	UsageByCategory           map[string]UsageByCategory `json:"usage_by_category,omitempty,omitzero"`
+	// ComputeCost Price of machines, in credits. Absent here, since they are yours.
+	ComputeCost float64 `json:"compute_cost,omitempty,omitzero"`
+
+	// ComputeCostUsd Price of machines. Absent here.
+	ComputeCostUsd float64 `json:"compute_cost_usd,omitempty,omitzero"`
+
+	// InferenceCost Price of all model calls, in credits.
+	InferenceCost float64 `json:"inference_cost,omitempty,omitzero"`
+
+	// InferenceCostBreakdownUsd Price by kind of token.
+	InferenceCostBreakdownUsd InferenceCostBreakdownUsd `json:"inference_cost_breakdown_usd,omitempty,omitzero"`
+
+	// InferenceCostUsd Price of all model calls. 0 where no price is known; see `UsageCall.priced`.
+	InferenceCostUsd float64 `json:"inference_cost_usd,omitempty,omitzero"`
+
+	// PlatformCost Absent here.
+	PlatformCost float64 `json:"platform_cost,omitempty,omitzero"`
+
+	// PlatformCostUsd Absent here.
+	PlatformCostUsd float64 `json:"platform_cost_usd,omitempty,omitzero"`
+
+	// TotalTokens Tokens of every kind together.
+	TotalTokens float64 `json:"total_tokens,omitempty,omitzero"`
+
+	// UsageByCategory Absent here; the ledger of single calls is `GET /agent/runs/{runId}/usage`.
+	UsageByCategory map[string]UsageByCategory `json:"usage_by_category,omitempty,omitzero"`
 }
 
-// RunAgentRequest defines model for RunAgentRequest.
+// RunAgentRequest What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with.
 type RunAgentRequest struct {
-	AgentIdentityUid     string             `json:"agent_identity_uid,omitempty,omitzero"`
-	Attachments          []AttachmentInput  `json:"attachments,omitempty,omitzero"`
-	Config               AmbientAgentConfig `json:"config,omitempty,omitzero"`
-	ConversationId       string             `json:"conversation_id,omitempty,omitzero"`
-	InitialSnapshotToken string             `json:"initial_snapshot_token,omitempty,omitzero"`
-	Interactive          bool               `json:"interactive,omitempty,omitzero"`
-	Metadata             map[string]string  `json:"metadata,omitempty,omitzero"`
+	// AgentIdentityUid Agent the run acts as. There are none on this server yet, so any value is `resource_not_found`.
+	AgentIdentityUid string `json:"agent_identity_uid,omitempty,omitzero"`
 
-	// Mode How the agent is asked to work. Never inferred from the prompt.
-	Mode                  RunMode  `json:"mode,omitempty,omitzero"`
-	OnBehalfOf            string   `json:"on_behalf_of,omitempty,omitzero"`
-	OrchestrationHandoff  bool     `json:"orchestration_handoff,omitempty,omitzero"`
-	ParentRunId           string   `json:"parent_run_id,omitempty,omitzero"`
-	Prompt                string   `json:"prompt,omitempty,omitzero"`
+	// Attachments Files for the agent, put beside its workspace. The whole request is bounded too (32 MiB unless the server was told otherwise).
+	Attachments []AttachmentInput `json:"attachments,omitempty,omitzero"`
+
+	// Config How a run is carried out. Everything has a default; a run shows what it was resolved to.
+	Config AmbientAgentConfig `json:"config,omitempty,omitzero"`
+
+	// ConversationId Conversation to continue (the id of its first run). The new run begins with all that was said and done there.
+	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// InitialSnapshotToken Not supported here; any value is `operation_not_supported`.
+	InitialSnapshotToken string `json:"initial_snapshot_token,omitempty,omitzero"`
+
+	// Interactive A person is expected to be there. Told to the runner; the built-in agent works the same either way.
+	Interactive bool `json:"interactive,omitempty,omitzero"`
+
+	// Metadata Words of the caller's own to find the run by; they never change. Keys are 1 to 64 of `a-z A-Z 0-9 . _ -`, values at most 256 bytes.
+	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
+
+	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
+	Mode RunMode `json:"mode,omitempty,omitzero"`
+
+	// OnBehalfOf Person to start the run for. Only an agent's key may; every other is `not_authorized`.
+	OnBehalfOf string `json:"on_behalf_of,omitempty,omitzero"`
+
+	// OrchestrationHandoff Accepted from other clients and ignored.
+	OrchestrationHandoff bool `json:"orchestration_handoff,omitempty,omitzero"`
+
+	// ParentRunId Makes this a child of that run, from which it inherits metadata. Must be visible to the caller and not too deep (one level unless `--max-depth` says more).
+	ParentRunId string `json:"parent_run_id,omitempty,omitzero"`
+
+	// Prompt What the agent is asked to do; at most 1 MiB of UTF-8. May be left out when `skill`, `config.skill_spec`, `config.skills` or `conversation_id` says it.
+	Prompt string `json:"prompt,omitempty,omitzero"`
+
+	// ReferencedAttachments Accepted from other clients and ignored.
 	ReferencedAttachments []string `json:"referenced_attachments,omitempty,omitzero"`
-	RuntimeSkills         []string `json:"runtime_skills,omitempty,omitzero"`
-	Skill                 string   `json:"skill,omitempty,omitzero"`
-	SnapshotDisabled      bool     `json:"snapshot_disabled,omitempty,omitzero"`
-	Team                  *bool    `json:"team,omitempty"`
-	Title                 string   `json:"title,omitempty,omitzero"`
+
+	// RuntimeSkills Accepted from other clients and ignored.
+	RuntimeSkills []string `json:"runtime_skills,omitempty,omitzero"`
+
+	// Skill Skill that is the task, as `name`, `repo:name`, `repo:path`, `org/repo:name` or `org/repo:path`; at most 512 bytes. Wins over `config.skill_spec`. Looked for in the sandbox, once the repositories are there.
+	Skill string `json:"skill,omitempty,omitzero"`
+
+	// SnapshotDisabled Do not keep the workspace between executions. A follow-up after the sandbox is gone then finds the conversation but no files.
+	SnapshotDisabled bool `json:"snapshot_disabled,omitempty,omitzero"`
+
+	// Team Whose run it is: the team's, or with `false` the caller's alone. Default: the team's, if the key belongs to one.
+	Team *bool `json:"team,omitempty"`
+
+	// Title Heading in lists, at most 1024 bytes. Made from the prompt's first line when absent.
+	Title string `json:"title,omitempty,omitzero"`
 }
 
-// RunAgentResponse defines model for RunAgentResponse.
+// RunAgentResponse A run that is stored, and so will be carried out.
 type RunAgentResponse struct {
-	AtCapacity bool     `json:"at_capacity,omitempty,omitzero"`
-	RunId      string   `json:"run_id"`
-	State      RunState `json:"state"`
+	// AtCapacity All places of the team are taken. The run waits for one, in line.
+	AtCapacity bool `json:"at_capacity,omitempty,omitzero"`
+
+	// RunId UUID of the run.
+	RunId string `json:"run_id"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
+	State RunState `json:"state"`
+
+	// TaskId The same as `run_id`, for clients that still call a run a task.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	TaskId string `json:"task_id"`
 }
 
-// RunAgentSkill defines model for RunAgentSkill.
+// RunAgentSkill The skill a run is made from.
 type RunAgentSkill struct {
+	// BundledSkillId Id of a skill that came with the platform.
 	BundledSkillId string `json:"bundled_skill_id,omitempty,omitzero"`
-	Description    string `json:"description,omitempty,omitzero"`
-	FullPath       string `json:"full_path,omitempty,omitzero"`
-	Name           string `json:"name,omitempty,omitzero"`
+
+	// Description What it says it is for.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// FullPath As it was asked for.
+	FullPath string `json:"full_path,omitempty,omitzero"`
+
+	// Name Its name.
+	Name string `json:"name,omitempty,omitzero"`
 }
 
-// RunAnswer defines model for RunAnswer.
+// RunAnswer What was decided, by whom and when.
 type RunAnswer struct {
-	AnsweredAt time.Time   `json:"answered_at"`
-	By         UserProfile `json:"by,omitempty,omitzero"`
-	Choices    []string    `json:"choices,omitempty,omitzero"`
+	// AnsweredAt When. Something the agent went on without is closed with a text that says so.
+	AnsweredAt time.Time `json:"answered_at"`
+
+	// By A person or agent. Which members are there depends on what is known.
+	By UserProfile `json:"by,omitempty,omitzero"`
+
+	// Choices Options chosen.
+	Choices []string `json:"choices,omitempty,omitzero"`
 
 	// Decision `allow_always` also allows like actions for the rest of the run.
 	Decision AnswerDecision `json:"decision,omitempty,omitzero"`
-	Text     string         `json:"text,omitempty,omitzero"`
+
+	// Text Free words.
+	Text string `json:"text,omitempty,omitzero"`
 }
 
-// RunExecutionLocation defines model for RunExecutionLocation.
+// RunExecutionLocation REMOTE runs are carried out by a worker, LOCAL ones by the machine that registered them.
 type RunExecutionLocation string
 
-// RunFollowupRequest defines model for RunFollowupRequest.
+// RunFollowupRequest Something to say to a run.
 type RunFollowupRequest struct {
+	// Message At most 1 MiB of UTF-8. While the run asks something, a message is taken as the answer.
 	Message string `json:"message,omitempty,omitzero"`
 
-	// Mode How the agent is asked to work. Never inferred from the prompt.
+	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
 	Mode RunMode `json:"mode,omitempty,omitzero"`
 }
 
-// RunItem defines model for RunItem.
+// RunItem A run as it stands. Members that do not apply are absent.
 type RunItem struct {
-	AgentConfig    AmbientAgentConfig `json:"agent_config,omitempty,omitzero"`
-	AgentSkill     RunAgentSkill      `json:"agent_skill,omitempty,omitzero"`
-	Artifacts      []ArtifactItem     `json:"artifacts"`
-	Children       []string           `json:"children,omitempty,omitzero"`
-	ConversationId string             `json:"conversation_id,omitempty,omitzero"`
-	CreatedAt      time.Time          `json:"created_at"`
-	Creator        UserProfile        `json:"creator,omitempty,omitzero"`
+	// AgentConfig How a run is carried out. Everything has a default; a run shows what it was resolved to.
+	AgentConfig AmbientAgentConfig `json:"agent_config,omitempty,omitzero"`
+
+	// AgentSkill The skill a run is made from.
+	AgentSkill RunAgentSkill `json:"agent_skill,omitempty,omitzero"`
+
+	// Artifacts What the run produced so far, oldest first.
+	Artifacts []ArtifactItem `json:"artifacts"`
+
+	// Children Ids of the runs it started itself.
+	Children []string `json:"children,omitempty,omitzero"`
+
+	// ConversationId Conversation it belongs to: its own id, or that of the run it continues.
+	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// CreatedAt When the request was stored.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Creator A person or agent. Which members are there depends on what is known.
+	Creator UserProfile `json:"creator,omitempty,omitzero"`
 
 	// Execution Number of the latest execution; 0 before the first.
-	Execution            int                  `json:"execution,omitempty,omitzero"`
-	ExecutionLocation    RunExecutionLocation `json:"execution_location,omitempty,omitzero"`
-	Executor             UserProfile          `json:"executor,omitempty,omitzero"`
-	IsRunTypeCancellable bool                 `json:"is_run_type_cancellable"`
-	IsSandboxRunning     bool                 `json:"is_sandbox_running"`
-	LastEventSequence    int64                `json:"last_event_sequence,omitempty,omitzero"`
+	Execution int `json:"execution,omitempty,omitzero"`
+
+	// ExecutionLocation REMOTE runs are carried out by a worker, LOCAL ones by the machine that registered them.
+	ExecutionLocation RunExecutionLocation `json:"execution_location,omitempty,omitzero"`
+
+	// Executor A person or agent. Which members are there depends on what is known.
+	Executor UserProfile `json:"executor,omitempty,omitzero"`
+
+	// IsRunTypeCancellable Whether runs of this kind can be cancelled at all, whatever their state. False for those carried out by the machine that registered them.
+	IsRunTypeCancellable bool `json:"is_run_type_cancellable"`
+
+	// IsSandboxRunning A sandbox is up in which the agent works, waits for an answer, or idles for follow-ups.
+	IsSandboxRunning bool `json:"is_sandbox_running"`
+
+	// LastEventSequence Position in the feed of orchestration events. Absent here.
+	LastEventSequence int64 `json:"last_event_sequence,omitempty,omitzero"`
 
 	// LastSeq Number of the latest entry of the session.
-	LastSeq  int64             `json:"last_seq,omitempty,omitzero"`
+	LastSeq int64 `json:"last_seq,omitempty,omitzero"`
+
+	// Metadata As given, with what was inherited from the parent.
 	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
 
-	// Mode How the agent is asked to work. Never inferred from the prompt.
-	Mode          RunMode          `json:"mode,omitempty,omitzero"`
-	ParentRunId   string           `json:"parent_run_id,omitempty,omitzero"`
-	Prompt        string           `json:"prompt"`
-	RequestUsage  RequestUsage     `json:"request_usage,omitempty,omitzero"`
-	RunId         string           `json:"run_id"`
-	RunTime       string           `json:"run_time,omitempty,omitzero"`
-	Schedule      ScheduleInfo     `json:"schedule,omitempty,omitzero"`
-	Scope         Scope            `json:"scope,omitempty,omitzero"`
-	SessionId     string           `json:"session_id,omitempty,omitzero"`
-	SessionLink   string           `json:"session_link,omitempty,omitzero"`
-	Source        RunSourceType    `json:"source,omitempty,omitzero"`
-	StartedAt     time.Time        `json:"started_at,omitempty,omitzero"`
-	State         RunState         `json:"state"`
+	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
+	Mode RunMode `json:"mode,omitempty,omitzero"`
+
+	// ParentRunId Run that started it.
+	ParentRunId string `json:"parent_run_id,omitempty,omitzero"`
+
+	// Prompt What the agent was asked first. Later messages are entries of the session.
+	Prompt string `json:"prompt"`
+
+	// RequestUsage What the model calls of a run consumed so far. Costs are US dollars; where the wire counts in credits, a credit is a dollar.
+	RequestUsage RequestUsage `json:"request_usage,omitempty,omitzero"`
+
+	// RunId UUID.
+	RunId string `json:"run_id"`
+
+	// RunTime Time it worked so far, waiting not counted, as an ISO 8601 duration (`PT2M30S`).
+	RunTime string `json:"run_time,omitempty,omitzero"`
+
+	// Schedule The schedule that started a run.
+	Schedule ScheduleInfo `json:"schedule,omitempty,omitzero"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope,omitempty,omitzero"`
+
+	// SessionId Id of the session, which is the run's own.
+	SessionId string `json:"session_id,omitempty,omitzero"`
+
+	// SessionLink Where a person watches the run.
+	SessionLink string `json:"session_link,omitempty,omitzero"`
+
+	// Source What started a run. Callers may claim API, CLI, WEB_APP and CLOUD_MODE by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; ORCHESTRATION is a parent run. The others belong to triggers.
+	Source RunSourceType `json:"source,omitempty,omitzero"`
+
+	// StartedAt When an agent first began to work; stays through later executions.
+	StartedAt time.Time `json:"started_at,omitempty,omitzero"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
+	State RunState `json:"state"`
+
+	// StatusMessage What the state is shown with.
 	StatusMessage RunStatusMessage `json:"status_message,omitempty,omitzero"`
+
+	// TaskId The same as `run_id`, for clients that still call a run a task.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	TaskId     string    `json:"task_id"`
-	Title      string    `json:"title"`
-	TriggerUrl string    `json:"trigger_url,omitempty,omitzero"`
-	UpdatedAt  time.Time `json:"updated_at"`
+	TaskId string `json:"task_id"`
+
+	// Title Heading given or made from the prompt.
+	Title string `json:"title"`
+
+	// TriggerUrl What started the run, as a page to look at.
+	TriggerUrl string `json:"trigger_url,omitempty,omitzero"`
+
+	// UpdatedAt When the state last changed.
+	UpdatedAt time.Time `json:"updated_at"`
 
 	// Waiting Why a run that is not moving waits, and since when.
 	Waiting RunWaiting `json:"waiting,omitempty,omitzero"`
 }
 
-// RunMode How the agent is asked to work. Never inferred from the prompt.
+// RunMode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
 type RunMode string
 
 // RunRequest Something a run waits for a person to decide.
 type RunRequest struct {
 	// Action Tool name of the action asked about.
-	Action    string    `json:"action,omitempty,omitzero"`
-	Answer    RunAnswer `json:"answer,omitempty,omitzero"`
+	Action string `json:"action,omitempty,omitzero"`
+
+	// Answer What was decided, by whom and when.
+	Answer RunAnswer `json:"answer,omitempty,omitzero"`
+
+	// CreatedAt When it was asked.
 	CreatedAt time.Time `json:"created_at"`
-	Id        string    `json:"id"`
+
+	// Id Names it in the answer's path.
+	Id string `json:"id"`
 
 	// Input Arguments of the action.
 	Input json.RawMessage `json:"input,omitempty,omitzero"`
@@ -1946,153 +2527,223 @@ type RunRequest struct {
 	Kind RequestKind `json:"kind"`
 
 	// Multiple More than one option may be chosen.
-	Multiple bool     `json:"multiple,omitempty,omitzero"`
-	Options  []string `json:"options,omitempty,omitzero"`
+	Multiple bool `json:"multiple,omitempty,omitzero"`
+
+	// Options What a question can be answered with.
+	Options []string `json:"options,omitempty,omitzero"`
 
 	// Prompt The question or the action to be allowed.
 	Prompt string `json:"prompt"`
 }
 
-// RunSort Sort key; `agent` sorts by skill.
+// RunSort What to sort by; `agent` is the skill, with runs made from none at the end.
 type RunSort string
 
-// RunSourceType defines model for RunSourceType.
+// RunSourceType What started a run. Callers may claim API, CLI, WEB_APP and CLOUD_MODE by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; ORCHESTRATION is a parent run. The others belong to triggers.
 type RunSourceType string
 
-// RunState defines model for RunState.
+// RunState Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
 type RunState string
 
-// RunStatusMessage defines model for RunStatusMessage.
+// RunStatusMessage What the state is shown with.
 type RunStatusMessage struct {
-	ErrorCode         PlatformErrorCode `json:"error_code,omitempty,omitzero"`
-	Message           string            `json:"message"`
-	Retryable         *bool             `json:"retryable,omitempty"`
-	SessionDebugUntil string            `json:"session_debug_until,omitempty,omitzero"`
+	// ErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
+	ErrorCode PlatformErrorCode `json:"error_code,omitempty,omitzero"`
+
+	// Message A sentence for people; after a failure it says what to do.
+	Message string `json:"message"`
+
+	// Retryable Whether trying again may help. Only after FAILED and ERROR.
+	Retryable *bool `json:"retryable,omitempty"`
+
+	// SessionDebugUntil Until when the sandbox of a failed run stays to be looked into. Absent here.
+	SessionDebugUntil string `json:"session_debug_until,omitempty,omitzero"`
 }
 
 // RunWaiting Why a run that is not moving waits, and since when.
 type RunWaiting struct {
-	// Code Machine-readable reason of a wait.
+	// Code Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
 	Code WaitingCode `json:"code"`
 
 	// Message A sentence for people.
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
+	Message string `json:"message"`
+
+	// Since Since when for this reason.
+	Since time.Time `json:"since"`
 }
 
-// RunnerAppendRequest defines model for RunnerAppendRequest.
+// RunnerAppendRequest A batch of entries and what follows from them.
 type RunnerAppendRequest struct {
-	Entries    []NewEntry `json:"entries"`
-	FirstIndex int64      `json:"first_index"`
+	// Entries At most `max_batch_entries`. May be empty with a report.
+	Entries []NewEntry `json:"entries"`
 
-	// Report A state the runner observed.
+	// FirstIndex Index of the first entry within the execution, from 0.
+	FirstIndex int64 `json:"first_index"`
+
+	// Report A state the runner observed. Repeating one has no effect.
 	Report RunnerReport `json:"report,omitempty,omitzero"`
 
 	// SnapshotBlobId Snapshot of the workspace as it now is. The latest one reported is restored in the next sandbox, however this one ends.
 	SnapshotBlobId string `json:"snapshot_blob_id,omitempty,omitzero"`
 }
 
-// RunnerAppendResponse defines model for RunnerAppendResponse.
+// RunnerAppendResponse The session as it became.
 type RunnerAppendResponse struct {
-	LastSeq   int64    `json:"last_seq"`
-	NextIndex int64    `json:"next_index"`
-	State     RunState `json:"state"`
+	// LastSeq Number of the last stored entry.
+	LastSeq int64 `json:"last_seq"`
+
+	// NextIndex Index the next batch starts with.
+	NextIndex int64 `json:"next_index"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
+	State RunState `json:"state"`
 }
 
-// RunnerAssignment defines model for RunnerAssignment.
+// RunnerAssignment All an execution needs to know.
 type RunnerAssignment struct {
+	// Attachments Files that came with the prompt.
 	Attachments []RunnerAttachment `json:"attachments,omitempty,omitzero"`
 
 	// BaseUrl Root URL of the server as the sandbox reaches it.
 	BaseUrl string `json:"base_url"`
 
 	// Commands Commands not consumed yet, in order; the stream repeats them.
-	Commands       []Command              `json:"commands,omitempty,omitzero"`
-	Config         AmbientAgentConfig     `json:"config,omitempty,omitzero"`
-	ConversationId string                 `json:"conversation_id,omitempty,omitzero"`
-	Environment    CloudEnvironmentConfig `json:"environment,omitempty,omitzero"`
+	Commands []Command `json:"commands,omitempty,omitzero"`
+
+	// Config How a run is carried out. Everything has a default; a run shows what it was resolved to.
+	Config AmbientAgentConfig `json:"config,omitempty,omitzero"`
+
+	// ConversationId Conversation the run belongs to.
+	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// Environment What a workspace is made from. Carried out in the order of clone, then set-up commands.
+	Environment CloudEnvironmentConfig `json:"environment,omitempty,omitzero"`
 
 	// Execution Number of the execution, from 1; the fencing token.
-	Execution         int    `json:"execution"`
-	ExecutionId       string `json:"execution_id"`
-	IdleOnFailSeconds int    `json:"idle_on_fail_seconds,omitempty,omitzero"`
+	Execution int `json:"execution"`
+
+	// ExecutionId UUID of the execution.
+	ExecutionId string `json:"execution_id"`
+
+	// IdleOnFailSeconds How long to stay after a failure.
+	IdleOnFailSeconds int `json:"idle_on_fail_seconds,omitempty,omitzero"`
 
 	// IdleSeconds How long to stay for follow-ups after the work.
-	IdleSeconds int  `json:"idle_seconds"`
+	IdleSeconds int `json:"idle_seconds"`
+
+	// Interactive A person is expected to be there.
 	Interactive bool `json:"interactive,omitempty,omitzero"`
 
 	// LastSeq Number of the last stored entry. Above 0 there is a conversation to continue.
-	LastSeq int64        `json:"last_seq"`
-	Limits  RunnerLimits `json:"limits"`
+	LastSeq int64 `json:"last_seq"`
 
-	// Mode How the agent is asked to work. Never inferred from the prompt.
-	Mode  RunMode     `json:"mode,omitempty,omitzero"`
+	// Limits What the server accepts.
+	Limits RunnerLimits `json:"limits"`
+
+	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
+	Mode RunMode `json:"mode,omitempty,omitzero"`
+
+	// Model The model to call.
 	Model RunnerModel `json:"model"`
 
 	// NextIndex Index the next batch of this execution starts with.
-	NextIndex   int64  `json:"next_index"`
+	NextIndex int64 `json:"next_index"`
+
+	// ParentRunId Run that started this one.
 	ParentRunId string `json:"parent_run_id,omitempty,omitzero"`
-	Prompt      string `json:"prompt"`
-	RunId       string `json:"run_id"`
+
+	// Prompt What the agent was asked first.
+	Prompt string `json:"prompt"`
+
+	// RunId UUID of the run.
+	RunId string `json:"run_id"`
 
 	// RunUrl Where a person sees the run.
-	RunUrl           string `json:"run_url,omitempty,omitzero"`
-	SnapshotDisabled bool   `json:"snapshot_disabled,omitempty,omitzero"`
+	RunUrl string `json:"run_url,omitempty,omitzero"`
+
+	// SnapshotDisabled Keep no snapshot.
+	SnapshotDisabled bool `json:"snapshot_disabled,omitempty,omitzero"`
 
 	// SnapshotUrl Signed link to the workspace snapshot to restore.
-	SnapshotUrl string   `json:"snapshot_url,omitempty,omitzero"`
-	State       RunState `json:"state"`
-	Title       string   `json:"title"`
+	SnapshotUrl string `json:"snapshot_url,omitempty,omitzero"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
+	State RunState `json:"state"`
+
+	// Title Heading of the run.
+	Title string `json:"title"`
 }
 
-// RunnerAttachment defines model for RunnerAttachment.
+// RunnerAttachment A file that came with the prompt.
 type RunnerAttachment struct {
+	// DownloadUrl Signed link to the content.
 	DownloadUrl string `json:"download_url"`
-	FileName    string `json:"file_name"`
-	Id          string `json:"id"`
-	MimeType    string `json:"mime_type"`
+
+	// FileName Name as given. Not to be trusted as a path.
+	FileName string `json:"file_name"`
+
+	// Id Its id, as in the `user_message`.
+	Id string `json:"id"`
+
+	// MimeType Media type as given.
+	MimeType string `json:"mime_type"`
 }
 
-// RunnerDeltasRequest defines model for RunnerDeltasRequest.
+// RunnerDeltasRequest Fragments to show.
 type RunnerDeltasRequest struct {
+	// Deltas In order.
 	Deltas []Delta `json:"deltas"`
 }
 
-// RunnerEndRequest defines model for RunnerEndRequest.
+// RunnerEndRequest The end of an execution.
 type RunnerEndRequest struct {
-	Reason         string `json:"reason,omitempty,omitzero"`
+	// Reason Why. `graceful_shutdown` says that the machine goes away and the run is to go on elsewhere.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// SnapshotBlobId Last snapshot of the workspace.
 	SnapshotBlobId string `json:"snapshot_blob_id,omitempty,omitzero"`
 }
 
-// RunnerHeartbeatResponse defines model for RunnerHeartbeatResponse.
+// RunnerHeartbeatResponse The lease.
 type RunnerHeartbeatResponse struct {
 	// Cancelled The run was cancelled; stop now.
-	Cancelled      bool      `json:"cancelled"`
+	Cancelled bool `json:"cancelled"`
+
+	// LeaseExpiresAt Until when it stands.
 	LeaseExpiresAt time.Time `json:"lease_expires_at"`
 }
 
-// RunnerLimits defines model for RunnerLimits.
+// RunnerLimits What the server accepts.
 type RunnerLimits struct {
-	HeartbeatSeconds int   `json:"heartbeat_seconds"`
-	MaxBatchEntries  int   `json:"max_batch_entries"`
-	MaxBlobBytes     int64 `json:"max_blob_bytes"`
+	// HeartbeatSeconds How often to renew the lease.
+	HeartbeatSeconds int `json:"heartbeat_seconds"`
 
-	// MaxEntryBytes Larger payloads go to blobs.
+	// MaxBatchEntries Entries of one batch.
+	MaxBatchEntries int `json:"max_batch_entries"`
+
+	// MaxBlobBytes Bytes of one blob.
+	MaxBlobBytes int64 `json:"max_blob_bytes"`
+
+	// MaxEntryBytes Bytes of an entry's data. Larger payloads go to blobs.
 	MaxEntryBytes int `json:"max_entry_bytes"`
 
 	// MaxRunSeconds Active time allowed; 0 is without bound.
 	MaxRunSeconds int `json:"max_run_seconds,omitempty,omitzero"`
 }
 
-// RunnerModel defines model for RunnerModel.
+// RunnerModel The model to call.
 type RunnerModel struct {
 	// BaseUrl Gateway root for this wire. The run token is the key.
 	BaseUrl string `json:"base_url"`
 
 	// ContextTokens Size of the context window.
-	ContextTokens   int    `json:"context_tokens,omitempty,omitzero"`
-	Id              string `json:"id"`
-	MaxOutputTokens int    `json:"max_output_tokens,omitempty,omitzero"`
+	ContextTokens int `json:"context_tokens,omitempty,omitzero"`
+
+	// Id Name to call it by.
+	Id string `json:"id"`
+
+	// MaxOutputTokens Longest answer it gives.
+	MaxOutputTokens int `json:"max_output_tokens,omitempty,omitzero"`
 
 	// Scripted Answers come from a file of turns.
 	Scripted bool `json:"scripted,omitempty,omitzero"`
@@ -2101,207 +2752,334 @@ type RunnerModel struct {
 	Wire ModelWire `json:"wire"`
 }
 
-// RunnerReport A state the runner observed.
+// RunnerReport A state the runner observed. Repeating one has no effect.
 type RunnerReport struct {
+	// ErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
 	ErrorCode PlatformErrorCode `json:"error_code,omitempty,omitzero"`
-	Message   string            `json:"message,omitempty,omitzero"`
-	State     RunState          `json:"state"`
 
-	// Waiting Machine-readable reason of a wait.
+	// Message A sentence for people, cut at 16 KiB.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
+	State RunState `json:"state"`
+
+	// Waiting Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
 	Waiting WaitingCode `json:"waiting,omitempty,omitzero"`
 }
 
-// RunnerStartRequest defines model for RunnerStartRequest.
+// RunnerStartRequest About the runner that calls.
 type RunnerStartRequest struct {
 	// Backend Backend that built the sandbox.
 	Backend string `json:"backend,omitempty,omitzero"`
-	Host    string `json:"host,omitempty,omitzero"`
-	Pid     int    `json:"pid,omitempty,omitzero"`
+
+	// Host Host it runs on.
+	Host string `json:"host,omitempty,omitzero"`
+
+	// Pid Its process id.
+	Pid int `json:"pid,omitempty,omitzero"`
+
+	// Version Its version.
 	Version string `json:"version,omitempty,omitzero"`
 }
 
-// ScheduleInfo defines model for ScheduleInfo.
+// ScheduleInfo The schedule that started a run.
 type ScheduleInfo struct {
+	// CronSchedule When it fires.
 	CronSchedule string `json:"cron_schedule"`
-	ScheduleId   string `json:"schedule_id"`
+
+	// ScheduleId Its id, also a filter.
+	ScheduleId string `json:"schedule_id"`
+
+	// ScheduleName Its name.
 	ScheduleName string `json:"schedule_name"`
 }
 
-// Scope defines model for Scope.
+// Scope Whom something belongs to.
 type Scope struct {
+	// Type One person, or a team.
 	Type ScopeType `json:"type"`
-	Uid  string    `json:"uid,omitempty,omitzero"`
+
+	// Uid Of that person or team.
+	Uid string `json:"uid,omitempty,omitzero"`
 }
 
-// ScopeType defines model for Scope.Type.
+// ScopeType One person, or a team.
 type ScopeType string
 
-// ScreenshotArtifact defines model for ScreenshotArtifact.
+// ScreenshotArtifact A picture.
 type ScreenshotArtifact struct {
+	// ArtifactType Always `SCREENSHOT`.
 	ArtifactType ScreenshotArtifactArtifactType `json:"artifact_type"`
-	CreatedAt    time.Time                      `json:"created_at"`
-	Data         ScreenshotArtifactData         `json:"data"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data About a picture.
+	Data ScreenshotArtifactData `json:"data"`
 }
 
-// ScreenshotArtifactArtifactType defines model for ScreenshotArtifact.ArtifactType.
+// ScreenshotArtifactArtifactType Always `SCREENSHOT`.
 type ScreenshotArtifactArtifactType string
 
-// ScreenshotArtifactData defines model for ScreenshotArtifactData.
+// ScreenshotArtifactData About a picture.
 type ScreenshotArtifactData struct {
+	// ArtifactUid To fetch it by.
 	ArtifactUid string `json:"artifact_uid"`
+
+	// Description What it shows.
 	Description string `json:"description,omitempty,omitzero"`
-	MimeType    string `json:"mime_type"`
+
+	// MimeType Media type, as its producer said.
+	MimeType string `json:"mime_type"`
 }
 
-// ScreenshotArtifactResponse defines model for ScreenshotArtifactResponse.
+// ScreenshotArtifactResponse A picture with a link to it.
 type ScreenshotArtifactResponse struct {
+	// ArtifactType Always `SCREENSHOT`.
 	ArtifactType ScreenshotArtifactResponseArtifactType `json:"artifact_type"`
-	ArtifactUid  string                                 `json:"artifact_uid"`
-	CreatedAt    time.Time                              `json:"created_at"`
-	Data         ScreenshotArtifactResponseData         `json:"data"`
+
+	// ArtifactUid Its id.
+	ArtifactUid string `json:"artifact_uid"`
+
+	// CreatedAt When it was reported.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data Where to download a picture.
+	Data ScreenshotArtifactResponseData `json:"data"`
 }
 
-// ScreenshotArtifactResponseArtifactType defines model for ScreenshotArtifactResponse.ArtifactType.
+// ScreenshotArtifactResponseArtifactType Always `SCREENSHOT`.
 type ScreenshotArtifactResponseArtifactType string
 
-// ScreenshotArtifactResponseData defines model for ScreenshotArtifactResponseData.
+// ScreenshotArtifactResponseData Where to download a picture.
 type ScreenshotArtifactResponseData struct {
-	ContentType string    `json:"content_type"`
-	Description string    `json:"description,omitempty,omitzero"`
-	DownloadUrl string    `json:"download_url"`
-	ExpiresAt   time.Time `json:"expires_at"`
+	// ContentType Media type, as its producer said. The download itself has none, so that no browser renders it.
+	ContentType string `json:"content_type"`
+
+	// Description What it shows.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DownloadUrl Works without a key until `expires_at`.
+	DownloadUrl string `json:"download_url"`
+
+	// ExpiresAt 15 minutes after the answer.
+	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// SecretRef defines model for SecretRef.
+// SecretRef A secret by name.
 type SecretRef struct {
+	// Name Its name.
 	Name string `json:"name"`
 }
 
-// SessionRedirectResponse defines model for SessionRedirectResponse.
+// SessionRedirectResponse Where an ended session is kept.
 type SessionRedirectResponse struct {
+	// ConversationId Its conversation. Absent while the session is live.
 	ConversationId string `json:"conversation_id,omitempty,omitzero"`
 }
 
-// SessionSharing defines model for SessionSharing.
+// SessionSharing Who may open the session by its link.
 type SessionSharing struct {
+	// PublicAccess Kept and told to the worker; this server opens no session without a key.
 	PublicAccess SessionSharingPublicAccess `json:"public_access,omitempty,omitzero"`
 }
 
-// SessionSharingPublicAccess defines model for SessionSharing.PublicAccess.
+// SessionSharingPublicAccess Kept and told to the worker; this server opens no session without a key.
 type SessionSharingPublicAccess string
 
 // SortOrder Direction.
 type SortOrder string
 
-// SourceRepo defines model for SourceRepo.
+// SourceRepo A repository to clone.
 type SourceRepo struct {
-	CheckoutRef string              `json:"checkout_ref,omitempty,omitzero"`
-	CodeForge   SourceRepoCodeForge `json:"code_forge,omitempty,omitzero"`
-	Owner       string              `json:"owner"`
-	Repo        string              `json:"repo"`
+	// CheckoutRef Branch, tag, commit or any other ref the origin offers. Its default branch when absent.
+	CheckoutRef string `json:"checkout_ref,omitempty,omitzero"`
 
-	// Url Clone from this URL instead of a code forge.
+	// CodeForge Where `owner` and `repo` are; GitHub when absent.
+	CodeForge SourceRepoCodeForge `json:"code_forge,omitempty,omitzero"`
+
+	// Owner User or organisation. Not needed with `url`.
+	Owner string `json:"owner"`
+
+	// Repo Name of the repository, and of its directory in the workspace.
+	Repo string `json:"repo"`
+
+	// Url Clone from this http, https or file URL instead of a code forge.
 	Url string `json:"url,omitempty,omitzero"`
 }
 
-// SourceRepoCodeForge defines model for SourceRepo.CodeForge.
+// SourceRepoCodeForge Where `owner` and `repo` are; GitHub when absent.
 type SourceRepoCodeForge string
 
-// TextContentBlock defines model for TextContentBlock.
+// TextContentBlock Text.
 type TextContentBlock struct {
-	MessageId string               `json:"message_id,omitempty,omitzero"`
-	Text      string               `json:"text"`
-	Type      TextContentBlockType `json:"type"`
+	// MessageId Entry it comes from.
+	MessageId string `json:"message_id,omitempty,omitzero"`
+
+	// Text The text, Markdown as the speaker wrote it.
+	Text string `json:"text"`
+
+	// Type Always `text`.
+	Type TextContentBlockType `json:"type"`
 }
 
-// TextContentBlockType defines model for TextContentBlock.Type.
+// TextContentBlockType Always `text`.
 type TextContentBlockType string
 
-// TimelineEvent defines model for TimelineEvent.
+// TimelineEvent Something that happened to a run.
 type TimelineEvent struct {
-	At         time.Time         `json:"at"`
-	DurationMs int64             `json:"duration_ms,omitempty,omitzero"`
-	Error      bool              `json:"error,omitempty,omitzero"`
-	Execution  int               `json:"execution,omitempty,omitzero"`
-	Kind       TimelineEventKind `json:"kind"`
-	Message    string            `json:"message,omitempty,omitzero"`
+	// At When it began.
+	At time.Time `json:"at"`
+
+	// DurationMs How long it lasted, in milliseconds; for a state until the next one.
+	DurationMs int64 `json:"duration_ms,omitempty,omitzero"`
+
+	// Error It went wrong.
+	Error bool `json:"error,omitempty,omitzero"`
+
+	// Execution Number of the execution it belongs to.
+	Execution int `json:"execution,omitempty,omitzero"`
+
+	// Kind A state entered, a start-up phase, or the life of an execution.
+	Kind TimelineEventKind `json:"kind"`
+
+	// Message What is to be said about it; after a failed phase, what to do.
+	Message string `json:"message,omitempty,omitzero"`
 
 	// Name State entered, phase carried out or execution event.
 	Name string `json:"name"`
 }
 
-// TimelineEventKind defines model for TimelineEvent.Kind.
+// TimelineEventKind A state entered, a start-up phase, or the life of an execution.
 type TimelineEventKind string
 
-// TimelineResponse defines model for TimelineResponse.
+// TimelineResponse A run's life.
 type TimelineResponse struct {
+	// Events Oldest first.
 	Events []TimelineEvent `json:"events"`
 }
 
-// TokenCount defines model for TokenCount.
+// TokenCount Tokens by kind, each counted once.
 type TokenCount struct {
-	Input           float32 `json:"input"`
-	InputCacheRead  float32 `json:"input_cache_read"`
+	// Input Input that was not cached.
+	Input float32 `json:"input"`
+
+	// InputCacheRead Input read from the vendor's cache.
+	InputCacheRead float32 `json:"input_cache_read"`
+
+	// InputCacheWrite Input written to it.
 	InputCacheWrite float32 `json:"input_cache_write"`
-	Output          float32 `json:"output"`
+
+	// Output Output, thinking included.
+	Output float32 `json:"output"`
 }
 
-// UsageByCategory defines model for UsageByCategory.
+// UsageByCategory Consumption by who is billed. For clients of the reference API.
 type UsageByCategory struct {
-	ByokInferenceUsage           map[string]InferenceUsage `json:"byok_inference_usage,omitempty,omitzero"`
+	// ByokInferenceUsage With keys of the customer's own, by model.
+	ByokInferenceUsage map[string]InferenceUsage `json:"byok_inference_usage,omitempty,omitzero"`
+
+	// CustomEndpointInferenceUsage At endpoints of the customer's own, by model.
 	CustomEndpointInferenceUsage map[string]InferenceUsage `json:"custom_endpoint_inference_usage,omitempty,omitzero"`
-	DirectApiInferenceUsage      map[string]InferenceUsage `json:"direct_api_inference_usage,omitempty,omitzero"`
-	PlatformUsageUsd             float32                   `json:"platform_usage_usd"`
+
+	// DirectApiInferenceUsage Through the platform, by model.
+	DirectApiInferenceUsage map[string]InferenceUsage `json:"direct_api_inference_usage,omitempty,omitzero"`
+
+	// PlatformUsageUsd Billed by the platform.
+	PlatformUsageUsd float32 `json:"platform_usage_usd"`
 }
 
 // UsageCall One model call as the vendor's own usage fields reported it.
 type UsageCall struct {
-	At               time.Time `json:"at"`
-	CacheReadTokens  int64     `json:"cache_read_tokens"`
-	CacheWriteTokens int64     `json:"cache_write_tokens"`
-	CostUsd          float64   `json:"cost_usd"`
-	DurationMs       int64     `json:"duration_ms,omitempty,omitzero"`
-	Execution        int       `json:"execution,omitempty,omitzero"`
-	Id               string    `json:"id"`
-	InputTokens      int64     `json:"input_tokens"`
-	ModelId          string    `json:"model_id"`
-	OutputTokens     int64     `json:"output_tokens"`
+	// At When it was made.
+	At time.Time `json:"at"`
+
+	// CacheReadTokens Input read from the vendor's cache.
+	CacheReadTokens int64 `json:"cache_read_tokens"`
+
+	// CacheWriteTokens Input written to it.
+	CacheWriteTokens int64 `json:"cache_write_tokens"`
+
+	// CostUsd Price in US dollars.
+	CostUsd float64 `json:"cost_usd"`
+
+	// DurationMs Until the answer was complete, in milliseconds.
+	DurationMs int64 `json:"duration_ms,omitempty,omitzero"`
+
+	// Execution Number of the execution that made it.
+	Execution int `json:"execution,omitempty,omitzero"`
+
+	// Id UUID.
+	Id string `json:"id"`
+
+	// InputTokens Input that was not cached.
+	InputTokens int64 `json:"input_tokens"`
+
+	// ModelId Model that answered.
+	ModelId string `json:"model_id"`
+
+	// OutputTokens Output, thinking included.
+	OutputTokens int64 `json:"output_tokens"`
 
 	// Priced False when no price is known for the model; the cost is then 0 and unknown.
-	Priced   bool   `json:"priced,omitempty,omitzero"`
+	Priced bool `json:"priced,omitempty,omitzero"`
+
+	// Provider Who answered: anthropic, openai, gemini, local or scripted.
 	Provider string `json:"provider"`
 
 	// Status HTTP status the vendor answered.
 	Status int `json:"status"`
 }
 
-// UserProfile defines model for UserProfile.
+// UserProfile A person or agent. Which members are there depends on what is known.
 type UserProfile struct {
-	DisplayName string          `json:"display_name,omitempty,omitzero"`
-	Email       string          `json:"email,omitempty,omitzero"`
-	PhotoUrl    string          `json:"photo_url,omitempty,omitzero"`
-	Type        UserProfileType `json:"type,omitempty,omitzero"`
-	Uid         string          `json:"uid,omitempty,omitzero"`
+	// DisplayName Name for people.
+	DisplayName string `json:"display_name,omitempty,omitzero"`
+
+	// Email Address, if one is known.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// PhotoUrl Picture, if one is known.
+	PhotoUrl string `json:"photo_url,omitempty,omitzero"`
+
+	// Type A person, or an agent with keys of its own.
+	Type UserProfileType `json:"type,omitempty,omitzero"`
+
+	// Uid Also what the filters `creator` and `executor` take.
+	Uid string `json:"uid,omitempty,omitzero"`
 }
 
-// UserProfileType defines model for UserProfile.Type.
+// UserProfileType A person, or an agent with keys of its own.
 type UserProfileType string
 
-// WaitingCode Machine-readable reason of a wait.
+// WaitingCode Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
 type WaitingCode string
 
-// WhoamiResponse defines model for WhoamiResponse.
+// WhoamiResponse The principal behind a credential.
 type WhoamiResponse struct {
-	DisplayName string             `json:"display_name,omitempty,omitzero"`
-	Email       string             `json:"email,omitempty,omitzero"`
-	Role        string             `json:"role,omitempty,omitzero"`
-	TeamNames   []string           `json:"team_names,omitempty,omitzero"`
-	TeamUids    []string           `json:"team_uids,omitempty,omitzero"`
-	Type        WhoamiResponseType `json:"type"`
-	Uid         string             `json:"uid"`
+	// DisplayName Name for people.
+	DisplayName string `json:"display_name,omitempty,omitzero"`
+
+	// Email Address, if one is known.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// Role What it may do there: admin, member or viewer.
+	Role string `json:"role,omitempty,omitzero"`
+
+	// TeamNames Their names, in the same order.
+	TeamNames []string `json:"team_names,omitempty,omitzero"`
+
+	// TeamUids Teams the credential works for.
+	TeamUids []string `json:"team_uids,omitempty,omitzero"`
+
+	// Type A person, an agent, or the run a token is bound to.
+	Type WhoamiResponseType `json:"type"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
 }
 
-// WhoamiResponseType defines model for WhoamiResponse.Type.
+// WhoamiResponseType A person, an agent, or the run a token is bound to.
 type WhoamiResponseType string
 
 // ConversationId defines model for ConversationId.
@@ -2310,30 +3088,37 @@ type ConversationId = string
 // RunId defines model for RunId.
 type RunId = string
 
-// Acknowledged defines model for Acknowledged.
+// Acknowledged The run as it became.
 type Acknowledged = Acknowledgement
 
-// Conversation defines model for Conversation.
+// Conversation A conversation in normalised form, the same for every harness.
 type Conversation = ConversationResponse
 
-// Environment defines model for Environment.
+// Environment A named definition of what a workspace is made from.
 type Environment = CloudEnvironment
 
-// Problem defines model for Problem.
+// Problem A problem document (RFC 7807). Only `type` and `status` are for programs.
 type Problem = Error
 
-// RunAccepted defines model for RunAccepted.
+// RunAccepted A run that is stored, and so will be carried out.
 type RunAccepted = RunAgentResponse
 
-// RunAgent defines model for RunAgent.
+// RunAgent What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with.
 type RunAgent = RunAgentRequest
 
 // ListSkillsParams defines parameters for ListSkills.
 type ListSkillsParams struct {
-	Repo                   string                 `form:"repo,omitempty" json:"repo,omitempty,omitzero"`
-	Refresh                bool                   `form:"refresh,omitempty" json:"refresh,omitempty,omitzero"`
-	SortBy                 ListSkillsParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
-	IncludeMalformedSkills bool                   `form:"include_malformed_skills,omitempty" json:"include_malformed_skills,omitempty,omitzero"`
+	// Repo Accepted and without effect.
+	Repo string `form:"repo,omitempty" json:"repo,omitempty,omitzero"`
+
+	// Refresh Accepted and without effect.
+	Refresh bool `form:"refresh,omitempty" json:"refresh,omitempty,omitzero"`
+
+	// SortBy Accepted and without effect.
+	SortBy ListSkillsParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
+
+	// IncludeMalformedSkills Accepted and without effect.
+	IncludeMalformedSkills bool `form:"include_malformed_skills,omitempty" json:"include_malformed_skills,omitempty,omitzero"`
 }
 
 // ListSkillsParamsSortBy defines parameters for ListSkills.
@@ -2341,6 +3126,7 @@ type ListSkillsParamsSortBy string
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
 type ListEnvironmentsParams struct {
+	// SortBy `last_updated` shows the latest first, `name` sorts A to Z.
 	SortBy ListEnvironmentsParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
 }
 
@@ -2352,16 +3138,28 @@ type ListRunsParams struct {
 	// Limit Runs per page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Opaque position from `page_info.next_cursor`.
-	Cursor            string               `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
-	SortBy            RunSort              `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
-	SortOrder         SortOrder            `form:"sort_order,omitempty" json:"sort_order,omitempty,omitzero"`
-	State             []RunState           `form:"state,omitempty" json:"state,omitempty,omitzero"`
-	Source            RunSourceType        `form:"source,omitempty" json:"source,omitempty,omitzero"`
+	// Cursor Position from `page_info.next_cursor`; opaque.
+	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// SortBy What to sort by.
+	SortBy RunSort `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
+
+	// SortOrder Direction.
+	SortOrder SortOrder `form:"sort_order,omitempty" json:"sort_order,omitempty,omitzero"`
+
+	// State Repeat it for several.
+	State []RunState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Source What started it.
+	Source RunSourceType `form:"source,omitempty" json:"source,omitempty,omitzero"`
+
+	// ExecutionLocation Who carries it out.
 	ExecutionLocation RunExecutionLocation `form:"execution_location,omitempty" json:"execution_location,omitempty,omitzero"`
 
-	// Name Config name.
-	Name    string `form:"name,omitempty" json:"name,omitempty,omitzero"`
+	// Name Config name (`config.name`).
+	Name string `form:"name,omitempty" json:"name,omitempty,omitzero"`
+
+	// ModelId Model the run was resolved to.
 	ModelId string `form:"model_id,omitempty" json:"model_id,omitempty,omitzero"`
 
 	// Creator Uid of the user or agent who asked.
@@ -2372,27 +3170,41 @@ type ListRunsParams struct {
 
 	// EnvironmentId `empty-environment` finds runs without one.
 	EnvironmentId string `form:"environment_id,omitempty" json:"environment_id,omitempty,omitzero"`
-	Skill         string `form:"skill,omitempty" json:"skill,omitempty,omitzero"`
+
+	// Skill Skill the run is made from, as it was asked for.
+	Skill string `form:"skill,omitempty" json:"skill,omitempty,omitzero"`
 
 	// SkillSpec Alias of `skill`.
-	SkillSpec  string `form:"skill_spec,omitempty" json:"skill_spec,omitempty,omitzero"`
+	SkillSpec string `form:"skill_spec,omitempty" json:"skill_spec,omitempty,omitzero"`
+
+	// ScheduleId Schedule that started it.
 	ScheduleId string `form:"schedule_id,omitempty" json:"schedule_id,omitempty,omitzero"`
 
-	// AncestorRunId The run's whole subtree.
-	AncestorRunId string       `form:"ancestor_run_id,omitempty" json:"ancestor_run_id,omitempty,omitzero"`
-	ArtifactType  ArtifactType `form:"artifact_type,omitempty" json:"artifact_type,omitempty,omitzero"`
-	CreatedAfter  time.Time    `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
-	CreatedBefore time.Time    `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
-	UpdatedAfter  time.Time    `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
+	// AncestorRunId Runs below this one, at any depth. It must be visible to the caller.
+	AncestorRunId string `form:"ancestor_run_id,omitempty" json:"ancestor_run_id,omitempty,omitzero"`
 
-	// Q Words or fragments of title, prompt or skill.
+	// ArtifactType Has produced one of these.
+	ArtifactType ArtifactType `form:"artifact_type,omitempty" json:"artifact_type,omitempty,omitzero"`
+
+	// CreatedAfter Created later than this.
+	CreatedAfter time.Time `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
+
+	// CreatedBefore Created earlier than this.
+	CreatedBefore time.Time `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
+
+	// UpdatedAfter Changed state later than this.
+	UpdatedAfter time.Time `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
+
+	// Q Words or fragments that must all occur in title, prompt or skill, whatever the case.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
 	// AutomationId Matches the metadata key `automation_id`.
 	AutomationId string `form:"automation_id,omitempty" json:"automation_id,omitempty,omitzero"`
-	FactoryUid   string `form:"factory_uid,omitempty" json:"factory_uid,omitempty,omitzero"`
 
-	// Metadata At most 5 exact matches, all of which must hold.
+	// FactoryUid Matches the metadata key `factory_uid`.
+	FactoryUid string `form:"factory_uid,omitempty" json:"factory_uid,omitempty,omitzero"`
+
+	// Metadata At most 5 exact matches, all of which must hold: `metadata[ticket]=X-1`.
 	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
 }
 
@@ -2400,7 +3212,9 @@ type ListRunsParams struct {
 type ListEntriesParams struct {
 	// After Number of the last entry the caller has.
 	After int64 `form:"after,omitempty" json:"after,omitempty,omitzero"`
-	Limit *int  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Limit Entries per page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
@@ -2512,35 +3326,49 @@ type ClientInterface interface {
 
 	// ListSkills Skills that can be run as agents
 	//
+	// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+	//
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkills(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetArtifact One artifact, with a signed link to its content
+	//
+	// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 	//
 	// Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 	GetArtifact(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkers Workers connected now, by host
 	//
+	// By host name, of the caller's team. Workers of every server that shares the database are among them.
+	//
 	// Corresponds with GET /agent/connected-self-hosted-workers (the `ListWorkers` operationId).
 	ListWorkers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetConversation Normalised conversation
+	//
+	// That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 	GetConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RedirectConversation The live session of a conversation, if any
 	//
+	// Needs no key: what it answers opens nothing by itself.
+	//
 	// Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 	RedirectConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEnvironments Environments the caller may use
 	//
+	// Those of the caller's team and their own.
+	//
 	// Corresponds with GET /agent/environments (the `ListEnvironments` operationId).
 	ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateEnvironmentWithBody Define an environment
+	//
+	// Repositories and commands are tried when a run uses them, not before.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2549,6 +3377,8 @@ type ClientInterface interface {
 
 	// CreateEnvironment Define an environment
 	//
+	// Repositories and commands are tried when a run uses them, not before.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
@@ -2556,15 +3386,21 @@ type ClientInterface interface {
 
 	// DeleteEnvironment Delete an environment
 	//
+	// Runs that are under way keep what they were given; those still waiting will not find it when they start. Errors: `resource_not_found`.
+	//
 	// Corresponds with DELETE /agent/environments/{environmentId} (the `DeleteEnvironment` operationId).
 	DeleteEnvironment(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetEnvironment One environment
 	//
+	// Errors: `resource_not_found`.
+	//
 	// Corresponds with GET /agent/environments/{environmentId} (the `GetEnvironment` operationId).
 	GetEnvironment(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateEnvironmentWithBody Replace an environment's definition
+	//
+	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2573,6 +3409,8 @@ type ClientInterface interface {
 
 	// UpdateEnvironment Replace an environment's definition
 	//
+	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
@@ -2580,7 +3418,7 @@ type ClientInterface interface {
 
 	// CreateLocalRunWithBody Register a run carried out by the caller itself
 	//
-	// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2589,7 +3427,7 @@ type ClientInterface interface {
 
 	// CreateLocalRun Register a run carried out by the caller itself
 	//
-	// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2598,10 +3436,14 @@ type ClientInterface interface {
 
 	// ListModels Models a run may use
 	//
+	// Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
+	//
 	// Corresponds with GET /agent/models (the `ListModels` operationId).
 	ListModels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRunAliasWithBody Start a run (older path)
+	//
+	// The same as `POST /agent/runs`, for older clients.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2610,6 +3452,8 @@ type ClientInterface interface {
 
 	// CreateRunAlias Start a run (older path)
 	//
+	// The same as `POST /agent/runs`, for older clients.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
@@ -2617,14 +3461,18 @@ type ClientInterface interface {
 
 	// ListRuns List runs
 	//
-	// Filters combine with AND; a repeated `state` is OR. A cursor belongs to the sort it was made with.
+	// All runs the caller may see, latest change first unless asked otherwise. Filters combine with AND; a repeated `state` is OR. A cursor goes with the filters and the sort it was made with; with others it is `invalid_request`. A filter that matches nothing lists nothing.
 	//
 	// Corresponds with GET /agent/runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRunWithBody Start a run
 	//
-	// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+	// idempotency key: a repeated request starts a second run.
+	//
+	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2633,7 +3481,11 @@ type ClientInterface interface {
 
 	// CreateRun Start a run
 	//
-	// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+	// idempotency key: a repeated request starts a second run.
+	//
+	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2642,34 +3494,47 @@ type ClientInterface interface {
 
 	// GetRun One run
 	//
+	// Errors: `resource_not_found`.
+	//
 	// Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
 	GetRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListArtifacts Artifacts of a run
+	//
+	// The same list that the run itself shows. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 	ListArtifacts(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelRun Cancel a run
 	//
-	// Ends the run CANCELLED and kills its processes. A PENDING run answers 409, a finished one 400, a run carried out elsewhere 422.
+	// Ends the run CANCELLED at once, and kills its processes. Refused with `conflict` (409, worth repeating) while PENDING, since a worker is just taking it; with `invalid_request` when it has ended; with `operation_not_supported` (422) when it is carried out by the machine that registered it. The body may be absent, `null` or `{}`.
 	//
 	// Corresponds with POST /agent/runs/{runId}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRunConversation Normalised conversation of a run
 	//
+	// Made from the entries of the session. Errors: `resource_not_found`.
+	//
 	// Corresponds with GET /agent/runs/{runId}/conversation (the `GetRunConversation` operationId).
 	GetRunConversation(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEntries Durable entries of the session, in order
+	//
+	// Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/entries (the `ListEntries` operationId).
 	ListEntries(ctx context.Context, runId RunId, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// FollowUpRunWithBody Say something to a run
 	//
-	// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+	// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+	// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+	// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+	//
+	// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+	// of their own; `resource_unavailable` (429) while too many messages wait.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2678,31 +3543,42 @@ type ClientInterface interface {
 
 	// FollowUpRun Say something to a run
 	//
-	// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+	// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+	// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+	// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+	//
+	// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+	// of their own; `resource_unavailable` (429) while too many messages wait.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/runs/{runId}/followups (the `FollowUpRun` operationId).
 	FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListHandoffAttachments Snapshot files of the last ended execution
+	// ListHandoffAttachments The run's last workspace snapshot
+	//
+	// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 	ListHandoffAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// InterruptRun Stop the current turn, keep the run
 	//
-	// The agent's turn ends where it is and the run waits BLOCKED for the next message.
+	// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 	//
 	// Corresponds with POST /agent/runs/{runId}/interrupt (the `InterruptRun` operationId).
 	InterruptRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRequests What the run waits for a person to decide
 	//
+	// Answered ones too, with their answer.
+	//
 	// Corresponds with GET /agent/runs/{runId}/requests (the `ListRequests` operationId).
 	ListRequests(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AnswerRequestWithBody Answer a permission request or question
+	//
+	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2711,6 +3587,8 @@ type ClientInterface interface {
 
 	// AnswerRequest Answer a permission request or question
 	//
+	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
@@ -2718,30 +3596,42 @@ type ClientInterface interface {
 
 	// GetTimeline State changes and start-up phases with their times
 	//
+	// Errors: `resource_not_found`.
+	//
 	// Corresponds with GET /agent/runs/{runId}/timeline (the `GetTimeline` operationId).
 	GetTimeline(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTranscript Download the raw transcript
+	//
+	// Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 	GetTranscript(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsage Every model call of a run with its tokens and price
 	//
+	// Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
+	//
 	// Corresponds with GET /agent/runs/{runId}/usage (the `ListUsage` operationId).
 	ListUsage(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RedirectSession The stored conversation of an ended session, if any
+	//
+	// Needs no key: what it answers opens nothing by itself.
 	//
 	// Corresponds with GET /agent/sessions/{sessionUuid}/redirect (the `RedirectSession` operationId).
 	RedirectSession(ctx context.Context, sessionUuid string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelTask Cancel a run (older path)
 	//
+	// The same as `POST /agent/runs/{runId}/cancel`, for older clients.
+	//
 	// Corresponds with POST /agent/tasks/{runId}/cancel (the `CancelTask` operationId).
 	CancelTask(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RunnerDeltasWithBody Show fragments of entries still being produced
+	//
+	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2750,6 +3640,8 @@ type ClientInterface interface {
 
 	// RunnerDeltas Show fragments of entries still being produced
 	//
+	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
@@ -2757,7 +3649,7 @@ type ClientInterface interface {
 
 	// RunnerEndWithBody End this execution
 	//
-	// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2766,7 +3658,7 @@ type ClientInterface interface {
 
 	// RunnerEnd End this execution
 	//
-	// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2775,8 +3667,7 @@ type ClientInterface interface {
 
 	// RunnerAppendWithBody Append entries and, in the same transaction, report a state
 	//
-	// `first_index` numbers the batch within the execution from 0. A batch already stored is
-	// acknowledged again without effect; a gap is refused with 409 and the index expected.
+	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2785,8 +3676,7 @@ type ClientInterface interface {
 
 	// RunnerAppend Append entries and, in the same transaction, report a state
 	//
-	// `first_index` numbers the batch within the execution from 0. A batch already stored is
-	// acknowledged again without effect; a gap is refused with 409 and the index expected.
+	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2795,12 +3685,14 @@ type ClientInterface interface {
 
 	// RunnerHeartbeat Keep the execution's lease
 	//
+	// Needed only where no worker renews the lease, and by runs in a directory of one's own.
+	//
 	// Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
 	RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RunnerStartWithBody Fetch what this execution is to do
 	//
-	// Idempotent. Refused with 409 once the execution is over or superseded.
+	// May be repeated. The first call records that the sandbox is up.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2809,7 +3701,7 @@ type ClientInterface interface {
 
 	// RunnerStart Fetch what this execution is to do
 	//
-	// Idempotent. Refused with 409 once the execution is over or superseded.
+	// May be repeated. The first call records that the sandbox is up.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2818,11 +3710,15 @@ type ClientInterface interface {
 
 	// Whoami Who the caller is
 	//
+	// Also the cheapest way to try a key.
+	//
 	// Corresponds with GET /whoami (the `Whoami` operationId).
 	Whoami(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListSkills Skills that can be run as agents
+//
+// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
 //
 // Corresponds with GET /agent (the `ListSkills` operationId).
 func (c *Client) ListSkills(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2839,6 +3735,8 @@ func (c *Client) ListSkills(ctx context.Context, params *ListSkillsParams, reqEd
 
 // GetArtifact One artifact, with a signed link to its content
 //
+// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
+//
 // Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 func (c *Client) GetArtifact(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetArtifactRequest(c.Server, artifactUid)
@@ -2853,6 +3751,8 @@ func (c *Client) GetArtifact(ctx context.Context, artifactUid string, reqEditors
 }
 
 // ListWorkers Workers connected now, by host
+//
+// By host name, of the caller's team. Workers of every server that shares the database are among them.
 //
 // Corresponds with GET /agent/connected-self-hosted-workers (the `ListWorkers` operationId).
 func (c *Client) ListWorkers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2869,6 +3769,8 @@ func (c *Client) ListWorkers(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // GetConversation Normalised conversation
 //
+// That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
+//
 // Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 func (c *Client) GetConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetConversationRequest(c.Server, conversationId)
@@ -2883,6 +3785,8 @@ func (c *Client) GetConversation(ctx context.Context, conversationId Conversatio
 }
 
 // RedirectConversation The live session of a conversation, if any
+//
+// Needs no key: what it answers opens nothing by itself.
 //
 // Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 func (c *Client) RedirectConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2899,6 +3803,8 @@ func (c *Client) RedirectConversation(ctx context.Context, conversationId Conver
 
 // ListEnvironments Environments the caller may use
 //
+// Those of the caller's team and their own.
+//
 // Corresponds with GET /agent/environments (the `ListEnvironments` operationId).
 func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEnvironmentsRequest(c.Server, params)
@@ -2913,6 +3819,8 @@ func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsP
 }
 
 // CreateEnvironmentWithBody Define an environment
+//
+// Repositories and commands are tried when a run uses them, not before.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2931,6 +3839,8 @@ func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType stri
 
 // CreateEnvironment Define an environment
 //
+// Repositories and commands are tried when a run uses them, not before.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
@@ -2948,6 +3858,8 @@ func (c *Client) CreateEnvironment(ctx context.Context, body CreateEnvironmentJS
 
 // DeleteEnvironment Delete an environment
 //
+// Runs that are under way keep what they were given; those still waiting will not find it when they start. Errors: `resource_not_found`.
+//
 // Corresponds with DELETE /agent/environments/{environmentId} (the `DeleteEnvironment` operationId).
 func (c *Client) DeleteEnvironment(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteEnvironmentRequest(c.Server, environmentId)
@@ -2963,6 +3875,8 @@ func (c *Client) DeleteEnvironment(ctx context.Context, environmentId string, re
 
 // GetEnvironment One environment
 //
+// Errors: `resource_not_found`.
+//
 // Corresponds with GET /agent/environments/{environmentId} (the `GetEnvironment` operationId).
 func (c *Client) GetEnvironment(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetEnvironmentRequest(c.Server, environmentId)
@@ -2977,6 +3891,8 @@ func (c *Client) GetEnvironment(ctx context.Context, environmentId string, reqEd
 }
 
 // UpdateEnvironmentWithBody Replace an environment's definition
+//
+// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2995,6 +3911,8 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, environmentId st
 
 // UpdateEnvironment Replace an environment's definition
 //
+// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
@@ -3012,7 +3930,7 @@ func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, bo
 
 // CreateLocalRunWithBody Register a run carried out by the caller itself
 //
-// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3031,7 +3949,7 @@ func (c *Client) CreateLocalRunWithBody(ctx context.Context, contentType string,
 
 // CreateLocalRun Register a run carried out by the caller itself
 //
-// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3050,6 +3968,8 @@ func (c *Client) CreateLocalRun(ctx context.Context, body CreateLocalRunJSONRequ
 
 // ListModels Models a run may use
 //
+// Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
+//
 // Corresponds with GET /agent/models (the `ListModels` operationId).
 func (c *Client) ListModels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListModelsRequest(c.Server)
@@ -3064,6 +3984,8 @@ func (c *Client) ListModels(ctx context.Context, reqEditors ...RequestEditorFn) 
 }
 
 // CreateRunAliasWithBody Start a run (older path)
+//
+// The same as `POST /agent/runs`, for older clients.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3082,6 +4004,8 @@ func (c *Client) CreateRunAliasWithBody(ctx context.Context, contentType string,
 
 // CreateRunAlias Start a run (older path)
 //
+// The same as `POST /agent/runs`, for older clients.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
@@ -3099,7 +4023,7 @@ func (c *Client) CreateRunAlias(ctx context.Context, body CreateRunAliasJSONRequ
 
 // ListRuns List runs
 //
-// Filters combine with AND; a repeated `state` is OR. A cursor belongs to the sort it was made with.
+// All runs the caller may see, latest change first unless asked otherwise. Filters combine with AND; a repeated `state` is OR. A cursor goes with the filters and the sort it was made with; with others it is `invalid_request`. A filter that matches nothing lists nothing.
 //
 // Corresponds with GET /agent/runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3116,7 +4040,11 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 
 // CreateRunWithBody Start a run
 //
-// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+// idempotency key: a repeated request starts a second run.
+//
+// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3135,7 +4063,11 @@ func (c *Client) CreateRunWithBody(ctx context.Context, contentType string, body
 
 // CreateRun Start a run
 //
-// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+// idempotency key: a repeated request starts a second run.
+//
+// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3154,6 +4086,8 @@ func (c *Client) CreateRun(ctx context.Context, body CreateRunJSONRequestBody, r
 
 // GetRun One run
 //
+// Errors: `resource_not_found`.
+//
 // Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
 func (c *Client) GetRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunRequest(c.Server, runId)
@@ -3168,6 +4102,8 @@ func (c *Client) GetRun(ctx context.Context, runId RunId, reqEditors ...RequestE
 }
 
 // ListArtifacts Artifacts of a run
+//
+// The same list that the run itself shows. Errors: `resource_not_found`.
 //
 // Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 func (c *Client) ListArtifacts(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3184,7 +4120,7 @@ func (c *Client) ListArtifacts(ctx context.Context, runId RunId, reqEditors ...R
 
 // CancelRun Cancel a run
 //
-// Ends the run CANCELLED and kills its processes. A PENDING run answers 409, a finished one 400, a run carried out elsewhere 422.
+// Ends the run CANCELLED at once, and kills its processes. Refused with `conflict` (409, worth repeating) while PENDING, since a worker is just taking it; with `invalid_request` when it has ended; with `operation_not_supported` (422) when it is carried out by the machine that registered it. The body may be absent, `null` or `{}`.
 //
 // Corresponds with POST /agent/runs/{runId}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3201,6 +4137,8 @@ func (c *Client) CancelRun(ctx context.Context, runId RunId, reqEditors ...Reque
 
 // GetRunConversation Normalised conversation of a run
 //
+// Made from the entries of the session. Errors: `resource_not_found`.
+//
 // Corresponds with GET /agent/runs/{runId}/conversation (the `GetRunConversation` operationId).
 func (c *Client) GetRunConversation(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunConversationRequest(c.Server, runId)
@@ -3215,6 +4153,8 @@ func (c *Client) GetRunConversation(ctx context.Context, runId RunId, reqEditors
 }
 
 // ListEntries Durable entries of the session, in order
+//
+// Errors: `resource_not_found`.
 //
 // Corresponds with GET /agent/runs/{runId}/entries (the `ListEntries` operationId).
 func (c *Client) ListEntries(ctx context.Context, runId RunId, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3231,7 +4171,12 @@ func (c *Client) ListEntries(ctx context.Context, runId RunId, params *ListEntri
 
 // FollowUpRunWithBody Say something to a run
 //
-// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+//
+// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+// of their own; `resource_unavailable` (429) while too many messages wait.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3250,7 +4195,12 @@ func (c *Client) FollowUpRunWithBody(ctx context.Context, runId RunId, contentTy
 
 // FollowUpRun Say something to a run
 //
-// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+//
+// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+// of their own; `resource_unavailable` (429) while too many messages wait.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3267,7 +4217,9 @@ func (c *Client) FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJ
 	return c.Client.Do(req)
 }
 
-// ListHandoffAttachments Snapshot files of the last ended execution
+// ListHandoffAttachments The run's last workspace snapshot
+//
+// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 //
 // Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 func (c *Client) ListHandoffAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3284,7 +4236,7 @@ func (c *Client) ListHandoffAttachments(ctx context.Context, runId RunId, reqEdi
 
 // InterruptRun Stop the current turn, keep the run
 //
-// The agent's turn ends where it is and the run waits BLOCKED for the next message.
+// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 //
 // Corresponds with POST /agent/runs/{runId}/interrupt (the `InterruptRun` operationId).
 func (c *Client) InterruptRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3301,6 +4253,8 @@ func (c *Client) InterruptRun(ctx context.Context, runId RunId, reqEditors ...Re
 
 // ListRequests What the run waits for a person to decide
 //
+// Answered ones too, with their answer.
+//
 // Corresponds with GET /agent/runs/{runId}/requests (the `ListRequests` operationId).
 func (c *Client) ListRequests(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRequestsRequest(c.Server, runId)
@@ -3315,6 +4269,8 @@ func (c *Client) ListRequests(ctx context.Context, runId RunId, reqEditors ...Re
 }
 
 // AnswerRequestWithBody Answer a permission request or question
+//
+// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3333,6 +4289,8 @@ func (c *Client) AnswerRequestWithBody(ctx context.Context, runId RunId, request
 
 // AnswerRequest Answer a permission request or question
 //
+// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
@@ -3350,6 +4308,8 @@ func (c *Client) AnswerRequest(ctx context.Context, runId RunId, requestId strin
 
 // GetTimeline State changes and start-up phases with their times
 //
+// Errors: `resource_not_found`.
+//
 // Corresponds with GET /agent/runs/{runId}/timeline (the `GetTimeline` operationId).
 func (c *Client) GetTimeline(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTimelineRequest(c.Server, runId)
@@ -3364,6 +4324,8 @@ func (c *Client) GetTimeline(ctx context.Context, runId RunId, reqEditors ...Req
 }
 
 // GetTranscript Download the raw transcript
+//
+// Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
 //
 // Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 func (c *Client) GetTranscript(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3380,6 +4342,8 @@ func (c *Client) GetTranscript(ctx context.Context, runId RunId, reqEditors ...R
 
 // ListUsage Every model call of a run with its tokens and price
 //
+// Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
+//
 // Corresponds with GET /agent/runs/{runId}/usage (the `ListUsage` operationId).
 func (c *Client) ListUsage(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListUsageRequest(c.Server, runId)
@@ -3394,6 +4358,8 @@ func (c *Client) ListUsage(ctx context.Context, runId RunId, reqEditors ...Reque
 }
 
 // RedirectSession The stored conversation of an ended session, if any
+//
+// Needs no key: what it answers opens nothing by itself.
 //
 // Corresponds with GET /agent/sessions/{sessionUuid}/redirect (the `RedirectSession` operationId).
 func (c *Client) RedirectSession(ctx context.Context, sessionUuid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3410,6 +4376,8 @@ func (c *Client) RedirectSession(ctx context.Context, sessionUuid string, reqEdi
 
 // CancelTask Cancel a run (older path)
 //
+// The same as `POST /agent/runs/{runId}/cancel`, for older clients.
+//
 // Corresponds with POST /agent/tasks/{runId}/cancel (the `CancelTask` operationId).
 func (c *Client) CancelTask(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelTaskRequest(c.Server, runId)
@@ -3424,6 +4392,8 @@ func (c *Client) CancelTask(ctx context.Context, runId RunId, reqEditors ...Requ
 }
 
 // RunnerDeltasWithBody Show fragments of entries still being produced
+//
+// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3442,6 +4412,8 @@ func (c *Client) RunnerDeltasWithBody(ctx context.Context, contentType string, b
 
 // RunnerDeltas Show fragments of entries still being produced
 //
+// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
@@ -3459,7 +4431,7 @@ func (c *Client) RunnerDeltas(ctx context.Context, body RunnerDeltasJSONRequestB
 
 // RunnerEndWithBody End this execution
 //
-// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3478,7 +4450,7 @@ func (c *Client) RunnerEndWithBody(ctx context.Context, contentType string, body
 
 // RunnerEnd End this execution
 //
-// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3497,8 +4469,7 @@ func (c *Client) RunnerEnd(ctx context.Context, body RunnerEndJSONRequestBody, r
 
 // RunnerAppendWithBody Append entries and, in the same transaction, report a state
 //
-// `first_index` numbers the batch within the execution from 0. A batch already stored is
-// acknowledged again without effect; a gap is refused with 409 and the index expected.
+// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3517,8 +4488,7 @@ func (c *Client) RunnerAppendWithBody(ctx context.Context, contentType string, b
 
 // RunnerAppend Append entries and, in the same transaction, report a state
 //
-// `first_index` numbers the batch within the execution from 0. A batch already stored is
-// acknowledged again without effect; a gap is refused with 409 and the index expected.
+// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3537,6 +4507,8 @@ func (c *Client) RunnerAppend(ctx context.Context, body RunnerAppendJSONRequestB
 
 // RunnerHeartbeat Keep the execution's lease
 //
+// Needed only where no worker renews the lease, and by runs in a directory of one's own.
+//
 // Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
 func (c *Client) RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRunnerHeartbeatRequest(c.Server)
@@ -3552,7 +4524,7 @@ func (c *Client) RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEdito
 
 // RunnerStartWithBody Fetch what this execution is to do
 //
-// Idempotent. Refused with 409 once the execution is over or superseded.
+// May be repeated. The first call records that the sandbox is up.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3571,7 +4543,7 @@ func (c *Client) RunnerStartWithBody(ctx context.Context, contentType string, bo
 
 // RunnerStart Fetch what this execution is to do
 //
-// Idempotent. Refused with 409 once the execution is over or superseded.
+// May be repeated. The first call records that the sandbox is up.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3589,6 +4561,8 @@ func (c *Client) RunnerStart(ctx context.Context, body RunnerStartJSONRequestBod
 }
 
 // Whoami Who the caller is
+//
+// Also the cheapest way to try a key.
 //
 // Corresponds with GET /whoami (the `Whoami` operationId).
 func (c *Client) Whoami(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5242,12 +6216,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListSkillsWithResponse Skills that can be run as agents
 	//
+	// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkillsWithResponse(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*ListSkillsReply, error)
 
 	// GetArtifactWithResponse One artifact, with a signed link to its content
+	//
+	// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5256,12 +6234,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListWorkersWithResponse Workers connected now, by host
 	//
+	// By host name, of the caller's team. Workers of every server that shares the database are among them.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/connected-self-hosted-workers (the `ListWorkers` operationId).
 	ListWorkersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListWorkersReply, error)
 
 	// GetConversationWithResponse Normalised conversation
+	//
+	// That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5270,12 +6252,16 @@ type ClientWithResponsesInterface interface {
 
 	// RedirectConversationWithResponse The live session of a conversation, if any
 	//
+	// Needs no key: what it answers opens nothing by itself.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 	RedirectConversationWithResponse(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*RedirectConversationReply, error)
 
 	// ListEnvironmentsWithResponse Environments the caller may use
+	//
+	// Those of the caller's team and their own.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5284,12 +6270,16 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnvironmentWithBodyWithResponse Define an environment
 	//
+	// Repositories and commands are tried when a run uses them, not before.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
 	CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error)
 
 	// CreateEnvironmentWithResponse Define an environment
+	//
+	// Repositories and commands are tried when a run uses them, not before.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5298,12 +6288,16 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteEnvironmentWithResponse Delete an environment
 	//
+	// Runs that are under way keep what they were given; those still waiting will not find it when they start. Errors: `resource_not_found`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /agent/environments/{environmentId} (the `DeleteEnvironment` operationId).
 	DeleteEnvironmentWithResponse(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*DeleteEnvironmentReply, error)
 
 	// GetEnvironmentWithResponse One environment
+	//
+	// Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5312,12 +6306,16 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateEnvironmentWithBodyWithResponse Replace an environment's definition
 	//
+	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
 	// UpdateEnvironmentWithResponse Replace an environment's definition
+	//
+	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5326,7 +6324,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateLocalRunWithBodyWithResponse Register a run carried out by the caller itself
 	//
-	// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5335,7 +6333,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateLocalRunWithResponse Register a run carried out by the caller itself
 	//
-	// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5344,12 +6342,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListModelsWithResponse Models a run may use
 	//
+	// Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/models (the `ListModels` operationId).
 	ListModelsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListModelsReply, error)
 
 	// CreateRunAliasWithBodyWithResponse Start a run (older path)
+	//
+	// The same as `POST /agent/runs`, for older clients.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5358,6 +6360,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRunAliasWithResponse Start a run (older path)
 	//
+	// The same as `POST /agent/runs`, for older clients.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
@@ -5365,7 +6369,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListRunsWithResponse List runs
 	//
-	// Filters combine with AND; a repeated `state` is OR. A cursor belongs to the sort it was made with.
+	// All runs the caller may see, latest change first unless asked otherwise. Filters combine with AND; a repeated `state` is OR. A cursor goes with the filters and the sort it was made with; with others it is `invalid_request`. A filter that matches nothing lists nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5374,7 +6378,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRunWithBodyWithResponse Start a run
 	//
-	// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+	// idempotency key: a repeated request starts a second run.
+	//
+	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5383,7 +6391,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRunWithResponse Start a run
 	//
-	// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+	// idempotency key: a repeated request starts a second run.
+	//
+	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5392,12 +6404,16 @@ type ClientWithResponsesInterface interface {
 
 	// GetRunWithResponse One run
 	//
+	// Errors: `resource_not_found`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
 	GetRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetRunReply, error)
 
 	// ListArtifactsWithResponse Artifacts of a run
+	//
+	// The same list that the run itself shows. Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5406,7 +6422,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelRunWithResponse Cancel a run
 	//
-	// Ends the run CANCELLED and kills its processes. A PENDING run answers 409, a finished one 400, a run carried out elsewhere 422.
+	// Ends the run CANCELLED at once, and kills its processes. Refused with `conflict` (409, worth repeating) while PENDING, since a worker is just taking it; with `invalid_request` when it has ended; with `operation_not_supported` (422) when it is carried out by the machine that registered it. The body may be absent, `null` or `{}`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5415,12 +6431,16 @@ type ClientWithResponsesInterface interface {
 
 	// GetRunConversationWithResponse Normalised conversation of a run
 	//
+	// Made from the entries of the session. Errors: `resource_not_found`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/runs/{runId}/conversation (the `GetRunConversation` operationId).
 	GetRunConversationWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetRunConversationReply, error)
 
 	// ListEntriesWithResponse Durable entries of the session, in order
+	//
+	// Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5429,7 +6449,12 @@ type ClientWithResponsesInterface interface {
 
 	// FollowUpRunWithBodyWithResponse Say something to a run
 	//
-	// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+	// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+	// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+	// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+	//
+	// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+	// of their own; `resource_unavailable` (429) while too many messages wait.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5438,14 +6463,21 @@ type ClientWithResponsesInterface interface {
 
 	// FollowUpRunWithResponse Say something to a run
 	//
-	// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+	// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+	// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+	// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+	//
+	// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+	// of their own; `resource_unavailable` (429) while too many messages wait.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/runs/{runId}/followups (the `FollowUpRun` operationId).
 	FollowUpRunWithResponse(ctx context.Context, runId RunId, body FollowUpRunJSONRequestBody, reqEditors ...RequestEditorFn) (*FollowUpRunReply, error)
 
-	// ListHandoffAttachmentsWithResponse Snapshot files of the last ended execution
+	// ListHandoffAttachmentsWithResponse The run's last workspace snapshot
+	//
+	// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5454,7 +6486,7 @@ type ClientWithResponsesInterface interface {
 
 	// InterruptRunWithResponse Stop the current turn, keep the run
 	//
-	// The agent's turn ends where it is and the run waits BLOCKED for the next message.
+	// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5463,12 +6495,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListRequestsWithResponse What the run waits for a person to decide
 	//
+	// Answered ones too, with their answer.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/runs/{runId}/requests (the `ListRequests` operationId).
 	ListRequestsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListRequestsReply, error)
 
 	// AnswerRequestWithBodyWithResponse Answer a permission request or question
+	//
+	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5477,12 +6513,16 @@ type ClientWithResponsesInterface interface {
 
 	// AnswerRequestWithResponse Answer a permission request or question
 	//
+	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequestWithResponse(ctx context.Context, runId RunId, requestId string, body AnswerRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerRequestReply, error)
 
 	// GetTimelineWithResponse State changes and start-up phases with their times
+	//
+	// Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5491,12 +6531,16 @@ type ClientWithResponsesInterface interface {
 
 	// GetTranscriptWithResponse Download the raw transcript
 	//
+	// Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 	GetTranscriptWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetTranscriptReply, error)
 
 	// ListUsageWithResponse Every model call of a run with its tokens and price
+	//
+	// Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5505,12 +6549,16 @@ type ClientWithResponsesInterface interface {
 
 	// RedirectSessionWithResponse The stored conversation of an ended session, if any
 	//
+	// Needs no key: what it answers opens nothing by itself.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agent/sessions/{sessionUuid}/redirect (the `RedirectSession` operationId).
 	RedirectSessionWithResponse(ctx context.Context, sessionUuid string, reqEditors ...RequestEditorFn) (*RedirectSessionReply, error)
 
 	// CancelTaskWithResponse Cancel a run (older path)
+	//
+	// The same as `POST /agent/runs/{runId}/cancel`, for older clients.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5519,12 +6567,16 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerDeltasWithBodyWithResponse Show fragments of entries still being produced
 	//
+	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
 	RunnerDeltasWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerDeltasReply, error)
 
 	// RunnerDeltasWithResponse Show fragments of entries still being produced
+	//
+	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5533,7 +6585,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerEndWithBodyWithResponse End this execution
 	//
-	// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5542,7 +6594,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerEndWithResponse End this execution
 	//
-	// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5551,8 +6603,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerAppendWithBodyWithResponse Append entries and, in the same transaction, report a state
 	//
-	// `first_index` numbers the batch within the execution from 0. A batch already stored is
-	// acknowledged again without effect; a gap is refused with 409 and the index expected.
+	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5561,8 +6612,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerAppendWithResponse Append entries and, in the same transaction, report a state
 	//
-	// `first_index` numbers the batch within the execution from 0. A batch already stored is
-	// acknowledged again without effect; a gap is refused with 409 and the index expected.
+	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5571,6 +6621,8 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerHeartbeatWithResponse Keep the execution's lease
 	//
+	// Needed only where no worker renews the lease, and by runs in a directory of one's own.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
@@ -5578,7 +6630,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerStartWithBodyWithResponse Fetch what this execution is to do
 	//
-	// Idempotent. Refused with 409 once the execution is over or superseded.
+	// May be repeated. The first call records that the sandbox is up.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5587,7 +6639,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunnerStartWithResponse Fetch what this execution is to do
 	//
-	// Idempotent. Refused with 409 once the execution is over or superseded.
+	// May be repeated. The first call records that the sandbox is up.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5595,6 +6647,8 @@ type ClientWithResponsesInterface interface {
 	RunnerStartWithResponse(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerStartReply, error)
 
 	// WhoamiWithResponse Who the caller is
+	//
+	// Also the cheapest way to try a key.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7311,6 +8365,8 @@ func (r WhoamiReply) ContentType() string {
 
 // ListSkillsWithResponse Skills that can be run as agents
 //
+// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent (the `ListSkills` operationId).
@@ -7323,6 +8379,8 @@ func (c *ClientWithResponses) ListSkillsWithResponse(ctx context.Context, params
 }
 
 // GetArtifactWithResponse One artifact, with a signed link to its content
+//
+// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7337,6 +8395,8 @@ func (c *ClientWithResponses) GetArtifactWithResponse(ctx context.Context, artif
 
 // ListWorkersWithResponse Workers connected now, by host
 //
+// By host name, of the caller's team. Workers of every server that shares the database are among them.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/connected-self-hosted-workers (the `ListWorkers` operationId).
@@ -7349,6 +8409,8 @@ func (c *ClientWithResponses) ListWorkersWithResponse(ctx context.Context, reqEd
 }
 
 // GetConversationWithResponse Normalised conversation
+//
+// That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7363,6 +8425,8 @@ func (c *ClientWithResponses) GetConversationWithResponse(ctx context.Context, c
 
 // RedirectConversationWithResponse The live session of a conversation, if any
 //
+// Needs no key: what it answers opens nothing by itself.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
@@ -7375,6 +8439,8 @@ func (c *ClientWithResponses) RedirectConversationWithResponse(ctx context.Conte
 }
 
 // ListEnvironmentsWithResponse Environments the caller may use
+//
+// Those of the caller's team and their own.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7389,6 +8455,8 @@ func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, 
 
 // CreateEnvironmentWithBodyWithResponse Define an environment
 //
+// Repositories and commands are tried when a run uses them, not before.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
@@ -7401,6 +8469,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.
 }
 
 // CreateEnvironmentWithResponse Define an environment
+//
+// Repositories and commands are tried when a run uses them, not before.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7415,6 +8485,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context,
 
 // DeleteEnvironmentWithResponse Delete an environment
 //
+// Runs that are under way keep what they were given; those still waiting will not find it when they start. Errors: `resource_not_found`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /agent/environments/{environmentId} (the `DeleteEnvironment` operationId).
@@ -7427,6 +8499,8 @@ func (c *ClientWithResponses) DeleteEnvironmentWithResponse(ctx context.Context,
 }
 
 // GetEnvironmentWithResponse One environment
+//
+// Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7441,6 +8515,8 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, en
 
 // UpdateEnvironmentWithBodyWithResponse Replace an environment's definition
 //
+// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
@@ -7453,6 +8529,8 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 }
 
 // UpdateEnvironmentWithResponse Replace an environment's definition
+//
+// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7467,7 +8545,7 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 
 // CreateLocalRunWithBodyWithResponse Register a run carried out by the caller itself
 //
-// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7482,7 +8560,7 @@ func (c *ClientWithResponses) CreateLocalRunWithBodyWithResponse(ctx context.Con
 
 // CreateLocalRunWithResponse Register a run carried out by the caller itself
 //
-// The run starts in CLAIMED with source LOCAL or CLI, outside the queue. The answer carries the run token its runner uses.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7497,6 +8575,8 @@ func (c *ClientWithResponses) CreateLocalRunWithResponse(ctx context.Context, bo
 
 // ListModelsWithResponse Models a run may use
 //
+// Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/models (the `ListModels` operationId).
@@ -7509,6 +8589,8 @@ func (c *ClientWithResponses) ListModelsWithResponse(ctx context.Context, reqEdi
 }
 
 // CreateRunAliasWithBodyWithResponse Start a run (older path)
+//
+// The same as `POST /agent/runs`, for older clients.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7523,6 +8605,8 @@ func (c *ClientWithResponses) CreateRunAliasWithBodyWithResponse(ctx context.Con
 
 // CreateRunAliasWithResponse Start a run (older path)
 //
+// The same as `POST /agent/runs`, for older clients.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
@@ -7536,7 +8620,7 @@ func (c *ClientWithResponses) CreateRunAliasWithResponse(ctx context.Context, bo
 
 // ListRunsWithResponse List runs
 //
-// Filters combine with AND; a repeated `state` is OR. A cursor belongs to the sort it was made with.
+// All runs the caller may see, latest change first unless asked otherwise. Filters combine with AND; a repeated `state` is OR. A cursor goes with the filters and the sort it was made with; with others it is `invalid_request`. A filter that matches nothing lists nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7551,7 +8635,11 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 
 // CreateRunWithBodyWithResponse Start a run
 //
-// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+// idempotency key: a repeated request starts a second run.
+//
+// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7566,7 +8654,11 @@ func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context,
 
 // CreateRunWithResponse Start a run
 //
-// The run is durable when the answer arrives. It waits in QUEUED until a worker of its host takes it.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
+// idempotency key: a repeated request starts a second run.
+//
+// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7581,6 +8673,8 @@ func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, body Cr
 
 // GetRunWithResponse One run
 //
+// Errors: `resource_not_found`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
@@ -7593,6 +8687,8 @@ func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, runId RunI
 }
 
 // ListArtifactsWithResponse Artifacts of a run
+//
+// The same list that the run itself shows. Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7607,7 +8703,7 @@ func (c *ClientWithResponses) ListArtifactsWithResponse(ctx context.Context, run
 
 // CancelRunWithResponse Cancel a run
 //
-// Ends the run CANCELLED and kills its processes. A PENDING run answers 409, a finished one 400, a run carried out elsewhere 422.
+// Ends the run CANCELLED at once, and kills its processes. Refused with `conflict` (409, worth repeating) while PENDING, since a worker is just taking it; with `invalid_request` when it has ended; with `operation_not_supported` (422) when it is carried out by the machine that registered it. The body may be absent, `null` or `{}`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7622,6 +8718,8 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, runId R
 
 // GetRunConversationWithResponse Normalised conversation of a run
 //
+// Made from the entries of the session. Errors: `resource_not_found`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/runs/{runId}/conversation (the `GetRunConversation` operationId).
@@ -7634,6 +8732,8 @@ func (c *ClientWithResponses) GetRunConversationWithResponse(ctx context.Context
 }
 
 // ListEntriesWithResponse Durable entries of the session, in order
+//
+// Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7648,7 +8748,12 @@ func (c *ClientWithResponses) ListEntriesWithResponse(ctx context.Context, runId
 
 // FollowUpRunWithBodyWithResponse Say something to a run
 //
-// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+//
+// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+// of their own; `resource_unavailable` (429) while too many messages wait.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7663,7 +8768,12 @@ func (c *ClientWithResponses) FollowUpRunWithBodyWithResponse(ctx context.Contex
 
 // FollowUpRunWithResponse Say something to a run
 //
-// A waiting run keeps the message for its start, a working one receives it, an ended one gets a new execution.
+// A waiting run keeps the message for its start, a working one is given it between two steps, one that asked
+// something takes it as the answer, and an ended one goes on: in its sandbox while that idles, else in a new
+// execution that restores workspace and conversation. The run has left its ended state when the answer arrives.
+//
+// Errors: `operation_not_supported` (422) for runs nobody would read the answer of, and for ended runs of machines
+// of their own; `resource_unavailable` (429) while too many messages wait.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7676,7 +8786,9 @@ func (c *ClientWithResponses) FollowUpRunWithResponse(ctx context.Context, runId
 	return ParseFollowUpRunReply(rsp)
 }
 
-// ListHandoffAttachmentsWithResponse Snapshot files of the last ended execution
+// ListHandoffAttachmentsWithResponse The run's last workspace snapshot
+//
+// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7691,7 +8803,7 @@ func (c *ClientWithResponses) ListHandoffAttachmentsWithResponse(ctx context.Con
 
 // InterruptRunWithResponse Stop the current turn, keep the run
 //
-// The agent's turn ends where it is and the run waits BLOCKED for the next message.
+// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7706,6 +8818,8 @@ func (c *ClientWithResponses) InterruptRunWithResponse(ctx context.Context, runI
 
 // ListRequestsWithResponse What the run waits for a person to decide
 //
+// Answered ones too, with their answer.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/runs/{runId}/requests (the `ListRequests` operationId).
@@ -7718,6 +8832,8 @@ func (c *ClientWithResponses) ListRequestsWithResponse(ctx context.Context, runI
 }
 
 // AnswerRequestWithBodyWithResponse Answer a permission request or question
+//
+// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7732,6 +8848,8 @@ func (c *ClientWithResponses) AnswerRequestWithBodyWithResponse(ctx context.Cont
 
 // AnswerRequestWithResponse Answer a permission request or question
 //
+// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
@@ -7744,6 +8862,8 @@ func (c *ClientWithResponses) AnswerRequestWithResponse(ctx context.Context, run
 }
 
 // GetTimelineWithResponse State changes and start-up phases with their times
+//
+// Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7758,6 +8878,8 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, runId
 
 // GetTranscriptWithResponse Download the raw transcript
 //
+// Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
@@ -7770,6 +8892,8 @@ func (c *ClientWithResponses) GetTranscriptWithResponse(ctx context.Context, run
 }
 
 // ListUsageWithResponse Every model call of a run with its tokens and price
+//
+// Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7784,6 +8908,8 @@ func (c *ClientWithResponses) ListUsageWithResponse(ctx context.Context, runId R
 
 // RedirectSessionWithResponse The stored conversation of an ended session, if any
 //
+// Needs no key: what it answers opens nothing by itself.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agent/sessions/{sessionUuid}/redirect (the `RedirectSession` operationId).
@@ -7796,6 +8922,8 @@ func (c *ClientWithResponses) RedirectSessionWithResponse(ctx context.Context, s
 }
 
 // CancelTaskWithResponse Cancel a run (older path)
+//
+// The same as `POST /agent/runs/{runId}/cancel`, for older clients.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7810,6 +8938,8 @@ func (c *ClientWithResponses) CancelTaskWithResponse(ctx context.Context, runId 
 
 // RunnerDeltasWithBodyWithResponse Show fragments of entries still being produced
 //
+// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
@@ -7822,6 +8952,8 @@ func (c *ClientWithResponses) RunnerDeltasWithBodyWithResponse(ctx context.Conte
 }
 
 // RunnerDeltasWithResponse Show fragments of entries still being produced
+//
+// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7836,7 +8968,7 @@ func (c *ClientWithResponses) RunnerDeltasWithResponse(ctx context.Context, body
 
 // RunnerEndWithBodyWithResponse End this execution
 //
-// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7851,7 +8983,7 @@ func (c *ClientWithResponses) RunnerEndWithBodyWithResponse(ctx context.Context,
 
 // RunnerEndWithResponse End this execution
 //
-// Refused with 409 while commands wait, so that no follow-up is lost as a sandbox closes.
+// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7866,8 +8998,7 @@ func (c *ClientWithResponses) RunnerEndWithResponse(ctx context.Context, body Ru
 
 // RunnerAppendWithBodyWithResponse Append entries and, in the same transaction, report a state
 //
-// `first_index` numbers the batch within the execution from 0. A batch already stored is
-// acknowledged again without effect; a gap is refused with 409 and the index expected.
+// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7882,8 +9013,7 @@ func (c *ClientWithResponses) RunnerAppendWithBodyWithResponse(ctx context.Conte
 
 // RunnerAppendWithResponse Append entries and, in the same transaction, report a state
 //
-// `first_index` numbers the batch within the execution from 0. A batch already stored is
-// acknowledged again without effect; a gap is refused with 409 and the index expected.
+// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7898,6 +9028,8 @@ func (c *ClientWithResponses) RunnerAppendWithResponse(ctx context.Context, body
 
 // RunnerHeartbeatWithResponse Keep the execution's lease
 //
+// Needed only where no worker renews the lease, and by runs in a directory of one's own.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
@@ -7911,7 +9043,7 @@ func (c *ClientWithResponses) RunnerHeartbeatWithResponse(ctx context.Context, r
 
 // RunnerStartWithBodyWithResponse Fetch what this execution is to do
 //
-// Idempotent. Refused with 409 once the execution is over or superseded.
+// May be repeated. The first call records that the sandbox is up.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7926,7 +9058,7 @@ func (c *ClientWithResponses) RunnerStartWithBodyWithResponse(ctx context.Contex
 
 // RunnerStartWithResponse Fetch what this execution is to do
 //
-// Idempotent. Refused with 409 once the execution is over or superseded.
+// May be repeated. The first call records that the sandbox is up.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7940,6 +9072,8 @@ func (c *ClientWithResponses) RunnerStartWithResponse(ctx context.Context, body 
 }
 
 // WhoamiWithResponse Who the caller is
+//
+// Also the cheapest way to try a key.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9202,7 +10336,7 @@ type ServerInterface interface {
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(w http.ResponseWriter, r *http.Request, runId RunId)
-	// ListHandoffAttachments Snapshot files of the last ended execution
+	// ListHandoffAttachments The run's last workspace snapshot
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
 	// InterruptRun Stop the current turn, keep the run
@@ -12077,7 +13211,7 @@ type StrictServerInterface interface {
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(ctx context.Context, request FollowUpRunRequestObject) (FollowUpRunResponseObject, error)
-	// ListHandoffAttachments Snapshot files of the last ended execution
+	// ListHandoffAttachments The run's last workspace snapshot
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(ctx context.Context, request ListHandoffAttachmentsRequestObject) (ListHandoffAttachmentsResponseObject, error)
 	// InterruptRun Stop the current turn, keep the run
