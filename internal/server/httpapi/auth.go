@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/google/uuid"
@@ -28,7 +29,7 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 				return err
 			}
 		}
-		if err := checkIDs(r); err != nil {
+		if err := checkAddress(r); err != nil {
 			a.fail(w, r, err)
 			return
 		}
@@ -72,6 +73,36 @@ func bearer(header string) string {
 		return ""
 	}
 	return strings.TrimSpace(header[len(scheme):])
+}
+
+// checkAddress refuses what cannot be read of a request's address.
+func checkAddress(r *http.Request) error {
+	if err := checkQuery(r.URL.RawQuery); err != nil {
+		return err
+	}
+	return checkIDs(r)
+}
+
+// checkQuery refuses a query of which a part would be ignored: a filter that was not understood would
+// list more than was asked for.
+func checkQuery(raw string) error {
+	if !strings.ContainsAny(raw, "%;[") && !strings.Contains(raw, "metadata") {
+		return nil
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return api.Invalid("query", "could not be read: escape what is not a letter, a digit or one of -_.~")
+	}
+	for name, values := range query {
+		if key, ok := strings.CutPrefix(name, "metadata"); ok {
+			inner, opened := strings.CutPrefix(key, "[")
+			inner, closed := strings.CutSuffix(inner, "]")
+			if !opened || !closed || inner == "" || strings.ContainsAny(inner, "[]") || len(values) > 1 {
+				return api.Invalid("metadata", "must be given as metadata[key]=value, once per key")
+			}
+		}
+	}
+	return nil
 }
 
 // checkIDs refuses path parameters that cannot name anything, so that no service sees them.

@@ -105,7 +105,9 @@ func stallWriter(w http.ResponseWriter) io.Writer {
 func (w deadlineWriter) Write(b []byte) (int, error) {
 	// A connection that knows no deadlines (in tests) is written without.
 	_ = w.control.SetWriteDeadline(time.Now().Add(stall))
-	return w.Writer.Write(b)
+	n, err := w.Writer.Write(b)
+	_ = w.control.SetReadDeadline(time.Time{}) // see startEvents
+	return n, err
 }
 
 // deadlineReader gives up on a sender that sends nothing for the length of stall.

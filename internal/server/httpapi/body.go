@@ -25,8 +25,21 @@ const (
 	bodyStream                 // read by the handler itself, bounded there
 )
 
-// bodyWait is how long a caller may take to send a JSON body.
-const bodyWait = 60 * time.Second
+const (
+	// bodyWait is how long a caller may take to send a JSON body.
+	bodyWait = 60 * time.Second
+	// unreadWait is how long net/http, which takes in a small body before it answers so that the
+	// connection can serve again, may wait for one that nobody reads: that of a refused caller.
+	unreadWait = 2 * time.Second
+)
+
+// boundUnread ends the wait for a request's body unless whoever reads it takes more time for itself.
+func boundUnread(w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		// A connection that knows no deadlines (in tests) is read without.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadWait))
+	}
+}
 
 func (l Limits) of(size bodySize) int64 {
 	switch size {

@@ -30,7 +30,7 @@ func (a *API) streamCommands(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	if s.out, err = startEvents(w); err != nil {
+	if s.out, err = startEvents(w); err != nil || r.Method == http.MethodHead {
 		return
 	}
 	if err := s.send(first); err != nil {

@@ -78,6 +78,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	defer a.finish(rec, r, began)
+	boundUnread(rec, r)
+	if r.Method == http.MethodConnect {
+		a.unknown(rec, r) // the mux knows no paths of this method
+		return
+	}
 	a.mux.ServeHTTP(rec, r)
 }
 

@@ -28,7 +28,10 @@ func startEvents(w http.ResponseWriter) (*events, error) {
 	h.Set("X-Accel-Buffering", "no") // or nginx holds events back
 	e := &events{w: w, control: http.NewResponseController(w)}
 	w.WriteHeader(http.StatusOK)
-	return e, e.flush()
+	err := e.flush()
+	// A body that came along is dealt with by now: its deadline must not end the stream.
+	_ = e.control.SetReadDeadline(time.Time{})
+	return e, err
 }
 
 // write sends already encoded events.

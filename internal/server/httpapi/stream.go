@@ -59,7 +59,7 @@ func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
 	}
 	defer viewer.Close()
 	out, err := startEvents(w)
-	if err != nil {
+	if err != nil || r.Method == http.MethodHead {
 		return
 	}
 	a.show(ctx, out, viewer)
