@@ -91,9 +91,9 @@ type conn struct {
 	backend   string
 	capacity  int // 0: unbounded or unknown
 	seen      time.Time
-	tasks     map[string]*task // by execution id
-	byRun     map[string]*task
-	unclaimed int // tasks whose claim is not committed yet
+	tasks     map[string]*task   // by execution id
+	byRun     map[string][]*task // oldest first
+	unclaimed int                // tasks whose claim is not committed yet
 	window    int
 	full      time.Time // no offers before
 	learned   int       // runs it had when it rejected an offer; 0: it has not, or took more since
@@ -181,7 +181,7 @@ func (d *Dispatcher) connect(info WorkerInfo, end context.CancelCauseFunc) (*con
 		lanes:  newLanes(4 * maxWindow),
 		seen:   now,
 		tasks:  make(map[string]*task),
-		byRun:  make(map[string]*task),
+		byRun:  make(map[string][]*task),
 		window: firstWindow,
 		full:   now.Add(helloWait),
 	}

@@ -158,7 +158,7 @@ func (d *Dispatcher) assign(ctx context.Context, t *task, w Waiting) {
 		d.takeBack(ctx, t, "the assignment could not be made")
 		return
 	}
-	if !d.offer(t, frame) {
+	if !d.offer(t, x.Number == 1, frame) {
 		d.takeBack(ctx, t, "the worker's connection ended")
 	}
 }
@@ -171,13 +171,13 @@ func (d *Dispatcher) backend(c *conn) string {
 
 // offer hands the assignment to the connection's writer; false when the connection ended meanwhile
 // or the run was cancelled.
-func (d *Dispatcher) offer(t *task, frame []byte) bool {
+func (d *Dispatcher) offer(t *task, first bool, frame []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t.conn.closed || t.stop {
 		return false
 	}
-	t.state, t.deadline = taskOffered, d.now().Add(d.cfg.ClaimWait)
+	t.state, t.first, t.deadline = taskOffered, first, d.now().Add(d.cfg.ClaimWait)
 	t.conn.send(frame)
 	return true
 }

@@ -39,6 +39,7 @@ type task struct {
 	renewed            time.Time // the proof the lease was last renewed for
 	gone               time.Time // when the execution was found to be over; zero while it is not
 	stop               bool      // it was cancelled
+	first              bool      // the run's first execution
 }
 
 func newRegistry() registry {
@@ -150,7 +151,7 @@ func (r *registry) put(t *task, c *conn) {
 	t.conn = c
 	r.tasks[t.executionID] = t
 	c.tasks[t.executionID] = t
-	c.byRun[t.runID] = t
+	c.byRun[t.runID] = append(c.byRun[t.runID], t)
 	if t.state != taskClaimed {
 		c.unclaimed++
 	}
@@ -166,7 +167,9 @@ func (r *registry) drop(t *task) {
 		return
 	}
 	delete(c.tasks, t.executionID)
-	if c.byRun[t.runID] == t {
+	if left := slices.DeleteFunc(c.byRun[t.runID], func(other *task) bool { return other == t }); len(left) > 0 {
+		c.byRun[t.runID] = left
+	} else {
 		delete(c.byRun, t.runID)
 	}
 	if t.state == taskClaimed {

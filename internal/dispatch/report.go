@@ -66,6 +66,7 @@ func (d *Dispatcher) report(ctx context.Context, c *conn, kind api.WorkerMessage
 	if r.TaskID == "" || len(r.TaskID) > maxID || len(r.ExecutionID) > maxID {
 		return fmt.Errorf("%s: task_id and execution_id must be ids", kind)
 	}
+	find := d.find
 	var handle func(context.Context, *task, api.TaskReport)
 	switch kind {
 	case api.WorkerClaimed:
@@ -75,12 +76,15 @@ func (d *Dispatcher) report(ctx context.Context, c *conn, kind api.WorkerMessage
 	default:
 		clean := kind == api.WorkerCompleted
 		handle = func(ctx context.Context, t *task, r api.TaskReport) { d.exited(ctx, t, r, clean) }
+		if r.ExecutionID == "" {
+			find = d.findEnded
+		}
 	}
 	if kind == api.WorkerClaimed {
 		d.noteClaim(c, r)
 	}
 	c.lanes.do(ctx, r.TaskID, func() {
-		t := d.find(ctx, c, r)
+		t := find(ctx, c, r)
 		switch {
 		case t != nil:
 			handle(ctx, t, r)
@@ -102,14 +106,16 @@ func (d *Dispatcher) noteClaim(c *conn, r api.TaskReport) {
 
 // task is the connection's task that a report is about, if it has it. Dispatcher.mu is held.
 func (c *conn) task(r api.TaskReport) *task {
-	t := c.byRun[r.TaskID]
 	if r.ExecutionID != "" {
-		t = c.tasks[r.ExecutionID]
-	}
-	if t == nil || t.runID != r.TaskID {
+		if t := c.tasks[r.ExecutionID]; t != nil && t.runID == r.TaskID {
+			return t
+		}
 		return nil
 	}
-	return t
+	if all := c.byRun[r.TaskID]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
 }
 
 // find returns the task a report is about: one of this connection, or a live execution of its place
@@ -122,21 +128,55 @@ func (d *Dispatcher) find(ctx context.Context, c *conn, r api.TaskReport) *task 
 	if t != nil {
 		return t
 	}
-	var lease Lease
-	err := d.persist(ctx, func(ctx context.Context) (err error) {
-		lease, err = d.cfg.Store.Latest(ctx, r.TaskID)
-		return err
-	})
-	if err != nil {
-		if transient(err) {
-			d.cfg.Logger.Error("cannot look up run of a worker's report", "run_id", r.TaskID, "error", err)
-		}
-		return nil
-	}
-	if r.ExecutionID != "" && r.ExecutionID != lease.ExecutionID {
+	lease, ok := d.latest(ctx, r.TaskID)
+	if !ok || r.ExecutionID != "" && r.ExecutionID != lease.ExecutionID {
 		return nil
 	}
 	return d.adopt(c, lease)
+}
+
+// findEnded returns the task that an end without an execution's id is about: the oldest one that this
+// connection claimed, or the run's first, whose claim was lost then. A run that goes on may have a
+// newer one, offered here or claimed elsewhere, whose process did not end. After this server
+// restarted, nothing may be known of the old one but that somebody claimed it and nobody else speaks
+// for it.
+func (d *Dispatcher) findEnded(ctx context.Context, c *conn, r api.TaskReport) *task {
+	d.mu.Lock()
+	known := c.byRun[r.TaskID]
+	for _, t := range known {
+		if t.state >= taskClaiming || t.first {
+			d.mu.Unlock()
+			return t
+		}
+	}
+	d.mu.Unlock()
+	if len(known) > 0 {
+		return nil
+	}
+	lease, ok := d.latest(ctx, r.TaskID)
+	if !ok || !lease.Claimed || d.held(lease.ExecutionID) {
+		return nil
+	}
+	return d.adopt(c, lease)
+}
+
+// held reports whether a connection of this server has an execution.
+func (d *Dispatcher) held(executionID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.registry.tasks[executionID] != nil
+}
+
+// latest is the live execution of a run, if it has one.
+func (d *Dispatcher) latest(ctx context.Context, runID string) (lease Lease, ok bool) {
+	err := d.persist(ctx, func(ctx context.Context) (err error) {
+		lease, err = d.cfg.Store.Latest(ctx, runID)
+		return err
+	})
+	if err != nil && transient(err) {
+		d.cfg.Logger.Error("cannot look up run of a worker's report", "run_id", runID, "error", err)
+	}
+	return lease, err == nil
 }
 
 // adopt gives a live execution to a connection; nil when it is not for this worker or the connection
