@@ -29,6 +29,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.count(&c.MaxWaiting, "max-waiting-messages", "how many messages may wait for one run (default 100)")
 	f.count(&c.MaxDepth, "max-depth", "how many ancestors a run may have (default 1; negative: none)")
 	f.span(&c.Lease, "lease", "how long an execution lives without a sign of life (default 18s)")
+	f.span(&c.MaxQueued, "max-queued", "how long a run waits while no worker serves its host (default 24h; negative: for ever)")
 	f.span(&c.MaxActive, "max-active", "how long a run may work without a pause (default 24h)")
 	f.span(&c.Idle, "idle", "how long a sandbox stays for follow-ups (default 10m)")
 	f.span(&c.StopGrace, "stop-grace", "how long requests may take to finish when the server stops (default 8s)")

@@ -27,6 +27,8 @@ type Runs interface {
 	Exited(ctx context.Context, runID, executionID string, exit run.Exit) error
 	// Lost records that nothing is heard of an execution any more. No effect on one that is over.
 	Lost(ctx context.Context, runID, executionID, reason string) error
+	// GiveUp fails a queued run that has found no worker for as long. No effect on any other.
+	GiveUp(ctx context.Context, runID string, waited time.Duration) error
 	// Explain says why a queued run waits. No effect on a run that is not queued.
 	Explain(ctx context.Context, runID string, code api.WaitingCode, message string) error
 }
@@ -75,6 +77,9 @@ type Config struct {
 	// MaxActive is how long a run may be INPROGRESS without a pause before it is ended as timed out.
 	// Default 24 h; negative is without bound.
 	MaxActive time.Duration
+	// MaxQueued is how long a run waits while no worker serves its host, before it fails. Default 24 h;
+	// negative waits for ever.
+	MaxQueued time.Duration
 	// Lease is how long an execution lives without a sign of life. Default 18 s.
 	Lease time.Duration
 	// ClaimWait is how long an offer stands; shorter than Lease. Default 10 s.
@@ -111,6 +116,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxActive == 0 {
 		c.MaxActive = 24 * time.Hour
+	}
+	if c.MaxQueued == 0 {
+		c.MaxQueued = 24 * time.Hour
 	}
 	if c.Lease == 0 {
 		c.Lease = 18 * time.Second

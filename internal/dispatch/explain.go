@@ -15,11 +15,14 @@ const (
 	walk = 1000
 	// explained bounds the reasons written per tick, so that explaining never crowds out placing.
 	explained = 200
+	// patience is how long a server that started leaves to workers to come back, whatever runs have
+	// waited by then: they try again every minute.
+	patience = 3 * time.Minute
 )
 
 // explain walks the queue, a page a tick, and tells runs why they wait.
 func (d *Dispatcher) explain(ctx context.Context) {
-	w := walker{d: d}
+	w := walker{d: d, impatient: d.now().Add(patience)}
 	if d.cfg.Peers != nil && !pause(ctx, introduced*tick) {
 		return
 	}
@@ -32,9 +35,10 @@ func (d *Dispatcher) explain(ctx context.Context) {
 
 // walker is one walk along the queue.
 type walker struct {
-	d     *Dispatcher
-	after Waiting
-	ahead map[Place]int // runs met so far in this walk
+	d         *Dispatcher
+	impatient time.Time // no run is given up before
+	after     Waiting
+	ahead     map[Place]int // runs met so far in this walk
 }
 
 type reason struct {
@@ -61,7 +65,7 @@ func (w *walker) page(ctx context.Context) error {
 		why := d.why(at, w.ahead[at])
 		w.ahead[at]++
 		w.after = q
-		if q.Told.Code != why.code || q.Told.Message != why.message {
+		if w.hopeless(q, why) || q.Told.Code != why.code || q.Told.Message != why.message {
 			told = append(told, news{q, why})
 		}
 		if len(told) == explained {
@@ -72,11 +76,24 @@ func (w *walker) page(ctx context.Context) error {
 		w.after = Waiting{} // the end: begin again
 	}
 	each(told, func(n news) {
-		if err := d.cfg.Runs.Explain(ctx, n.RunID, n.code, n.message); err != nil && transient(err) && ctx.Err() == nil {
+		var err error
+		if w.hopeless(n.Waiting, n.reason) {
+			err = d.cfg.Runs.GiveUp(ctx, n.RunID, d.cfg.MaxQueued)
+		} else {
+			err = d.cfg.Runs.Explain(ctx, n.RunID, n.code, n.message)
+		}
+		if err != nil && transient(err) && ctx.Err() == nil {
 			d.cfg.Logger.Error("cannot explain a waiting run", "run_id", n.RunID, "error", err)
 		}
 	})
 	return nil
+}
+
+// hopeless reports whether a run has waited for any worker of its host for as long as it may.
+func (w *walker) hopeless(q Waiting, why reason) bool {
+	now, limit := w.d.now(), w.d.cfg.MaxQueued
+	return limit > 0 && why.code == api.WaitingCodeNoWorker && q.Told.Code == why.code &&
+		now.Sub(q.Told.Since) >= limit && !now.Before(w.impatient)
 }
 
 // why says what the run behind so many others of its place waits for.

@@ -316,12 +316,28 @@ func (w *world) Lost(_ context.Context, runID, executionID, _ string) error {
 	return nil
 }
 
+func (w *world) GiveUp(_ context.Context, runID string, waited time.Duration) error {
+	defer w.mu.Unlock()
+	if err := w.enter("give up"); err != nil {
+		return err
+	}
+	r := w.runs[runID]
+	if r.state == api.RunStateQUEUED && r.Told.Code == api.WaitingCodeNoWorker && time.Since(r.Told.Since) >= waited {
+		r.state = api.RunStateFAILED
+	}
+	return nil
+}
+
 func (w *world) Explain(_ context.Context, runID string, code api.WaitingCode, message string) error {
 	defer w.mu.Unlock()
 	if err := w.enter("explain"); err != nil {
 		return err
 	}
-	w.runs[runID].Told = api.RunWaiting{Code: code, Message: message}
+	told := &w.runs[runID].Told
+	if told.Code != code {
+		told.Since = time.Now()
+	}
+	told.Code, told.Message = code, message
 	return nil
 }
 

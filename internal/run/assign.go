@@ -84,6 +84,24 @@ func decideReject(t *turn, executionID, reason string) error {
 	return t.move(api.RunStateQUEUED, ByWorker, status{waiting: api.WaitingCodeAtCapacity, why: why})
 }
 
+// GiveUp fails a queued run that no worker of its host could take for at least as long. It has no
+// effect on a run that waits for something else, or not for as long. A message sets it going again.
+func (s *Service) GiveUp(ctx context.Context, runID string, waited time.Duration) error {
+	_, err := s.change(ctx, runID, func(t *turn) error { return decideGiveUp(t, waited) })
+	return err
+}
+
+func decideGiveUp(t *turn, waited time.Duration) error {
+	w := t.run.Waiting
+	if t.run.State != api.RunStateQUEUED || w.Code != api.WaitingCodeNoWorker || t.now.Sub(w.Since) < waited {
+		return nil
+	}
+	return t.move(api.RunStateFAILED, ByDispatch, status{
+		code: api.PlatformErrorCodeResourceUnavailable, retryable: true,
+		message: fmt.Sprintf("No worker served host %q for %s. Connect one, or start the run on another host; a message tries again.", t.run.Host, waited),
+	})
+}
+
 // Explain says why a queued run waits. Nothing is stored when the reason is the one known already
 // or the run no longer waits in line.
 func (s *Service) Explain(ctx context.Context, runID string, code api.WaitingCode, message string) error {

@@ -168,6 +168,9 @@ func (w *world) acts() map[string]func() {
 		"explain": func() {
 			w.expect("explain", w.s.Explain(ctx, id, api.WaitingCodeNoWorker, "No worker serves host local."))
 		},
+		"give up": func() {
+			w.expect("give up", w.s.GiveUp(ctx, id, time.Minute))
+		},
 		"heartbeat": func() {
 			_, _, err := w.s.Heartbeat(ctx, w.runner())
 			w.expect("heartbeat", err)

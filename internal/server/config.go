@@ -63,6 +63,9 @@ type Config struct {
 	Lease time.Duration
 	// MaxActive is how long a run may work without a pause. Default 24 h; negative is without bound.
 	MaxActive time.Duration
+	// MaxQueued is how long a run waits while no worker serves its host, before it fails. Default 24 h;
+	// negative waits for ever.
+	MaxQueued time.Duration
 	// Idle is how long a sandbox stays for follow-ups. Default 10 min.
 	Idle time.Duration
 	// Limits bound requests, Entries what a runner may append.
@@ -96,6 +99,7 @@ func (c Config) WithDefaults() Config {
 	orDefault(&c.DefaultHost, "local")
 	orDefault(&c.Lease, 18*time.Second)
 	orDefault(&c.MaxActive, 24*time.Hour)
+	orDefault(&c.MaxQueued, 24*time.Hour)
 	orDefault(&c.Idle, 10*time.Minute)
 	orDefault(&c.StopGrace, 8*time.Second)
 	c.Limits = c.Limits.WithDefaults()

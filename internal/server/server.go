@@ -160,7 +160,8 @@ func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
 	return dispatch.New(dispatch.Config{
 		Store: store.NewDispatch(s.db), Runs: runs, Tokens: tokens{s.identity}, Wakes: wakes(s.bus), Peers: s.bus,
 		Environments: store.NewEnvironments(s.db), Instance: s.cfg.Instance, RootURL: s.cfg.PublicURL,
-		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.cfg.TeamLimit, MaxActive: s.cfg.MaxActive, Lease: s.cfg.Lease,
+		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.cfg.TeamLimit, MaxActive: s.cfg.MaxActive,
+		MaxQueued: s.cfg.MaxQueued, Lease: s.cfg.Lease,
 		Logger: s.cfg.Log,
 	})
 }
