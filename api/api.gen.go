@@ -1642,7 +1642,7 @@ type EnvironmentRequest struct {
 	// Config What a workspace is made from. Carried out in the order of clone, then set-up commands.
 	Config CloudEnvironmentConfig `json:"config"`
 
-	// Team Owned by the caller's team, which is the default if there is one, or with `false` by the caller alone. Only for a new environment.
+	// Team Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new environment.
 	Team *bool `json:"team,omitempty"`
 }
 

@@ -51,7 +51,8 @@ func NewUID() string {
 	return string(uid)
 }
 
-// Create defines an environment, for the actor's team unless team is false.
+// Create defines an environment: the team's or, if req says so or the actor may not change what is the
+// team's, the actor's own.
 func (s *Environments) Create(ctx context.Context, actor identity.Actor, req api.EnvironmentRequest) (Environment, error) {
 	if err := actor.Check(identity.PermManage); err != nil {
 		return Environment{}, err
@@ -59,9 +60,9 @@ func (s *Environments) Create(ctx context.Context, actor identity.Actor, req api
 	if err := checkConfig(req.Config); err != nil {
 		return Environment{}, err
 	}
-	owner := identity.Owner{Type: api.ScopeTypeTeam, UID: actor.TeamUID}
-	if actor.TeamUID == "" || (req.Team != nil && !*req.Team) {
-		owner = identity.Owner{Type: api.ScopeTypeUser, UID: actor.UID}
+	owner := ownerOf(actor, req.Team)
+	if err := actor.CheckChange(owner); err != nil {
+		return Environment{}, err
 	}
 	now := s.Now().UTC().Truncate(time.Microsecond)
 	e := Environment{
@@ -72,6 +73,17 @@ func (s *Environments) Create(ctx context.Context, actor identity.Actor, req api
 		return Environment{}, fmt.Errorf("store environment: %w", err)
 	}
 	return e, nil
+}
+
+func ownerOf(actor identity.Actor, team *bool) identity.Owner {
+	shared := actor.May(identity.PermAdminister)
+	if team != nil {
+		shared = *team
+	}
+	if actor.TeamUID == "" || !shared {
+		return identity.Owner{Type: api.ScopeTypeUser, UID: actor.UID}
+	}
+	return identity.Owner{Type: api.ScopeTypeTeam, UID: actor.TeamUID}
 }
 
 // Get returns one environment; one that the actor may not see is not found.
@@ -98,6 +110,9 @@ func (s *Environments) Update(ctx context.Context, actor identity.Actor, uid str
 		return Environment{}, err
 	}
 	e, err := s.Get(ctx, actor, uid)
+	if err == nil {
+		err = actor.CheckChange(e.Owner)
+	}
 	if err != nil {
 		return Environment{}, err
 	}
@@ -113,7 +128,11 @@ func (s *Environments) Delete(ctx context.Context, actor identity.Actor, uid str
 	if err := actor.Check(identity.PermManage); err != nil {
 		return err
 	}
-	if _, err := s.Get(ctx, actor, uid); err != nil {
+	e, err := s.Get(ctx, actor, uid)
+	if err == nil {
+		err = actor.CheckChange(e.Owner)
+	}
+	if err != nil {
 		return err
 	}
 	return s.Store.Delete(ctx, uid)

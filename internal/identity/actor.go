@@ -66,11 +66,17 @@ type Permission string
 // The permissions. A run token holds PermRunner on its own run, PermRead on its own run and the
 // catalogue, and PermCreate for children; nothing else.
 const (
-	PermRead    Permission = "read"    // see runs, sessions and the catalogue
-	PermCreate  Permission = "create"  // start runs
-	PermSteer   Permission = "steer"   // follow up, answer, interrupt, cancel
-	PermManage  Permission = "manage"  // change the catalogue
-	PermWorker  Permission = "worker"  // connect as a worker
+	PermRead   Permission = "read"   // see runs, sessions and the catalogue
+	PermCreate Permission = "create" // start runs
+	PermSteer  Permission = "steer"  // follow up, answer, interrupt, cancel
+	PermManage Permission = "manage" // change what is one's own of the catalogue
+
+	// PermAdminister is to change what is the team's: its environments run commands in the sandboxes of
+	// everybody's runs.
+	PermAdminister Permission = "administer"
+	// PermWorker is to connect as a worker, which is handed the team's runs with all their secrets.
+	PermWorker Permission = "worker"
+
 	PermRunner  Permission = "runner"  // report as the runner of one execution
 	PermGateway Permission = "gateway" // call models on behalf of a run
 )

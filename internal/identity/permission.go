@@ -3,7 +3,7 @@ package identity
 import "github.com/cadrehq/cadre/api"
 
 // AllPermissions lists the permissions.
-var AllPermissions = []Permission{PermRead, PermCreate, PermSteer, PermManage, PermWorker, PermRunner, PermGateway}
+var AllPermissions = []Permission{PermRead, PermCreate, PermSteer, PermManage, PermAdminister, PermWorker, PermRunner, PermGateway}
 
 // AllRoles lists the roles, most powerful first.
 var AllRoles = []Role{RoleAdmin, RoleMember, RoleViewer}
@@ -13,8 +13,8 @@ const roleRun Role = "run"
 
 // granted is the one table of who may do what. What is not in it is refused.
 var granted = map[Role]map[Permission]bool{
-	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermWorker: true},
-	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermWorker: true},
+	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermAdminister: true, PermWorker: true},
+	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true},
 	RoleViewer: {PermRead: true},
 	roleRun:    {PermRead: true, PermCreate: true, PermRunner: true, PermGateway: true},
 }
@@ -39,6 +39,15 @@ func (a Actor) Check(p Permission) error {
 		who = "a run token"
 	}
 	return api.Fail(api.PlatformErrorCodeNotAuthorized, "%s may not %s", who, p)
+}
+
+// CheckChange returns a not_authorized failure unless the actor may change something with this owner,
+// which it sees: what is its own takes PermManage, what is the team's PermAdminister.
+func (a Actor) CheckChange(o Owner) error {
+	if o.Type == api.ScopeTypeTeam {
+		return a.Check(PermAdminister)
+	}
+	return a.Check(PermManage)
 }
 
 // Sees reports whether something with this owner is within the actor's reach: their own, or their

@@ -243,8 +243,8 @@ func TestLastUseIsStoredWhenStopping(t *testing.T) {
 // has to be made twice.
 func TestEveryCellOfThePermissionTable(t *testing.T) {
 	want := map[string]string{
-		"admin":  "read create steer manage worker",
-		"member": "read create steer manage worker",
+		"admin":  "read create steer manage administer worker",
+		"member": "read create steer manage",
 		"viewer": "read",
 		"run":    "read create runner gateway",
 		"nobody": "",

@@ -60,7 +60,8 @@ func outcomeOf(a answer) outcome {
 	return notAnswered
 }
 
-// want is the expected outcome of an actor. Viewers read, members and admins do all that people do.
+// want is the expected outcome of an actor. Viewers read, members and admins do all that people do; what
+// is the team's is for admins, see TestMembersLeaveTheTeamsThingsAlone.
 func want(demand, actor string) outcome {
 	permission, reach, _ := strings.Cut(demand, " ")
 	switch {
@@ -180,6 +181,44 @@ func (w *world) peek(r request) answer {
 	}
 	_ = rsp.Body.Close()
 	return w.do(r)
+}
+
+// TestMembersLeaveTheTeamsThingsAlone: a worker is handed every run of the team, and an environment's
+// commands run in everybody's sandboxes.
+func TestMembersLeaveTheTeamsThingsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	member := w.as(w.keyWith(identity.RoleMember))
+	viewer := w.as(w.keyWith(identity.RoleViewer))
+	for _, who := range []*world{member, viewer} {
+		if _, rsp, err := w.dial("sneaky", who.key); err == nil || rsp == nil || rsp.StatusCode != http.StatusForbidden {
+			t.Errorf("connects a worker: %v %v", rsp, err)
+		}
+	}
+	yes := true
+	config := api.CloudEnvironmentConfig{Name: "e"}
+	teams := decode[api.CloudEnvironment](w.post("/agent/environments", api.EnvironmentRequest{Config: config}).want(201))
+	if teams.Scope.Type != api.ScopeTypeTeam {
+		t.Errorf("an admin's environment belongs to %+v", teams.Scope)
+	}
+	own := decode[api.CloudEnvironment](member.post("/agent/environments", api.EnvironmentRequest{Config: config}).want(201))
+	if own.Scope.Type != api.ScopeTypeUser {
+		t.Errorf("a member's environment belongs to %+v", own.Scope)
+	}
+	put := func(who *world, uid string) answer {
+		return who.do(request{method: "PUT", path: api.BasePath + "/agent/environments/" + uid, key: who.key, body: api.EnvironmentRequest{Config: config}})
+	}
+	remove := func(who *world, uid string) answer {
+		return who.do(request{method: "DELETE", path: api.BasePath + "/agent/environments/" + uid, key: who.key})
+	}
+	member.post("/agent/environments", api.EnvironmentRequest{Config: config, Team: &yes}).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "member may not administer")
+	put(member, teams.Uid).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "member may not administer")
+	remove(member, teams.Uid).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "member may not administer")
+	member.get("/agent/environments/" + teams.Uid).want(200)
+	put(member, own.Uid).want(200)
+	remove(member, own.Uid).want(204)
+	put(w, teams.Uid).want(200)
+	remove(w, teams.Uid).want(204)
 }
 
 func TestRunTokenReachesItsDescendants(t *testing.T) {
