@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/run"
@@ -134,16 +133,8 @@ func (a *API) RunnerHeartbeat(ctx context.Context, _ api.RunnerHeartbeatRequestO
 	return api.RunnerHeartbeat200JSONResponse{LeaseExpiresAt: until, Cancelled: cancelled}, err
 }
 
-// RunnerEnd serves POST /runner/end. That commands wait is a conflict which passes once the runner
-// has taken them, unlike that of an execution that is over.
+// RunnerEnd serves POST /runner/end.
 func (a *API) RunnerEnd(ctx context.Context, req api.RunnerEndRequestObject) (api.RunnerEndResponseObject, error) {
 	err := a.cfg.Runs.End(ctx, actorOf(ctx), *req.Body)
-	var f *api.Failure
-	if errors.Is(err, run.ErrCommandsWait) && errors.As(err, &f) {
-		passes := true
-		waits := *f
-		waits.Retryable = &passes
-		return nil, &waits
-	}
 	return api.RunnerEnd204Response{}, err
 }
