@@ -27,6 +27,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 
 	f.count(&c.TeamLimit, "team-limit", "how many runs of a team may work at once; 0 is without bound")
 	f.count(&c.MaxWaiting, "max-waiting-messages", "how many messages may wait for one run (default 100)")
+	f.count(&c.MaxAttempts, "max-attempts", "how often in a row a sandbox of a run may be lost before its agent acted (default 5)")
 	f.count(&c.MaxDepth, "max-depth", "how many ancestors a run may have (default 1; negative: none)")
 	f.span(&c.Lease, "lease", "how long an execution lives without a sign of life (default 18s)")
 	f.span(&c.MaxQueued, "max-queued", "how long a run waits while no worker serves its host (default 24h; negative: for ever)")

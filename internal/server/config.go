@@ -56,6 +56,8 @@ type Config struct {
 	TeamLimit int
 	// MaxWaiting is how many messages may wait for one run. Default 100.
 	MaxWaiting int
+	// MaxAttempts is how often in a row a sandbox of a run may be lost before its agent acted. Default 5.
+	MaxAttempts int
 	// MaxDepth is how many ancestors a run may have. Default 1; negative allows none.
 	MaxDepth int
 	// Lease is how long an execution lives without a sign of life; renewed at a third of it. Default
@@ -74,6 +76,8 @@ type Config struct {
 	// StopGrace is how long requests under way may take to finish when the server stops. Default 8 s.
 	StopGrace time.Duration
 
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
 	// Log receives everything. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -104,6 +108,9 @@ func (c Config) WithDefaults() Config {
 	orDefault(&c.StopGrace, 8*time.Second)
 	c.Limits = c.Limits.WithDefaults()
 	c.Entries = c.Entries.WithDefaults()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -136,6 +143,7 @@ func (c Config) Validate() error {
 	}
 	wrong(strings.Contains(c.Instance, "/"), "instance name %q: must not contain a slash", c.Instance)
 	wrong(c.TeamLimit < 0, "team limit: must not be negative")
+	wrong(c.MaxAttempts < 0, "attempts: must not be negative")
 	wrong(c.MaxWaiting < 0, "waiting messages: must not be negative")
 	wrong(c.Lease < time.Second, "lease %s: must be at least a second", c.Lease)
 	wrong(c.Idle < 0, "idle time: must not be negative")

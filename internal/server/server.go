@@ -82,17 +82,17 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	publisher := &publisher{bus: s.bus}
-	s.db, err = store.Open(ctx, store.Options{DSN: s.cfg.DatabaseURL, Logger: s.cfg.Log, OnCommit: publisher.publish})
+	s.db, err = store.Open(ctx, store.Options{DSN: s.cfg.DatabaseURL, Now: s.cfg.Now, Logger: s.cfg.Log, OnCommit: publisher.publish})
 	if err != nil {
 		return err
 	}
-	if s.identity, err = identity.New(ctx, identity.Config{Store: store.NewIdentity(s.db), Log: s.cfg.Log}); err != nil {
+	if s.identity, err = identity.New(ctx, identity.Config{Store: store.NewIdentity(s.db), Now: s.cfg.Now, Log: s.cfg.Log}); err != nil {
 		return err
 	}
 	if s.key, err = s.identity.Bootstrap(ctx, s.cfg.BootstrapKey); err != nil {
 		return err
 	}
-	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Log: s.cfg.Log, URL: s.cfg.BlobURL})
+	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Now: s.cfg.Now, Log: s.cfg.Log, URL: s.cfg.BlobURL})
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func reachable(a net.Addr) string {
 
 func (s *Server) openGateway() (*gateway.Gateway, error) {
 	cfg := s.cfg.Models
-	cfg.Log = s.cfg.Log
+	cfg.Now, cfg.Log = s.cfg.Now, s.cfg.Log
 	cfg.Ledger = store.NewLedger(s.db)
 	cfg.Auth = callers{identity: s.identity, fence: fence(store.NewRuns(s.db))}
 	return gateway.New(cfg)
@@ -152,7 +152,8 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
 		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db),
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
-		TeamLimit: s.cfg.TeamLimit, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting, Entries: s.cfg.Entries,
+		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
+		Entries: s.cfg.Entries, Now: s.cfg.Now,
 	})
 }
 
@@ -162,7 +163,7 @@ func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
 		Environments: store.NewEnvironments(s.db), Instance: s.cfg.Instance, RootURL: s.cfg.PublicURL,
 		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.cfg.TeamLimit, MaxActive: s.cfg.MaxActive,
 		MaxQueued: s.cfg.MaxQueued, Lease: s.cfg.Lease,
-		Logger: s.cfg.Log,
+		Now: s.cfg.Now, Logger: s.cfg.Log,
 	})
 }
 
@@ -174,7 +175,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	s.stopping, s.abort = stopping, abort
 	s.api = httpapi.New(streams, httpapi.Config{
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
-		Environments:     &catalog.Environments{Store: environments, Now: time.Now, NewUID: catalog.NewUID},
+		Environments:     &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID},
 		EnvironmentStore: environments, Blobs: blobs, Usage: store.NewLedger(s.db),
 		Models: models{s.gateway}, Workers: workers{s.dispatch},
 		Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
@@ -182,7 +183,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},
 		},
 		PublicURL: s.cfg.PublicURL, Limits: s.cfg.Limits, Heartbeat: s.cfg.Lease / 3, Idle: s.cfg.Idle,
-		MaxRun: max(s.cfg.MaxActive, 0), Log: s.cfg.Log,
+		MaxRun: max(s.cfg.MaxActive, 0), Now: s.cfg.Now, Log: s.cfg.Log,
 	})
 	s.http = &http.Server{
 		Handler: s.api, ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader,
