@@ -1,148 +1,120 @@
 package crash
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"os"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/fault"
+	"github.com/cadrehq/cadre/internal/store/storetest"
 )
 
-// steps is how many tool calls the scripted run makes. Each leaves a mark with the referee.
-const steps = 4
-
-// story is a prompt whose scripted turns make one tool call each and then end.
-func story(ref *referee, name string) string {
-	var turns []any
-	for i := 1; i <= steps; i++ {
-		turns = append(turns, map[string]any{
-			"text": fmt.Sprintf("step %d", i),
-			"tool_calls": []any{map[string]any{
-				"name":  "bash",
-				"input": map[string]any{"command": fmt.Sprintf("echo mark %s %d > /dev/tcp/127.0.0.1/%d; echo kept-%d >> kept.txt; cat kept.txt", name, i, ref.port(), i)},
-			}},
-		})
-	}
-	turns = append(turns, map[string]any{"text": "all steps done"})
-	text, _ := json.Marshal(map[string]any{"turns": turns})
-	return "Carry out the steps.\n```scripted\n" + string(text) + "\n```"
+// arrivals is how often a run passes a point, as far as it is tried; once where it is not said.
+var arrivals = map[fault.Point]int{
+	fault.StoreBeforeCommit: 14, fault.StoreAfterCommit: 14,
+	fault.RunnerBeforeAppend: 6, fault.RunnerAfterAppend: 6, fault.RunnerAfterAction: steps,
 }
 
 // TestKilledAtEveryPoint kills the process that passes each fault point, at its first arrivals.
 func TestKilledAtEveryPoint(t *testing.T) {
-	arrivals := map[fault.Point]int{
-		fault.StoreBeforeCommit: 14, fault.StoreAfterCommit: 14,
-		fault.RunnerBeforeAppend: 6, fault.RunnerAfterAppend: 6, fault.RunnerAfterAction: steps,
-	}
 	for _, p := range fault.Points {
 		for n := 1; n <= max(1, arrivals[p]); n++ {
 			t.Run(fmt.Sprintf("%s/%d", p, n), func(t *testing.T) {
 				t.Parallel()
-				f := newFleet(t, p, n)
-				id := f.submit("story", story(f.ref, "story"))
-				run := f.ended(id)
-				if run.State != api.RunStateSUCCEEDED {
-					t.Errorf("state %s: %s", run.State, run.StatusMessage.Message)
-				}
-				if !f.ref.struck() {
-					if n == 1 {
-						t.Errorf("no process passed %s", p)
-					}
-					t.Logf("the run needs fewer than %d arrivals at %s", n, p)
-				}
-				check(t, f, id)
-				times := f.ref.marks("story")
-				sum := 0
-				for i := 1; i <= steps; i++ {
-					sum += times[fmt.Sprint(i)]
-					if times[fmt.Sprint(i)] == 0 {
-						t.Errorf("step %d was never carried out", i)
-					}
-				}
-				// One death can fall between a command's end and the record of it; no more than that one
-				// command may be carried out again.
-				if sum > steps+1 {
-					t.Errorf("%d commands carried out for %d steps: %v", sum, steps, times)
-				}
+				killedAt(t, layout{}, p, n)
 			})
 		}
 	}
 }
 
-// TestKilledAtRandom kills random processes while many runs are under way, and once all at once.
-func TestKilledAtRandom(t *testing.T) {
-	const runs, kills = 12, 24
-	f := newFleet(t, "", 0)
-	var ids []string
-	for i := range runs {
-		ids = append(ids, f.submit(fmt.Sprintf("random-%d", i), story(f.ref, fmt.Sprintf("random-%d", i))))
+// TestReplicasKilled does the same to two servers that share a PostgreSQL and no bus: the client
+// speaks to one and the worker to the other.
+func TestReplicasKilled(t *testing.T) {
+	for _, c := range []struct {
+		point   fault.Point
+		arrival int
+	}{
+		{fault.StoreBeforeCommit, 3}, {fault.StoreAfterCommit, 2}, {fault.StoreAfterCommit, 5}, {fault.StoreAfterCommit, 9},
+		{fault.WorkerAfterClaim, 1}, {fault.RunnerAfterAppend, 3}, {fault.RunnerBeforeEnd, 1},
+	} {
+		t.Run(fmt.Sprintf("%s/%d", c.point, c.arrival), func(t *testing.T) {
+			t.Parallel()
+			killedAt(t, layout{database: storetest.Postgres(t)}, c.point, c.arrival)
+		})
 	}
+}
+
+// killedAt carries out one story during which the n-th arrival at p is deadly.
+func killedAt(t *testing.T, l layout, p fault.Point, n int) {
+	f := newFleet(t, l, newReferee(t, p, n))
+	id := f.submit("story", story(f.ref, "story"))
+	seen := f.follow(id)
+	f.ended(id)
+	if n == 1 {
+		// A worker passes its last point when the run is over.
+		f.until("somebody to die at "+string(p), f.ref.struck)
+	} else if !f.ref.struck() {
+		t.Logf("the run needs fewer than %d arrivals at %s", n, p)
+	}
+	f.ready()
+	check(t, f, id, "story")
+	checkAcknowledged(t, f, id)
+	seen.check(t, f.entries(id))
+}
+
+// TestKilledAtRandom kills random processes while many runs are submitted, carried out and watched,
+// and at times all of them at once.
+func TestKilledAtRandom(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		killedAtRandom(t, layout{}, 12, 24)
+	})
+	t.Run("replicas", func(t *testing.T) {
+		t.Parallel()
+		killedAtRandom(t, layout{database: storetest.Postgres(t)}, 8, 16)
+	})
+}
+
+func killedAtRandom(t *testing.T, l layout, runs, kills int) {
+	f := newFleet(t, l, newReferee(t, "", 0))
 	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	roles := []string{"server", "worker", "runner", "runner"}
+	if s, err := strconv.ParseUint(os.Getenv("CADRE_CRASH_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("CADRE_CRASH_SEED=%d", seed)
+	var killing sync.WaitGroup
+	killing.Go(func() { f.slaughter(rand.New(rand.NewPCG(seed, 0)), kills) })
+	ids, names := make([]string, runs), make([]string, runs)
+	seen := make([]*follower, runs)
+	for i := range runs {
+		names[i] = fmt.Sprintf("random-%d", i)
+		ids[i] = f.submit(names[i], story(f.ref, names[i]))
+		seen[i] = f.follow(ids[i])
+		if i%3 == 0 {
+			f.kill("server") // what was just acknowledged is there after it
+		}
+	}
+	killing.Wait()
+	for i, id := range ids {
+		check(t, f, id, names[i])
+		seen[i].check(t, f.entries(id))
+	}
+	checkAcknowledged(t, f, ids...)
+}
+
+// slaughter kills one process after the other, and all of them halfway through.
+func (f *fleet) slaughter(random *rand.Rand, kills int) {
+	roles := append(f.roles(), "runner", "runner")
 	for i := range kills {
 		time.Sleep(time.Duration(50+random.IntN(300)) * time.Millisecond)
+		victim := roles[random.IntN(len(roles))]
 		if i == kills/2 {
-			for _, role := range roles {
-				f.kill(role)
-			}
-			continue
+			victim = "all"
 		}
-		f.kill(roles[random.IntN(len(roles))])
+		f.strike(victim)
 	}
-	for _, id := range ids {
-		if run := f.ended(id); run.State != api.RunStateSUCCEEDED {
-			t.Errorf("%s: state %s: %s", id, run.State, run.StatusMessage.Message)
-		}
-		check(t, f, id)
-	}
-}
-
-// check holds a finished run to what must be true whatever was killed.
-func check(t *testing.T, f *fleet, id string) {
-	t.Helper()
-	entries := f.entries(id)
-	results := map[string]int{}
-	ends := 0
-	for i, e := range entries {
-		if e.Seq != int64(i)+1 {
-			t.Fatalf("entry %d has seq %d", i+1, e.Seq)
-		}
-		switch data := decoded(t, e).(type) {
-		case api.ActionResult:
-			results[data.ActionID]++
-			if data.Category == api.ActionCategoryCommand && data.State == api.ActionStateCompleted && strings.Contains(data.Output, "kept-2") && !strings.Contains(data.Output, "kept-1") {
-				t.Errorf("entry %d: the workspace of an earlier execution was lost: %q", e.Seq, data.Output)
-			}
-		case api.StateChange:
-			if data.To.Ended() {
-				ends++
-			}
-		}
-	}
-	for action, n := range results {
-		if n != 1 {
-			t.Errorf("action %s has %d results", action, n)
-		}
-	}
-	if len(results) < steps {
-		t.Errorf("%d actions have results, want %d", len(results), steps)
-	}
-	if ends != 1 {
-		t.Errorf("the run ended %d times", ends)
-	}
-}
-
-func decoded(t *testing.T, e api.Entry) api.EntryData {
-	t.Helper()
-	data, err := e.Decode()
-	if err != nil {
-		t.Fatalf("entry %d: %v", e.Seq, err)
-	}
-	return data
 }

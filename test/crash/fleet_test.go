@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +22,6 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/fault"
 )
 
 const (
@@ -50,14 +52,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// fleet is one server and one worker as separate processes, each started again whenever it dies, as
-// an init system would.
+// layout says what a fleet is made of.
+type layout struct {
+	// database is a PostgreSQL that two servers share, one for the client and one for the worker.
+	// Empty: one server with a SQLite of its own.
+	database string
+}
+
+// fleet is one server or two and one worker as separate processes, each started again whenever it
+// dies, as an init system would.
 type fleet struct {
 	t    *testing.T
 	dir  string
 	exe  string
-	addr string
+	addr string // of the server the client speaks to
 	ref  *referee
+	tap  *tap
 	stop context.CancelFunc
 	done sync.WaitGroup
 
@@ -65,10 +75,10 @@ type fleet struct {
 	pids map[string]int // by role
 }
 
-// newFleet starts a fleet whose processes die at the n-th arrival at p ("" for nowhere).
-func newFleet(t *testing.T, p fault.Point, n int) *fleet {
+// newFleet starts a fleet whose processes die as the referee says.
+func newFleet(t *testing.T, l layout, ref *referee) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir(), addr: freeAddr(t), pids: map[string]int{}, ref: newReferee(t, p, n)}
+	f := &fleet{t: t, dir: t.TempDir(), addr: freeAddr(t), pids: map[string]int{}, ref: ref}
 	bin := filepath.Join(f.dir, fmt.Sprintf("fault-%d", f.ref.port()))
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
@@ -79,8 +89,16 @@ func newFleet(t *testing.T, p fault.Point, n int) *fleet {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.stop = cancel
-	f.keep(ctx, "server", "server", "--listen", f.addr, "--data", filepath.Join(f.dir, "data"))
-	f.keep(ctx, "worker", "worker", "--backend", "direct", "--worker-id", host, "--server-root-url", "http://"+f.addr,
+	server := []string{"server", "--data", filepath.Join(f.dir, "data")}
+	far := f.addr // the server the worker speaks to
+	if l.database != "" {
+		far = freeAddr(t)
+		server = append(server, "--database-url", l.database)
+		f.keep(ctx, "far", append(server, "--listen", far, "--instance", "far")...)
+	}
+	f.keep(ctx, "server", append(server, "--listen", f.addr, "--instance", "near")...)
+	f.tap = newTap(t, "http://"+far)
+	f.keep(ctx, "worker", "worker", "--backend", "direct", "--worker-id", host, "--server-root-url", f.tap.url,
 		"--workspace-root", filepath.Join(f.dir, "work"))
 	t.Cleanup(f.close)
 	f.ready()
@@ -93,9 +111,9 @@ func (f *fleet) keep(ctx context.Context, role string, args ...string) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.done.Add(1)
-	go func() {
-		defer f.done.Done()
+	args = slices.Clone(args)
+	f.setPID(role, 0)
+	f.done.Go(func() {
 		defer log.Close()
 		for ctx.Err() == nil {
 			cmd := exec.CommandContext(ctx, f.exe, args...)
@@ -104,7 +122,7 @@ func (f *fleet) keep(ctx context.Context, role string, args ...string) {
 			cmd.Stdout, cmd.Stderr = log, log
 			cmd.Env = []string{
 				"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir, "CADRE_API_KEY=" + key, "CADRE_BOOTSTRAP_API_KEY=" + key,
-				"CADRE_LEASE=3s", "CADRE_CANCEL_GRACE=1s",
+				"CADRE_LEASE=3s", "CADRE_MAX_ATTEMPTS=50", // far more is killed here than a run is to bear
 			}
 			if err := cmd.Start(); err != nil {
 				f.t.Errorf("start %s: %v", role, err)
@@ -112,8 +130,9 @@ func (f *fleet) keep(ctx context.Context, role string, args ...string) {
 			}
 			f.setPID(role, cmd.Process.Pid)
 			_ = cmd.Wait() // death is what this suite is about
+			f.setPID(role, 0)
 		}
-	}()
+	})
 }
 
 func (f *fleet) setPID(role string, pid int) {
@@ -122,20 +141,29 @@ func (f *fleet) setPID(role string, pid int) {
 	f.pids[role] = pid
 }
 
-// kill ends one process of the fleet by SIGKILL: "server", "worker" or "runner" (any one of them).
+// roles are the processes of the fleet that are started again.
+func (f *fleet) roles() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.pids))
+}
+
+// kill ends one process of the fleet by SIGKILL: one of its roles, or "runner" for any one of them.
 func (f *fleet) kill(role string) {
 	f.mu.Lock()
 	pid := f.pids[role]
 	f.mu.Unlock()
 	if role == "runner" {
 		if pids := f.runners(); len(pids) > 0 {
-			pid = pids[0]
+			pid = pids[rand.IntN(len(pids))]
 		}
 	}
 	if pid > 0 {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		killPID(pid)
 	}
 }
+
+func killPID(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }
 
 // runners finds the runner processes of this fleet: our executable, called as "agent run".
 func (f *fleet) runners() []int {
@@ -162,10 +190,10 @@ func (f *fleet) close() {
 	f.done.Wait()
 	for _, pid := range f.runners() {
 		f.t.Errorf("runner %d outlived its worker", pid)
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		killPID(pid)
 	}
 	if f.t.Failed() {
-		for _, role := range []string{"server", "worker"} {
+		for _, role := range f.roles() {
 			text, _ := os.ReadFile(filepath.Join(f.dir, role+".log"))
 			f.t.Logf("%s.log:\n%s", role, tail(text, 6000))
 		}
@@ -226,34 +254,39 @@ func (f *fleet) call(method, path string, body, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-// submit starts a run by name. If the server dies before it answers, the run is looked for by its
-// name and started again only when it is not there, as a careful client does.
+// submit starts a run that carries out a prompt.
 func (f *fleet) submit(name, prompt string) string {
 	f.t.Helper()
-	request := map[string]any{"prompt": prompt, "config": map[string]any{
+	return f.start(name, map[string]any{"prompt": prompt, "config": map[string]any{
 		"name": name, "worker_host": host, "model_id": "scripted", "idle_timeout_minutes": 0,
-	}}
-	var id string
-	var refused error
-	defer func() {
-		if f.t.Failed() {
-			f.t.Log("last refusal: ", refused)
-		}
-	}()
-	f.until("the run to be accepted", func() bool {
+	}})
+}
+
+// start makes a run. If the server dies before it answers, the run is looked for by its name and
+// started again only when it is not there, as a careful client does.
+func (f *fleet) start(name string, request any) (id string) {
+	f.t.Helper()
+	f.insist("accept a run", func() error {
 		var list api.ListRunsResponse
-		if f.call("GET", "/agent/runs?name="+name, nil, &list) == nil && len(list.Runs) > 0 {
+		if err := f.call("GET", "/agent/runs?name="+name, nil, &list); err != nil {
+			return err
+		}
+		if len(list.Runs) > 0 {
 			id = list.Runs[0].RunId
-			return true
+			return nil
 		}
 		var answer api.RunAgentResponse
-		if refused = f.call("POST", "/agent/runs", request, &answer); refused != nil {
-			return false
-		}
+		err := f.call("POST", "/agent/runs", request, &answer)
 		id = answer.RunId
-		return true
+		return err
 	})
 	return id
+}
+
+// get is a run as it is now; the zero run when nobody answers.
+func (f *fleet) get(id string) (run api.RunItem) {
+	_ = f.call("GET", "/agent/runs/"+id, nil, &run)
+	return run
 }
 
 // ended waits for the end of a run.
@@ -261,7 +294,8 @@ func (f *fleet) ended(id string) api.RunItem {
 	f.t.Helper()
 	var run api.RunItem
 	f.until("the end of run "+id, func() bool {
-		return f.call("GET", "/agent/runs/"+id, nil, &run) == nil && run.State.Ended() && !run.IsSandboxRunning
+		run = f.get(id)
+		return run.State.Ended() && !run.IsSandboxRunning
 	})
 	return run
 }
@@ -271,9 +305,9 @@ func (f *fleet) entries(id string) []api.Entry {
 	var all []api.Entry
 	for after := int64(0); ; {
 		var page api.ListEntriesResponse
-		if err := f.call("GET", fmt.Sprintf("/agent/runs/%s/entries?after=%d&limit=1000", id, after), nil, &page); err != nil {
-			f.t.Fatal(err)
-		}
+		f.insist("list entries", func() error {
+			return f.call("GET", fmt.Sprintf("/agent/runs/%s/entries?after=%d&limit=1000", id, after), nil, &page)
+		})
 		if len(page.Entries) == 0 {
 			return all
 		}

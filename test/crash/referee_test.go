@@ -3,7 +3,9 @@ package crash
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +22,7 @@ type referee struct {
 
 	mu     sync.Mutex
 	hit    bool
-	marked map[string]map[string]int
+	marked map[string]map[int]int
 }
 
 // newReferee lets one process die: the first that passes p for the n-th time.
@@ -30,7 +32,7 @@ func newReferee(t *testing.T, p fault.Point, n int) *referee {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &referee{listener: l, point: p, arrival: n, marked: map[string]map[string]int{}}
+	r := &referee{listener: l, point: p, arrival: n, marked: map[string]map[int]int{}}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -59,18 +61,23 @@ func (r *referee) serve(conn net.Conn) {
 	switch words := strings.Fields(line); {
 	case len(words) == 3 && words[0] == "mark":
 		r.mark(words[1], words[2])
+		fmt.Fprintln(conn, "counted")
 	case len(words) == 3 && words[0] == "at":
 		fmt.Fprintln(conn, r.verdict(words[1], words[2]))
 	}
 }
 
 func (r *referee) mark(story, step string) {
+	n, err := strconv.Atoi(step)
+	if err != nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.marked[story] == nil {
-		r.marked[story] = map[string]int{}
+		r.marked[story] = map[int]int{}
 	}
-	r.marked[story][step]++
+	r.marked[story][n]++
 }
 
 func (r *referee) verdict(point, times string) string {
@@ -91,8 +98,8 @@ func (r *referee) struck() bool {
 }
 
 // marks says how often each step of a story was carried out.
-func (r *referee) marks(story string) map[string]int {
+func (r *referee) marks(story string) map[int]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.marked[story]
+	return maps.Clone(r.marked[story])
 }
