@@ -2585,6 +2585,9 @@ type RunnerAppendRequest struct {
 
 	// SnapshotBlobId Snapshot of the workspace as it now is. The latest one reported is restored in the next sandbox, however this one ends.
 	SnapshotBlobId string `json:"snapshot_blob_id,omitempty,omitzero"`
+
+	// SnapshotSeq Last entry that was stored before the snapshot was begun. Without `snapshot_blob_id` it says that the snapshot reported before still holds everything, or that there is nothing to keep.
+	SnapshotSeq int64 `json:"snapshot_seq,omitempty,omitzero"`
 }
 
 // RunnerAppendResponse The session as it became.
@@ -2664,6 +2667,9 @@ type RunnerAssignment struct {
 	// SnapshotDisabled Keep no snapshot.
 	SnapshotDisabled bool `json:"snapshot_disabled,omitempty,omitzero"`
 
+	// SnapshotSeq What entries up to this one did to the workspace is in the snapshot; without a `snapshot_url` they left nothing behind. 0 when nothing was kept.
+	SnapshotSeq int64 `json:"snapshot_seq,omitempty,omitzero"`
+
 	// SnapshotUrl Signed link to the workspace snapshot to restore.
 	SnapshotUrl string `json:"snapshot_url,omitempty,omitzero"`
 
@@ -2702,6 +2708,9 @@ type RunnerEndRequest struct {
 
 	// SnapshotBlobId Last snapshot of the workspace.
 	SnapshotBlobId string `json:"snapshot_blob_id,omitempty,omitzero"`
+
+	// SnapshotSeq As in RunnerAppendRequest.
+	SnapshotSeq int64 `json:"snapshot_seq,omitempty,omitzero"`
 }
 
 // RunnerHeartbeatResponse The lease.
@@ -2747,6 +2756,9 @@ type RunnerModel struct {
 
 	// Scripted Answers come from a file of turns.
 	Scripted bool `json:"scripted,omitempty,omitzero"`
+
+	// Vision It takes pictures.
+	Vision bool `json:"vision,omitempty,omitzero"`
 
 	// Wire Protocol a model is spoken to with.
 	Wire ModelWire `json:"wire"`

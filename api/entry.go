@@ -37,13 +37,14 @@ type AgentReasoning struct {
 	Opaque json.RawMessage `json:"opaque,omitempty"`
 }
 
-// Action is a tool call the agent decided on.
+// Action is a tool call the agent decided on. ReadOnly says that it changes nothing.
 type Action struct {
 	ID       string          `json:"id"`
 	Turn     int             `json:"turn,omitempty"`
 	Category ActionCategory  `json:"category"`
 	Name     string          `json:"name"`
 	Input    json.RawMessage `json:"input"`
+	ReadOnly bool            `json:"read_only,omitempty"`
 }
 
 // ActionResult is how a tool call ended. Output holds the text shown to the model; when the whole
@@ -157,10 +158,12 @@ const (
 	NoticeError   NoticeLevel = "error"
 )
 
-// Notice tells readers something about the run that is not part of the conversation.
+// Notice tells readers something about the run that is not part of the conversation, unless Agent
+// says that the agent is told too, at this place of it.
 type Notice struct {
 	Level NoticeLevel `json:"level"`
 	Text  string      `json:"text"`
+	Agent bool        `json:"agent,omitempty"`
 }
 
 // Compaction marks that, for the model's context only, everything up to and including UpTo was

@@ -34,8 +34,9 @@ type batch struct {
 	first   int64
 	entries []checked
 	report  *api.RunnerReport
-	// snapshot is the blob of the workspace as it is by now, if one was stored.
+	// snapshot is the blob of the workspace as it was after entry kept, if one was stored.
 	snapshot string
+	kept     int64
 }
 
 // checked is an entry fit to be stored, with its decoded data and, for an artifact, its uid.
@@ -56,7 +57,10 @@ func (s *Service) readBatch(ctx context.Context, runID string, req api.RunnerApp
 	if _, err := s.checkBlob(ctx, runID, "snapshot_blob_id", req.SnapshotBlobId, api.BlobKindSnapshot); err != nil {
 		return batch{}, err
 	}
-	b := batch{first: req.FirstIndex, entries: make([]checked, 0, len(req.Entries)), snapshot: req.SnapshotBlobId}
+	if err := checkKept(req.SnapshotSeq); err != nil {
+		return batch{}, err
+	}
+	b := batch{first: req.FirstIndex, entries: make([]checked, 0, len(req.Entries)), snapshot: req.SnapshotBlobId, kept: req.SnapshotSeq}
 	now := s.now()
 	for i, e := range req.Entries {
 		c, err := s.readEntry(ctx, runID, fmt.Sprintf("entries[%d]", i), e, now)
@@ -118,9 +122,7 @@ func decideAppend(t *turn, executionID string, b batch) error {
 		return &GapError{Want: x.NextIndex, Got: b.first}
 	}
 	t.change.By = x.Number
-	if b.snapshot != "" {
-		t.touch().Snapshot = b.snapshot
-	}
+	t.keep(b.snapshot, b.kept)
 	if stored := x.NextIndex - b.first; stored < int64(len(b.entries)) {
 		fresh := b.entries[stored:]
 		t.touch().NextIndex += int64(len(fresh))

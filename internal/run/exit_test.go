@@ -175,8 +175,8 @@ func TestEndOfAWorkingRun(t *testing.T) {
 	b.ok(b.s.End(b.ctx, tok, api.RunnerEndRequest{Reason: "graceful_shutdown", SnapshotBlobId: m.ID}))
 	b.wantState(r.ID, api.RunStateQUEUED, api.WaitingCodeRetrying)
 	b.working(r)
-	if id, err := b.s.LastSnapshot(b.ctx, r.ID); err != nil || id != m.ID {
-		t.Errorf("snapshot %q, %v", id, err)
+	if last, err := b.s.LastSnapshot(b.ctx, r.ID); err != nil || last.Blob != m.ID {
+		t.Errorf("snapshot %+v, %v", last, err)
 	}
 }
 

@@ -161,8 +161,8 @@ func (b *bench) wantKilled(r run.Run, tok identity.Actor) {
 	m, err := b.blobs.Put(b.ctx, blob.Meta{RunID: r.ID, Kind: api.BlobKindSnapshot}, strings.NewReader("diff"), 10)
 	b.ok(err)
 	b.ok(b.s.End(b.ctx, tok, api.RunnerEndRequest{SnapshotBlobId: m.ID}))
-	if id, err := b.s.LastSnapshot(b.ctx, r.ID); err != nil || id != m.ID {
-		b.Errorf("snapshot %q, %v", id, err)
+	if last, err := b.s.LastSnapshot(b.ctx, r.ID); err != nil || last.Blob != m.ID {
+		b.Errorf("snapshot %+v, %v", last, err)
 	}
 }
 

@@ -98,9 +98,12 @@ type Execution struct {
 	StartedAt  time.Time
 	EndedAt    time.Time
 	EndReason  string
-	NextIndex  int64  // entries of this execution stored so far
-	Acted      bool   // its agent has said or done something
-	Snapshot   string // blob of the workspace, reported at its end
+	NextIndex  int64 // entries of this execution stored so far
+	Acted      bool  // its agent has said or done something
+	// Snapshot is the blob of the workspace as last reported, and SnapshotSeq the entry up to which
+	// everything the run did to it is kept: in that blob, else in that of an earlier execution.
+	Snapshot    string
+	SnapshotSeq int64
 }
 
 // Command is steering, stored until the runner consumes it. ID orders the commands of a run from 1.

@@ -137,6 +137,9 @@ func (s *Service) End(ctx context.Context, actor identity.Actor, req api.RunnerE
 	if err := checkText("reason", req.Reason, 4096); err != nil {
 		return err
 	}
+	if err := checkKept(req.SnapshotSeq); err != nil {
+		return err
+	}
 	_, err := s.checkBlob(ctx, actor.RunID, "snapshot_blob_id", req.SnapshotBlobId, api.BlobKindSnapshot)
 	if err != nil {
 		return err
@@ -150,9 +153,7 @@ func (c Config) decideEnd(t *turn, executionID string, req api.RunnerEndRequest)
 		return ErrFenced
 	}
 	if t.exec.State == ExecutionEnded {
-		if t.exec.Snapshot == "" && req.SnapshotBlobId != "" {
-			t.touch().Snapshot = req.SnapshotBlobId
-		}
+		t.keep(req.SnapshotBlobId, req.SnapshotSeq)
 		return nil
 	}
 	leaving := req.Reason == gracefulShutdown
@@ -160,27 +161,13 @@ func (c Config) decideEnd(t *turn, executionID string, req api.RunnerEndRequest)
 	if t.messagesWait() && !leaving && !failed {
 		return ErrCommandsWait
 	}
-	t.exec.Snapshot = req.SnapshotBlobId
+	t.keep(req.SnapshotBlobId, req.SnapshotSeq)
 	if t.run.State.Working() {
 		// Its machine is going away: the run goes on elsewhere, from this snapshot.
 		return c.interrupted(t, ByRunner, orElse(req.Reason, "its sandbox was stopped"))
 	}
 	t.endExecution(orElse(req.Reason, "finished"))
 	return nil
-}
-
-// LastSnapshot returns the blob of the newest workspace snapshot of a run, "" when there is none.
-func (s *Service) LastSnapshot(ctx context.Context, runID string) (string, error) {
-	all, err := s.cfg.History.Executions(ctx, runID)
-	if err != nil {
-		return "", err
-	}
-	for _, x := range slices.Backward(all) {
-		if x.Snapshot != "" {
-			return x.Snapshot, nil
-		}
-	}
-	return "", nil
 }
 
 // checkBlob returns a blob the run owns, and refuses any other: a sandbox must not reach another's.

@@ -40,10 +40,9 @@ type Config struct {
 	NoSnapshot bool
 	// SnapshotTimeout bounds taking and storing a snapshot. Default 2 minutes.
 	SnapshotTimeout time.Duration
-	// CheckpointEvery and CheckpointActions say when a working agent's workspace is kept meanwhile:
-	// after that long, or that many actions. Defaults 5 minutes and 25; negative never.
-	CheckpointEvery   time.Duration
-	CheckpointActions int
+	// CheckpointEvery is how often, at most, a working agent's workspace is kept after it changed, so
+	// that a lost sandbox loses little. Default 12 seconds; negative never.
+	CheckpointEvery time.Duration
 	// IdleOnComplete and IdleOnFail replace the server's idle windows where the run itself does not
 	// ask for one. Nil keeps the server's; a Local execution without one does not idle.
 	IdleOnComplete *time.Duration
@@ -93,13 +92,10 @@ func (c *Config) defaults() error {
 		}
 	}
 	set(&c.SnapshotTimeout, 2*time.Minute)
-	set(&c.CheckpointEvery, 5*time.Minute)
+	set(&c.CheckpointEvery, 12*time.Second)
 	set(&c.CloneTimeout, 15*time.Minute)
 	set(&c.SetupTimeout, 30*time.Minute)
 	set(&c.Grace, 5*time.Second)
-	if c.CheckpointActions == 0 {
-		c.CheckpointActions = 25
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

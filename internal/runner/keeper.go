@@ -17,72 +17,104 @@ import (
 	"github.com/cadrehq/cadre/internal/runner/snapshot"
 )
 
-// keeper keeps the workspace: at the end of a turn, while a long turn is under way and while a run
-// waits for a person. A snapshot never fails a run, and one that would say nothing new is not sent.
+// keeper keeps the workspace: at the end of a turn, while a turn is under way and while a run waits
+// for a person. A snapshot never fails a run, and one that would say nothing new is not sent.
 type keeper struct {
 	r  *execution
 	on bool // the workspace is set up, and is to be kept
 
 	mu     sync.Mutex // held while a snapshot is taken: one at a time
 	print  string     // fingerprint of the last one stored
-	blob   string
+	kept   link.Kept  // what the server was told
 	warned string
 
-	count   sync.Mutex
-	actions int
-	due     chan struct{} // actions reached the number after which the workspace is kept
+	changed chan struct{} // an action that may have changed the workspace is over
 }
 
-func newKeeper(r *execution) *keeper { return &keeper{r: r, due: make(chan struct{}, 1)} }
+const (
+	// settleFor is how long no action must have ended before a checkpoint is taken: by then the model
+	// is thinking, and the machine has time.
+	settleFor = 500 * time.Millisecond
+	// longAction is how often the workspace is kept while a single action goes on and on.
+	longAction = 5 * time.Minute
+	// dutyFactor bounds the part of the time spent on checkpoints: what took a second to take is not
+	// taken again for this many.
+	dutyFactor = 20
+)
 
-// acted counts a finished action.
-func (k *keeper) acted() {
-	k.count.Lock()
-	defer k.count.Unlock()
-	if k.actions++; k.r.cfg.CheckpointActions > 0 && k.actions >= k.r.cfg.CheckpointActions {
-		k.actions = 0
-		select {
-		case k.due <- struct{}{}:
-		default:
-		}
+func newKeeper(r *execution) *keeper { return &keeper{r: r, changed: make(chan struct{}, 1)} }
+
+// acted notes that an action has ended. What only looked around asks for no checkpoint.
+func (k *keeper) acted(category api.ActionCategory) {
+	if !changing(category) {
+		return
+	}
+	select {
+	case k.changed <- struct{}{}:
+	default:
 	}
 }
 
-// latest names the last snapshot stored, empty when there is none.
-func (k *keeper) latest() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.blob
+// changing reports whether actions of a category can change the workspace.
+func changing(c api.ActionCategory) bool {
+	switch c {
+	case api.ActionCategoryCommand, api.ActionCategoryFiles, api.ActionCategoryIntegration, api.ActionCategoryComputer:
+		return true
+	}
+	return false
 }
 
-// watch keeps the workspace while the agent works, until the returned function is called, which
-// waits for a snapshot that is just being taken.
+// last is what was kept last.
+func (k *keeper) last() link.Kept {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.kept
+}
+
+// watch keeps the workspace while the agent works, until the returned function is called. That ends a
+// checkpoint which is just being taken: the end of a turn takes its own.
 func (k *keeper) watch(ctx context.Context) (stop func()) {
-	if !k.on {
+	if !k.on || k.r.cfg.CheckpointEvery <= 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	var timer <-chan time.Time
 	var done sync.WaitGroup
-	done.Go(func() {
-		if every := k.r.cfg.CheckpointEvery; every > 0 {
-			t := time.NewTicker(every)
-			defer t.Stop()
-			timer = t.C
-		}
-		for {
-			select {
-			case <-k.due:
-			case <-timer:
-			case <-ctx.Done():
-				return
-			}
-			k.keep(ctx)
-		}
-	})
+	done.Go(func() { k.checkpoints(ctx) })
 	return func() {
 		cancel(errFinished)
 		done.Wait()
+	}
+}
+
+// checkpoints takes a snapshot once the actions pause, and even if they do not once one is overdue.
+func (k *keeper) checkpoints(ctx context.Context) {
+	every := k.r.cfg.CheckpointEvery
+	var due <-chan time.Time
+	var first, next time.Time // when the oldest unkept change was made; when another may be taken
+	long := time.NewTicker(longAction)
+	defer long.Stop()
+	for {
+		select {
+		case <-k.changed:
+			now := time.Now()
+			if first.IsZero() {
+				first = now
+			}
+			wait := settleFor
+			if overdue := first.Add(every); now.Add(wait).After(overdue) {
+				wait = overdue.Sub(now)
+			}
+			due = time.After(max(wait, next.Sub(now), 0))
+			continue
+		case <-due:
+		case <-long.C:
+		case <-ctx.Done():
+			return
+		}
+		began := time.Now()
+		k.take(ctx, true)
+		now := time.Now()
+		first, due, next = time.Time{}, nil, now.Add(max(every, dutyFactor*now.Sub(began)))
 	}
 }
 
@@ -92,7 +124,7 @@ func (k *keeper) keepAfter(ctx context.Context, delay time.Duration) (stop func(
 	var done sync.WaitGroup
 	done.Go(func() {
 		if sleep(ctx, delay) == nil {
-			k.keep(ctx)
+			k.take(ctx, true)
 		}
 	})
 	return func() {
@@ -101,52 +133,63 @@ func (k *keeper) keepAfter(ctx context.Context, delay time.Duration) (stop func(
 	}
 }
 
-// keep takes a snapshot, stores it and tells the server, within the time allowed.
-func (k *keeper) keep(ctx context.Context) {
+// keep takes a snapshot and stores it, within the time allowed. The server learns of it with the next
+// report, or with the end.
+func (k *keeper) keep(ctx context.Context) { k.take(ctx, false) }
+
+// take takes a snapshot, in the background or because the work waits for it.
+func (k *keeper) take(ctx context.Context, background bool) {
 	if !k.on {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, k.r.cfg.SnapshotTimeout, errTimeout{k.r.cfg.SnapshotTimeout})
+	r := k.r
+	ctx, cancel := context.WithTimeoutCause(ctx, r.cfg.SnapshotTimeout, errTimeout{r.cfg.SnapshotTimeout})
 	defer cancel()
+	seq := r.outbox.LastSeq() // what is done after this may be missing
+	known := k.print
+	if known == "" && r.restored.done {
+		known = "restored" // to an empty workspace is a change, too
+	}
 	taken, err := snapshot.Take(ctx, snapshot.Source{
-		Work: k.r.at.work, Skip: []string{attachmentsDir}, Scratch: k.r.at.private, Env: k.r.env,
-		Secret: k.r.redactor.Found, At: k.r.cfg.Now(),
+		Work: r.at.work, Skip: []string{attachmentsDir}, Scratch: r.at.private, Env: r.env,
+		Secret: r.redactor.Found, At: r.cfg.Now(), Known: known, Quiet: background,
 	})
+	var blob string
 	if err == nil {
 		defer func() { _ = os.Remove(taken.Path) }()
-		err = k.store(ctx, taken)
+		blob, err = k.store(ctx, taken)
 	}
-	if err == nil || errors.Is(err, snapshot.ErrEmpty) || errors.Is(context.Cause(ctx), errFinished) {
+	if err != nil && !errors.Is(err, snapshot.ErrSame) && !errors.Is(err, snapshot.ErrEmpty) {
+		if ctx.Err() == nil || !errors.Is(context.Cause(ctx), errFinished) {
+			k.warn("The workspace could not be kept: " + err.Error() + ".")
+		}
 		return
 	}
-	k.warn("The workspace could not be kept: " + err.Error() + ".")
-}
-
-func (k *keeper) store(ctx context.Context, taken snapshot.Taken) error {
-	if taken.Fingerprint == k.print {
-		return nil
+	if blob != "" {
+		k.print, k.kept.Blob = taken.Fingerprint, blob
 	}
-	r := k.r
-	if info, err := os.Stat(taken.Path); err != nil {
-		return err
-	} else if most := r.assignment.Limits.MaxBlobBytes; most > 0 && info.Size() > most {
-		return fmt.Errorf("its snapshot of %d bytes is larger than the server takes (%d)", info.Size(), most)
-	}
-	ref, err := r.client.PutBlob(ctx, api.BlobKindSnapshot, "workspace.tar.gz", func() (io.ReadCloser, error) { return os.Open(taken.Path) })
-	if err != nil {
-		return err
-	}
-	fault.Here(fault.RunnerAfterSnapshot)
-	k.print, k.blob = taken.Fingerprint, ref.BlobId
-	if err := r.outbox.PutSnapshot(ctx, ref.BlobId); err != nil && !errors.Is(err, link.ErrOver) {
-		return err
-	}
+	k.kept.Seq = seq
+	r.outbox.PutKept(k.kept, background)
 	if left := taken.Manifest.Omitted; len(left) > 0 {
 		k.warn("The snapshot of the workspace leaves out: " + list(left) + ".")
 	}
-	return nil
+}
+
+func (k *keeper) store(ctx context.Context, taken snapshot.Taken) (blob string, err error) {
+	r := k.r
+	if info, err := os.Stat(taken.Path); err != nil {
+		return "", err
+	} else if most := r.assignment.Limits.MaxBlobBytes; most > 0 && info.Size() > most {
+		return "", fmt.Errorf("its snapshot of %d bytes is larger than the server takes (%d)", info.Size(), most)
+	}
+	ref, err := r.client.PutBlob(ctx, api.BlobKindSnapshot, "workspace.tar.gz", func() (io.ReadCloser, error) { return os.Open(taken.Path) })
+	if err != nil {
+		return "", err
+	}
+	fault.Here(fault.RunnerAfterSnapshot)
+	return ref.BlobId, nil
 }
 
 // warn says the same thing once.

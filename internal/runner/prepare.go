@@ -33,6 +33,9 @@ func (r *execution) prepare(ctx context.Context) error {
 		return asStepError("conversation", read.err)
 	}
 	r.history = read.entries
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
 	return r.startHarness(ctx)
 }
 

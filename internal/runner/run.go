@@ -56,6 +56,7 @@ type execution struct {
 	files      []harness.Attachment
 	agent      harness.Agent
 	keeper     *keeper
+	restored   restoration
 	result     Result
 
 	life context.Context // ends when nothing may be sent any more
@@ -128,7 +129,7 @@ func (r *execution) link(ctx context.Context) {
 	work, stop := context.WithCancelCause(life)
 	context.AfterFunc(ctx, func() { stop(errStopping) })
 	r.life, r.end, r.work = life, end, work
-	r.outbox = link.NewOutbox(r.client, r.assignment.NextIndex, r.assignment.Limits)
+	r.outbox = link.NewOutbox(r.client, r.assignment)
 	deltas := link.NewDeltas(r.client)
 	r.keeper = newKeeper(r)
 	r.sink = &sink{
@@ -302,10 +303,16 @@ func (r *execution) endWith(ctx context.Context, reason string) {
 	fault.Here(fault.RunnerBeforeEnd)
 	ctx, cancel := context.WithTimeoutCause(ctx, r.cfg.Grace, errFinished)
 	defer cancel()
-	err := r.client.End(ctx, api.RunnerEndRequest{Reason: reason, SnapshotBlobId: r.keeper.latest()})
+	err := r.client.End(ctx, r.ending(reason))
 	if err != nil && !errors.Is(err, link.ErrOver) {
 		r.cfg.Log.Warn("execution not ended", "run_id", r.assignment.RunId, "error", err)
 	}
+}
+
+// ending says why the execution ends and what of its workspace is kept.
+func (r *execution) ending(reason string) api.RunnerEndRequest {
+	kept := r.keeper.last()
+	return api.RunnerEndRequest{Reason: reason, SnapshotBlobId: kept.Blob, SnapshotSeq: kept.Seq}
 }
 
 // stopAgent closes the agent, then ends whatever it left running.

@@ -468,17 +468,17 @@ func TestCheckpointWhileWorking(t *testing.T) {
 	s := newServer(t)
 	a := &agent{turn: func(ctx context.Context, h harness.Session) (harness.Outcome, error) {
 		mustWrite(t, filepath.Join(h.Workdir, "f"), "x")
-		for range 2 {
-			_, _ = h.Sink.Append(ctx, api.MakeEntry(time.Now(), api.ActionResult{ActionID: "a", State: api.ActionStateCompleted}))
-		}
+		_, _ = h.Sink.Append(ctx, api.MakeEntry(time.Now(), api.ActionResult{ActionID: "a", Category: api.ActionCategoryCommand}))
 		s.await("a checkpoint", func() bool { return len(s.snapshots) == 1 })
+		_, _ = h.Sink.Append(ctx, api.MakeEntry(time.Now(), api.ActionResult{ActionID: "b", Category: api.ActionCategoryCommand}))
+		s.await("the news that nothing changed", func() bool { return s.keptSeq > s.snapshots[0].seq })
 		return succeeded, nil
 	}}
 	cfg := config(t, s, a)
-	cfg.CheckpointActions = 2
+	cfg.CheckpointEvery = time.Millisecond
 	run(t, cfg)
-	if len(s.snapshots) != 1 {
-		t.Errorf("an unchanged workspace was kept again: %v", s.snapshots)
+	if len(s.snapshots) != 1 || len(s.blobs) != 1 {
+		t.Errorf("an unchanged workspace was stored again: %v", s.snapshots)
 	}
 }
 

@@ -30,12 +30,18 @@ type server struct {
 	beats      int
 	commands   []api.Command
 	blobs      map[string][]byte
-	snapshots  []string
+	snapshots  []kept // as they were first reported
+	keptSeq    int64
 	ended      []api.RunnerEndRequest
 	endWaits   bool // commands wait: refuse the end once
 	over       bool // the execution is superseded
 	away       int  // how many requests to drop, some after carrying them out
 	changed    chan struct{}
+}
+
+type kept struct {
+	blob string
+	seq  int64
 }
 
 func newServer(t testing.TB) *server {
@@ -166,8 +172,9 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) {
 		if len(req.Entries) > s.assignment.Limits.MaxBatchEntries {
 			s.t.Errorf("batch of %d", len(req.Entries))
 		}
-		if req.SnapshotBlobId != "" {
-			s.snapshots = append(s.snapshots, req.SnapshotBlobId)
+		s.keptSeq = max(s.keptSeq, req.SnapshotSeq)
+		if n := len(s.snapshots); req.SnapshotBlobId != "" && (n == 0 || s.snapshots[n-1].blob != req.SnapshotBlobId) {
+			s.snapshots = append(s.snapshots, kept{req.SnapshotBlobId, req.SnapshotSeq})
 		}
 		if drop {
 			panic(http.ErrAbortHandler) // the answer is lost

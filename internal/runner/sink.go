@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -23,8 +24,8 @@ type sink struct {
 	deltas   *link.Deltas
 	redactor *redact.Redactor
 	maxBlob  int64
-	private  string // where blobs wait that must be read more than once
-	acted    func() // called after each action result
+	private  string                   // where blobs wait that must be read more than once
+	acted    func(api.ActionCategory) // called after each action result
 
 	mu      sync.Mutex
 	streams map[stream]*redact.Stream
@@ -47,10 +48,16 @@ func (s *sink) Append(ctx context.Context, entries ...api.NewEntry) (int64, erro
 	for _, e := range entries {
 		if e.Type == api.EntryTypeActionResult {
 			fault.Here(fault.RunnerAfterAction)
-			s.acted()
+			s.acted(categoryOf(e))
 		}
 	}
 	return receipt.LastSeq(), nil
+}
+
+func categoryOf(result api.NewEntry) api.ActionCategory {
+	var d struct{ Category api.ActionCategory }
+	_ = json.Unmarshal(result.Data, &d)
+	return d.Category
 }
 
 // put redacts and queues without waiting for durability.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/runner/snapshot"
 )
 
@@ -15,15 +14,15 @@ import (
 const snapshotBytes = 2 << 30
 
 // restore brings back what earlier executions of the run left behind, as far as that is possible:
-// what is not is told to the person, and the run goes on.
+// what is not is told (see resume), and the run goes on.
 func (r *execution) restore(ctx context.Context) error {
 	own := !r.cfg.Local && r.cfg.Workdir == ""
+	r.restored = restoration{}
 	defer func() { r.keeper.on = own && !r.cfg.NoSnapshot && !r.assignment.SnapshotDisabled }()
 	if r.assignment.SnapshotUrl == "" || !own {
 		return nil
 	}
-	var problems []string
-	err := r.phase(ctx, "restore workspace", "", func(ctx context.Context, _ func(string)) (string, error) {
+	return r.phase(ctx, "restore workspace", "", func(ctx context.Context, _ func(string)) (string, error) {
 		path := filepath.Join(r.at.private, "restore.tar.gz")
 		defer func() { _ = os.Remove(path) }()
 		limit := r.assignment.Limits.MaxBlobBytes
@@ -32,19 +31,23 @@ func (r *execution) restore(ctx context.Context) error {
 		}
 		err := r.download(ctx, r.assignment.SnapshotUrl, path, limit)
 		var m snapshot.Manifest
+		var problems []string
 		if err == nil {
 			m, problems, err = snapshot.Restore(ctx, path, snapshot.Target{Work: r.at.work, Scratch: r.at.private, Env: r.env})
 		}
 		if err != nil && ctx.Err() == nil {
-			problems = append(problems, err.Error())
-			err = nil
+			r.restored.problems = append(problems, err.Error())
+			return "", nil
 		}
+		r.restored = restoration{done: err == nil, problems: problems, omitted: m.Omitted}
 		return restored(m), err
 	})
-	if err == nil && len(problems) > 0 {
-		r.notice(ctx, api.NoticeWarning, "Not everything of the earlier workspace could be restored: "+list(problems)+".")
-	}
-	return err
+}
+
+// restoration is what became of the earlier workspace, for resume to tell.
+type restoration struct {
+	done              bool
+	problems, omitted []string
 }
 
 func restored(m snapshot.Manifest) string {

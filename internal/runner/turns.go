@@ -169,6 +169,9 @@ func (r *execution) idle(ctx context.Context, state api.RunState) error {
 	case err == nil:
 		return errMoreToDo
 	case errors.Is(err, errIdle):
+		if window > 0 || state == api.RunStateBLOCKED {
+			r.keeper.keep(ctx)
+		}
 		return r.close(ctx)
 	}
 	return err
@@ -201,11 +204,10 @@ func (r *execution) window(state api.RunState) (time.Duration, bool) {
 	return max(window, 0), true
 }
 
-// close ends the idle window: a last snapshot, and the execution ends unless a command just came.
+// close ends the idle window: the execution ends unless a command just came.
 func (r *execution) close(ctx context.Context) error {
-	r.keeper.keep(ctx)
 	fault.Here(fault.RunnerBeforeEnd)
-	err := r.client.End(ctx, api.RunnerEndRequest{Reason: "completed", SnapshotBlobId: r.keeper.latest()})
+	err := r.client.End(ctx, r.ending("completed"))
 	if !errors.Is(err, link.ErrCommandsWait) {
 		if err == nil {
 			return errFinished

@@ -122,7 +122,7 @@ func (m models) ForRunner(ctx context.Context, r run.Run, root string) (api.Runn
 	}
 	return api.RunnerModel{
 		Id: model.ID, Wire: model.Wire, BaseUrl: root + gateway.BasePath(model.Wire),
-		ContextTokens: model.Context, MaxOutputTokens: model.MaxOutput, Scripted: model.Scripted(),
+		ContextTokens: model.Context, MaxOutputTokens: model.MaxOutput, Vision: model.Vision, Scripted: model.Scripted(),
 	}, nil
 }
 

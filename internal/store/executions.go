@@ -10,21 +10,21 @@ import (
 
 var insertExecutions = newInsert("executions",
 	"id", "run_id", "number", "state", "host", "worker", "backend", "lease_until", "created_at",
-	"claimed_at", "started_at", "ended_at", "end_reason", "next_index", "acted", "snapshot")
+	"claimed_at", "started_at", "ended_at", "end_reason", "next_index", "acted", "snapshot", "snapshot_seq")
 
 func executionValues(x run.Execution) []any {
 	return []any{x.ID, x.RunID, x.Number, string(x.State), x.Host, x.Worker, x.Backend, micros(x.LeaseUntil),
 		micros(x.CreatedAt), micros(x.ClaimedAt), micros(x.StartedAt), micros(x.EndedAt), x.EndReason,
-		x.NextIndex, flag(x.Acted), x.Snapshot}
+		x.NextIndex, flag(x.Acted), x.Snapshot, x.SnapshotSeq}
 }
 
 const selectExecutions = `SELECT id, run_id, number, state, host, worker, backend, lease_until, created_at,
-	claimed_at, started_at, ended_at, end_reason, next_index, acted, snapshot FROM executions `
+	claimed_at, started_at, ended_at, end_reason, next_index, acted, snapshot, snapshot_seq FROM executions `
 
 func scanExecution(row scanner) (x run.Execution, err error) {
 	var lease, created, claimed, started, ended, acted int64
 	err = row.Scan(&x.ID, &x.RunID, &x.Number, &x.State, &x.Host, &x.Worker, &x.Backend, &lease, &created,
-		&claimed, &started, &ended, &x.EndReason, &x.NextIndex, &acted, &x.Snapshot)
+		&claimed, &started, &ended, &x.EndReason, &x.NextIndex, &acted, &x.Snapshot, &x.SnapshotSeq)
 	x.LeaseUntil, x.CreatedAt, x.ClaimedAt = fromMicros(lease), fromMicros(created), fromMicros(claimed)
 	x.StartedAt, x.EndedAt, x.Acted = fromMicros(started), fromMicros(ended), acted != 0
 	return x, err
@@ -54,16 +54,16 @@ func putExecution(tx *Tx, x run.Execution, have *run.Execution) error {
 	lease := x.LeaseUntil
 	if lease.Equal(have.LeaseUntil) {
 		return tx.Send(`UPDATE executions SET state = $1, worker = $2, backend = $3, claimed_at = $4,
-			started_at = $5, ended_at = $6, end_reason = $7, next_index = $8, acted = $9, snapshot = $10
-			WHERE id = $11`,
+			started_at = $5, ended_at = $6, end_reason = $7, next_index = $8, acted = $9, snapshot = $10,
+			snapshot_seq = $11 WHERE id = $12`,
 			string(x.State), x.Worker, x.Backend, micros(x.ClaimedAt), micros(x.StartedAt), micros(x.EndedAt),
-			x.EndReason, x.NextIndex, flag(x.Acted), x.Snapshot, x.ID)
+			x.EndReason, x.NextIndex, flag(x.Acted), x.Snapshot, x.SnapshotSeq, x.ID)
 	}
 	return tx.Send(`UPDATE executions SET state = $1, worker = $2, backend = $3, claimed_at = $4,
 		started_at = $5, ended_at = $6, end_reason = $7, next_index = $8, acted = $9, snapshot = $10,
-		lease_until = $11 WHERE id = $12`,
+		snapshot_seq = $11, lease_until = $12 WHERE id = $13`,
 		string(x.State), x.Worker, x.Backend, micros(x.ClaimedAt), micros(x.StartedAt), micros(x.EndedAt),
-		x.EndReason, x.NextIndex, flag(x.Acted), x.Snapshot, micros(lease), x.ID)
+		x.EndReason, x.NextIndex, flag(x.Acted), x.Snapshot, x.SnapshotSeq, micros(lease), x.ID)
 }
 
 // Executions lists a run's executions, oldest first.

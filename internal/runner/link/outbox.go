@@ -32,6 +32,8 @@ type Outbox struct {
 	now      func() time.Time
 
 	mu      sync.Mutex
+	kept    *Kept // news for the next request
+	urgent  bool  // it asks for a request of its own
 	queue   []*parcel
 	bytes   int
 	next    int64 // index of the first entry not acknowledged
@@ -40,12 +42,17 @@ type Outbox struct {
 	changed chan struct{} // closed and replaced whenever anything above changes
 }
 
+// Kept says how far the workspace is kept: in the last snapshot is what was done up to entry Seq.
+type Kept struct {
+	Blob string // of the last snapshot of this execution; empty when it made none
+	Seq  int64
+}
+
 // parcel is what one Put queued. It is never split, unless it is larger than a batch by itself: then
 // several parcels share a receipt, which the last one completes.
 type parcel struct {
 	entries []api.NewEntry
 	report  *api.RunnerReport
-	blob    string // of a snapshot
 	bytes   int
 	receipt *Receipt
 	last    bool
@@ -90,9 +97,10 @@ func (r *Receipt) Wait(ctx context.Context) error {
 	}
 }
 
-// NewOutbox makes the outbox of an execution whose next entry has the given index.
-func NewOutbox(c *Client, next int64, limits api.RunnerLimits) *Outbox {
-	o := &Outbox{client: c, maxBatch: limits.MaxBatchEntries, maxEntry: limits.MaxEntryBytes, now: time.Now, next: next, changed: make(chan struct{})}
+// NewOutbox makes the outbox of an execution that was just started.
+func NewOutbox(c *Client, a api.RunnerAssignment) *Outbox {
+	o := &Outbox{client: c, maxBatch: a.Limits.MaxBatchEntries, maxEntry: a.Limits.MaxEntryBytes, now: time.Now, next: a.NextIndex,
+		last: api.RunnerAppendResponse{LastSeq: a.LastSeq}, changed: make(chan struct{})}
 	if o.maxBatch <= 0 {
 		o.maxBatch = defaultBatch
 	}
@@ -145,9 +153,22 @@ func (o *Outbox) add(ctx context.Context, size int, put func()) error {
 	return nil
 }
 
-// PutSnapshot queues the news that a snapshot is stored.
-func (o *Outbox) PutSnapshot(ctx context.Context, blobID string) error {
-	return o.add(ctx, 64, func() { o.queue = append(o.queue, &parcel{blob: blobID, bytes: 64, receipt: newReceipt(), last: true}) })
+// PutKept passes on how far the workspace is kept: with the next request, or at once if nothing else
+// is going to be put soon.
+func (o *Outbox) PutKept(k Kept, atOnce bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.kept, o.urgent = &k, o.urgent || atOnce
+		o.signal()
+	}
+}
+
+// LastSeq is the number of the last entry known to be stored.
+func (o *Outbox) LastSeq() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last.LastSeq
 }
 
 // Flush waits until everything put so far is durable.
@@ -177,9 +198,9 @@ func (o *Outbox) State() api.RunState {
 // error returned: ctx's cause, or one that matches ErrOver.
 func (o *Outbox) Run(ctx context.Context) error {
 	for {
-		batch, err := o.take(ctx)
+		batch, kept, err := o.take(ctx)
 		if err == nil {
-			err = o.deliver(ctx, batch)
+			err = o.deliver(ctx, batch, kept)
 		}
 		if err != nil {
 			o.fail(err)
@@ -188,15 +209,18 @@ func (o *Outbox) Run(ctx context.Context) error {
 	}
 }
 
-// take waits for something to deliver and returns the parcels of the next batch, which stay queued.
-func (o *Outbox) take(ctx context.Context) ([]*parcel, error) {
+// take waits for something to deliver and returns the parcels of the next batch, which stay queued,
+// and the news about the workspace.
+func (o *Outbox) take(ctx context.Context) ([]*parcel, *Kept, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.queue) == 0 {
+	for len(o.queue) == 0 && !o.urgent {
 		if err := o.wait(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
+	kept := o.kept
+	o.kept, o.urgent = nil, false
 	count, size, n := 0, 0, 0
 	for _, p := range o.queue {
 		count += len(p.entries)
@@ -209,21 +233,21 @@ func (o *Outbox) take(ctx context.Context) ([]*parcel, error) {
 			break // a report belongs after the last entry of its batch
 		}
 	}
-	return o.queue[:n:n], nil
+	return o.queue[:n:n], kept, nil
 }
 
 // deliver sends one batch until it is acknowledged. A batch the server refuses for good is given up,
 // with its producers told, so that the rest of the session can still be delivered.
-func (o *Outbox) deliver(ctx context.Context, batch []*parcel) error {
+func (o *Outbox) deliver(ctx context.Context, batch []*parcel, kept *Kept) error {
 	req := api.RunnerAppendRequest{FirstIndex: o.next, Entries: []api.NewEntry{}}
 	for _, p := range batch {
 		req.Entries = append(req.Entries, p.entries...)
 		if p.report != nil {
 			req.Report = *p.report
 		}
-		if p.blob != "" {
-			req.SnapshotBlobId = p.blob
-		}
+	}
+	if kept != nil {
+		req.SnapshotBlobId, req.SnapshotSeq = kept.Blob, kept.Seq
 	}
 	var rsp api.RunnerAppendResponse
 	err := o.client.insist(ctx, "append entries", func(ctx context.Context) error {

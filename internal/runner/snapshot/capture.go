@@ -24,16 +24,17 @@ const maxRefs = 2000
 // captured is a repository ready to be archived.
 type captured struct {
 	repo  Repository
+	git   git    // with the objects of its own
 	pack  string // files in the scratch directory; empty when there is none
 	patch string
 	left  []string // what was left out
 }
 
-// capture reads one repository without changing anything in it: new objects go to a store of their
+// capture reads one repository, up to packing, without changing anything in it: new objects go to a store of their
 // own and the index that is worked on is a copy.
 func (s *Source) capture(ctx context.Context, name, scratch string) (captured, error) {
 	c := captured{repo: Repository{Name: name}}
-	plain := git{dir: filepath.Join(s.Work, name), env: s.Env}
+	plain := git{dir: filepath.Join(s.Work, name), env: s.Env, quiet: s.Quiet}
 	gitDir, err := plain.run(ctx, "rev-parse", "--absolute-git-dir")
 	if err != nil {
 		return c, err
@@ -55,10 +56,8 @@ func (s *Source) capture(ctx context.Context, name, scratch string) (captured, e
 	if err := c.position(ctx, plain); err != nil {
 		return c, err
 	}
-	if err := s.worktree(ctx, g, &c); err != nil {
-		return c, err
-	}
-	return c, s.pack(ctx, g, &c, scratch)
+	c.git = g
+	return c, s.worktree(ctx, g, &c)
 }
 
 // alternates names an object store the way git's variable wants it.
@@ -183,7 +182,8 @@ func (s *Source) holdsSecret(path string) bool {
 }
 
 // pack writes every object that the origin does not have, and the patch for people.
-func (s *Source) pack(ctx context.Context, g git, c *captured, scratch string) error {
+func (s *Source) pack(ctx context.Context, c *captured, scratch string) error {
+	g := c.git
 	remote, err := g.run(ctx, "for-each-ref", "--format=%(objectname)", "refs/remotes")
 	if err != nil {
 		return err

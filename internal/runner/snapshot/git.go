@@ -15,8 +15,9 @@ import (
 
 // git runs git commands in one repository.
 type git struct {
-	dir string
-	env []string
+	dir   string
+	env   []string
+	quiet bool // at a low priority
 }
 
 // maxGitOutput bounds what one command may answer: a list of every changed file of a large repository.
@@ -47,7 +48,14 @@ func (g git) pipe(ctx context.Context, stdin io.Reader, stdout io.Writer, args .
 	proc.Group(cmd)
 	proc.DieWithParent(cmd, syscall.SIGKILL)
 	cmd.Cancel = func() error { return proc.SignalGroup(cmd.Process.Pid, syscall.SIGKILL) }
-	if err := cmd.Run(); err != nil {
+	err := cmd.Start()
+	if err == nil {
+		if g.quiet {
+			proc.Yield(cmd.Process.Pid)
+		}
+		err = cmd.Wait()
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -35,6 +34,10 @@ type Source struct {
 	Limits Limits
 	// At is when the snapshot is taken.
 	At time.Time
+	// Known is the fingerprint of the snapshot there is already, if any.
+	Known string
+	// Quiet leaves the machine to others: git works at a low priority.
+	Quiet bool
 }
 
 // Taken is a snapshot in a file.
@@ -46,11 +49,16 @@ type Taken struct {
 	Fingerprint string
 }
 
-// ErrEmpty is returned for a workspace with nothing to keep.
-var ErrEmpty = errors.New("nothing to keep")
+// ErrEmpty is returned for a workspace with nothing to keep, where no snapshot is known that holds
+// more; ErrSame where the known one holds it all.
+var (
+	ErrEmpty = errors.New("nothing to keep")
+	ErrSame  = errors.New("nothing changed")
+)
 
 // Take writes a snapshot. It may run while the workspace is in use: each repository is then kept as
-// it was at some moment meanwhile. The error is ErrEmpty, the end of ctx, or that of our own disk.
+// it was at some moment meanwhile. The error is ErrEmpty, ErrSame, the end of ctx, or that of our own
+// disk. What is the same as before is found out first, and costs neither packing nor writing.
 func Take(ctx context.Context, s Source) (Taken, error) {
 	if s.Limits == (Limits{}) {
 		s.Limits = DefaultLimits
@@ -86,10 +94,30 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 		}
 	}
 	files := s.collect(ctx, beside, &m)
-	if len(repos) == 0 && len(files) == 0 {
+	if ctx.Err() != nil {
+		return Taken{}, context.Cause(ctx)
+	}
+	print := fingerprint(m, repos, files)
+	switch {
+	case print == s.Known:
+		return Taken{}, ErrSame
+	case s.Known == "" && len(repos) == 0 && len(files) == 0:
 		return Taken{}, ErrEmpty
 	}
-	return s.write(ctx, m, repos, files)
+	kept := repos[:0:0]
+	for i, c := range repos {
+		if err := s.pack(ctx, &c, filepath.Join(scratch, strconv.Itoa(i))); err != nil {
+			if ctx.Err() != nil {
+				return Taken{}, context.Cause(ctx)
+			}
+			m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", c.repo.Name, err))
+			continue
+		}
+		kept = append(kept, c)
+	}
+	taken, err := s.write(ctx, m, kept, s.fit(files, &m))
+	taken.Fingerprint = print
+	return taken, err
 }
 
 func isRepository(dir string) bool {
@@ -101,6 +129,17 @@ func isRepository(dir string) bool {
 type file struct {
 	rel  string // slash-separated, below Work
 	info fs.FileInfo
+}
+
+// fit leaves out the files that hold a secret.
+func (s *Source) fit(files []file, m *Manifest) []file {
+	return slices.DeleteFunc(files, func(f file) bool {
+		found := f.info.Mode().IsRegular() && s.holdsSecret(filepath.Join(s.Work, filepath.FromSlash(f.rel)))
+		if found {
+			m.Omitted = append(m.Omitted, f.rel+": holds a secret")
+		}
+		return found
+	})
 }
 
 // collect lists the files beside the repositories, within bounds.
@@ -128,9 +167,6 @@ func (s *Source) collect(ctx context.Context, names []string, m *Manifest) []fil
 			switch {
 			case regular && (info.Size() > s.Limits.File || total+info.Size() > s.Limits.Total):
 				m.Omitted = append(m.Omitted, fmt.Sprintf("%s: too large (%d bytes)", rel, info.Size()))
-				return nil
-			case regular && s.holdsSecret(path):
-				m.Omitted = append(m.Omitted, rel+": holds a secret")
 				return nil
 			case regular:
 				total += info.Size()
@@ -188,7 +224,7 @@ func (s *Source) write(ctx context.Context, m Manifest, repos []captured, files 
 	if err := errors.Join(t.Close(), zip.Close()); err != nil {
 		return Taken{}, err
 	}
-	return Taken{Path: f.Name(), Manifest: m, Fingerprint: fingerprint(m, files)}, nil
+	return Taken{Path: f.Name(), Manifest: m}, nil
 }
 
 func addParts(t *tar.Writer, prefix string, c captured, at time.Time) error {
@@ -266,15 +302,17 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func fingerprint(m Manifest, files []file) string {
-	m.CreatedAt = time.Time{}
-	text, _ := json.Marshal(m)
+// fingerprint is the same for the same content. It is taken before anything is packed.
+func fingerprint(m Manifest, repos []captured, files []file) string {
 	h := sha256.New()
-	h.Write(text)
+	for _, c := range repos {
+		text, _ := json.Marshal(c.repo)
+		_, _ = h.Write(text)
+		_, _ = fmt.Fprintf(h, "\n%q\n", c.left)
+	}
+	_, _ = fmt.Fprintf(h, "%q\n", m.Omitted)
 	for _, f := range files {
-		var line strings.Builder
-		fmt.Fprintf(&line, "%q %s %d %d\n", f.rel, f.info.Mode(), f.info.Size(), f.info.ModTime().UnixNano())
-		h.Write([]byte(line.String()))
+		_, _ = fmt.Fprintf(h, "%q %s %d %d\n", f.rel, f.info.Mode(), f.info.Size(), f.info.ModTime().UnixNano())
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -103,10 +103,11 @@ func (a *API) ListHandoffAttachments(ctx context.Context, req api.ListHandoffAtt
 	if _, err := a.cfg.Runs.Get(ctx, actorOf(ctx), req.RunId); err != nil {
 		return nil, err
 	}
-	id, err := a.cfg.Runs.LastSnapshot(ctx, req.RunId)
+	last, err := a.cfg.Runs.LastSnapshot(ctx, req.RunId)
 	if err != nil {
 		return nil, err
 	}
+	id := last.Blob
 	out := api.ListHandoffAttachments200JSONResponse{Attachments: []api.HandoffAttachment{}}
 	if id == "" {
 		return out, nil

@@ -57,7 +57,7 @@ type Runners interface {
 	Heartbeat(ctx context.Context, actor identity.Actor) (until time.Time, cancelled bool, err error)
 	Commands(ctx context.Context, actor identity.Actor) ([]run.Command, error)
 	End(ctx context.Context, actor identity.Actor, req api.RunnerEndRequest) error
-	LastSnapshot(ctx context.Context, runID string) (string, error)
+	LastSnapshot(ctx context.Context, runID string) (run.Snapshot, error)
 	Limits() session.Limits
 }
 

@@ -97,11 +97,14 @@ func (a *API) addEnvironment(ctx context.Context, r run.Run, assignment *api.Run
 }
 
 func (a *API) addSnapshot(ctx context.Context, r run.Run, assignment *api.RunnerAssignment) error {
-	id, err := a.cfg.Runs.LastSnapshot(ctx, r.ID)
-	if err != nil || id == "" {
+	last, err := a.cfg.Runs.LastSnapshot(ctx, r.ID)
+	if err != nil {
 		return err
 	}
-	assignment.SnapshotUrl, _ = a.blobLink(ctx, id)
+	assignment.SnapshotSeq = last.Seq
+	if last.Blob != "" {
+		assignment.SnapshotUrl, _ = a.blobLink(ctx, last.Blob)
+	}
 	return nil
 }
 

@@ -53,6 +53,8 @@ var bounds = map[string]bound{
 	"ListEntriesParams.limit":                                  {1, 1000},
 	"ListEntriesParams.after":                                  {0, 1 << 62},
 	"RunnerAppendRequest.first_index":                          {0, 1 << 62},
+	"RunnerAppendRequest.snapshot_seq":                         {0, 1 << 62},
+	"RunnerEndRequest.snapshot_seq":                            {0, 1 << 62},
 	"RunAgentRequest.attachments":                              {0, 25},
 	"RunAgentRequest.metadata":                                 {0, 20},
 	"AmbientAgentConfig.idle_timeout_minutes":                  {0, 60},

@@ -82,7 +82,7 @@ func testInsertLocal(b *bundle) {
 	n.Run.Execution, n.Run.Live = 1, true
 	x := run.Execution{ID: newID(), RunID: n.Run.ID, Number: 1, State: run.ExecutionStarted, Host: "laptop",
 		Backend: "direct", LeaseUntil: noon.Add(time.Minute), CreatedAt: noon, ClaimedAt: noon, StartedAt: noon,
-		NextIndex: 3, Acted: true, Snapshot: "snap"}
+		NextIndex: 3, Acted: true, Snapshot: "snap", SnapshotSeq: 7}
 	n.Execution = &x
 	n.Event.ExecutionID, n.Event.Data = x.ID, raw(`{"a":1}`)
 	b.ok(b.runs.Insert(b.ctx, n))
@@ -129,7 +129,7 @@ func testChangeEverything(b *bundle) {
 		next.StartedAt, next.EndedAt = noon.Add(3*time.Hour), noon.Add(4*time.Hour)
 		next.Active, next.ActiveAt, next.Attempts = time.Minute, noon.Add(5*time.Hour), 3
 		x2.State, x2.ClaimedAt, x2.StartedAt = run.ExecutionStarted, noon.Add(time.Second), noon.Add(2*time.Second)
-		x2.NextIndex, x2.Acted, x2.LeaseUntil, x2.Snapshot = 2, true, noon.Add(time.Hour), "snap"
+		x2.NextIndex, x2.Acted, x2.LeaseUntil, x2.Snapshot, x2.SnapshotSeq = 2, true, noon.Add(time.Hour), "snap", 2
 		return run.Change{
 			Run: &next, Execution: &x2, By: 1, Entries: []api.NewEntry{note("one"), note("two")},
 			Events:    []run.Event{{Type: run.EventInProgress, State: next.State, ExecutionID: x.ID, At: noon, RefID: "ref", Message: "msg"}},

@@ -163,6 +163,8 @@ func (a *Agent) render(from, per int) string {
 		switch d := it.data.(type) {
 		case api.UserMessage:
 			fmt.Fprintf(&b, "Person: %s\n\n", clip(d.Text, 4*per))
+		case api.Notice:
+			fmt.Fprintf(&b, "Platform: %s\n\n", clip(d.Text, 4*per))
 		case api.AgentMessage:
 			fmt.Fprintf(&b, "Agent: %s\n\n", clip(d.Text, 2*per))
 		case api.Action:

@@ -23,7 +23,7 @@ type conversation struct {
 
 	turn     int          // last model turn seen
 	whole    map[int]bool // turns whose end was recorded
-	spoken   bool         // a person spoke after the last model turn
+	spoken   bool         // a person, or a notice, spoke after the last model turn
 	parked   bool         // interrupted, and nobody spoke since
 	planning bool         // nothing may be changed before a plan is approved
 	planned  bool         // the run has been asked to plan
@@ -37,7 +37,7 @@ type conversation struct {
 type item struct {
 	seq  int64
 	turn int
-	data api.EntryData // UserMessage, AgentMessage, AgentReasoning or Action
+	data api.EntryData // UserMessage, AgentMessage, AgentReasoning, Action or a Notice to the agent
 }
 
 // action is a tool call and what became of it.
@@ -144,6 +144,8 @@ func (c *conversation) apply(seq int64, data api.EntryData) {
 	case api.Compaction:
 		c.summary = &d
 		c.context, c.fresh = 0, c.size()
+	case api.Notice:
+		c.notice(seq, d)
 	case api.StateChange:
 		if d.To == api.RunStateBLOCKED && d.Waiting == api.WaitingCodeInterrupted {
 			c.parked = true
@@ -166,6 +168,17 @@ func (c *conversation) userMessage(seq int64, d api.UserMessage) {
 	c.items = append(c.items, item{seq: seq, turn: c.turn, data: d})
 	c.fresh += len(d.Text)
 	c.spoken, c.parked = true, false
+}
+
+// notice takes in what the agent is to know. A warning is something it may have to act on, even
+// when it had come to an end.
+func (c *conversation) notice(seq int64, d api.Notice) {
+	if !d.Agent {
+		return
+	}
+	c.items = append(c.items, item{seq: seq, turn: c.turn, data: d})
+	c.fresh += len(d.Text)
+	c.spoken = c.spoken || d.Level != api.NoticeInfo
 }
 
 func (c *conversation) say(it item, size int) {
@@ -268,6 +281,8 @@ func (c *conversation) size() int {
 func (c *conversation) itemSize(it item) int {
 	switch d := it.data.(type) {
 	case api.UserMessage:
+		return len(d.Text)
+	case api.Notice:
 		return len(d.Text)
 	case api.AgentMessage:
 		return len(d.Text)

@@ -16,6 +16,7 @@ import (
 const (
 	cutOff       = "[Your last answer was cut off here. Go on from where it stopped; work in smaller pieces if it was long.]"
 	noPrompt     = "Begin."
+	noticePrefix = "[Notice of the platform, not of a person: "
 	noResult     = "[No result was recorded.]"
 	maxFirstText = 16 << 10
 	maxImage     = 5 << 20
@@ -35,8 +36,8 @@ func (a *Agent) messages() []model.Message {
 			i++
 			continue
 		}
-		if u, ok := it.data.(api.UserMessage); ok {
-			out = append(out, model.Message{Role: model.User, Parts: a.userParts(u)})
+		if isUser(it) {
+			out = append(out, model.Message{Role: model.User, Parts: a.heard(it)})
 			i++
 			continue
 		}
@@ -53,9 +54,24 @@ func (a *Agent) messages() []model.Message {
 	return out
 }
 
+// isUser reports whether an item is said to the agent rather than by it.
 func isUser(it item) bool {
-	_, ok := it.data.(api.UserMessage)
-	return ok
+	switch it.data.(type) {
+	case api.UserMessage, api.Notice:
+		return true
+	}
+	return false
+}
+
+// heard is what the agent is told by a person or by the place it works in.
+func (a *Agent) heard(it item) []model.Part {
+	switch d := it.data.(type) {
+	case api.UserMessage:
+		return a.userParts(d)
+	case api.Notice:
+		return []model.Part{model.Text{Text: noticePrefix + d.Text + "]"}}
+	}
+	return nil
 }
 
 // summaryMessage stands for everything that was condensed; the first prompt stays verbatim.

@@ -191,7 +191,8 @@ func (a *Agent) newAction(ctx context.Context, turn, index int, p model.Call) (a
 	if id == "" || len(id) > 128 || a.conv.actions[id] != nil || strings.ToValidUTF8(id, "") != id {
 		id = fmt.Sprintf("call_%d_%d_%d", a.s.Assignment.Execution, turn, index)
 	}
-	act := api.Action{ID: id, Turn: turn, Category: a.tools.category(p.Name), Name: clip(strings.ToValidUTF8(p.Name, "\uFFFD"), 128), Input: p.Input}
+	act := api.Action{ID: id, Turn: turn, Category: a.tools.category(p.Name), Name: clip(strings.ToValidUTF8(p.Name, "\uFFFD"), 128), Input: p.Input,
+		ReadOnly: a.tools.readOnly(p.Name)}
 	if len(p.Input) <= a.entryBytes()/2 {
 		return act, nil, nil
 	}

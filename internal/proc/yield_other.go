@@ -1,0 +1,6 @@
+//go:build !linux
+
+package proc
+
+// Yield does nothing here.
+func Yield(int) {}
