@@ -1252,7 +1252,7 @@ type AmbientAgentConfig struct {
 	// AdditionalSourceRepos Repositories to clone beside the environment's, at most 32.
 	AdditionalSourceRepos []SourceRepo `json:"additional_source_repos,omitempty,omitzero"`
 
-	// BasePrompt Instructions put before everything the agent is told about its task; at most 256 KiB.
+	// BasePrompt Standing instructions, told to the agent before its task; at most 256 KiB.
 	BasePrompt string `json:"base_prompt,omitempty,omitzero"`
 
 	// ComputerUseEnabled Told to the runner; the built-in agent has no screen.
@@ -1309,7 +1309,7 @@ type AmbientAgentConfig struct {
 	// Skills Skills in order, the first being the task itself. Not together with `skill_spec`.
 	Skills []string `json:"skills,omitempty,omitzero"`
 
-	// WorkerHost Host whose workers carry the run out. Absent or `warp` means the server's default host. A host that nobody serves is no error; the run waits and says so.
+	// WorkerHost Host whose workers carry the run out. Absent or `warp` means the server's default host. A host that nobody serves is no error: the run waits, says so, and ends FAILED after a day (`--max-queued`).
 	WorkerHost string `json:"worker_host,omitempty,omitzero"`
 }
 
@@ -3336,42 +3336,42 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListSkills Skills that can be run as agents
+	// ListSkills Skills
 	//
 	// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
 	//
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkills(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetArtifact One artifact, with a signed link to its content
+	// GetArtifact One artifact
 	//
 	// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 	//
 	// Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 	GetArtifact(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListWorkers Workers connected now, by host
+	// ListWorkers Workers
 	//
 	// By host name, of the caller's team. Workers of every server that shares the database are among them.
 	//
 	// Corresponds with GET /agent/connected-self-hosted-workers (the `ListWorkers` operationId).
 	ListWorkers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetConversation Normalised conversation
+	// GetConversation A conversation
 	//
 	// That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 	GetConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedirectConversation The live session of a conversation, if any
+	// RedirectConversation Live session of a conversation
 	//
 	// Needs no key: what it answers opens nothing by itself.
 	//
 	// Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 	RedirectConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListEnvironments Environments the caller may use
+	// ListEnvironments Environments
 	//
 	// Those of the caller's team and their own.
 	//
@@ -3410,7 +3410,7 @@ type ClientInterface interface {
 	// Corresponds with GET /agent/environments/{environmentId} (the `GetEnvironment` operationId).
 	GetEnvironment(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateEnvironmentWithBody Replace an environment's definition
+	// UpdateEnvironmentWithBody Replace an environment
 	//
 	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 	//
@@ -3419,7 +3419,7 @@ type ClientInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithBody(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateEnvironment Replace an environment's definition
+	// UpdateEnvironment Replace an environment
 	//
 	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 	//
@@ -3428,7 +3428,7 @@ type ClientInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateLocalRunWithBody Register a run carried out by the caller itself
+	// CreateLocalRunWithBody Register a local run
 	//
 	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
@@ -3437,7 +3437,7 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 	CreateLocalRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateLocalRun Register a run carried out by the caller itself
+	// CreateLocalRun Register a local run
 	//
 	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
@@ -3446,7 +3446,7 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 	CreateLocalRun(ctx context.Context, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListModels Models a run may use
+	// ListModels Models
 	//
 	// Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
 	//
@@ -3525,14 +3525,14 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRunConversation Normalised conversation of a run
+	// GetRunConversation Conversation of a run
 	//
 	// Made from the entries of the session. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/conversation (the `GetRunConversation` operationId).
 	GetRunConversation(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListEntries Durable entries of the session, in order
+	// ListEntries Entries of the session
 	//
 	// Errors: `resource_not_found`.
 	//
@@ -3567,28 +3567,28 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/followups (the `FollowUpRun` operationId).
 	FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListHandoffAttachments The run's last workspace snapshot
+	// ListHandoffAttachments Workspace snapshot of a run
 	//
 	// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 	ListHandoffAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// InterruptRun Stop the current turn, keep the run
+	// InterruptRun Interrupt a run
 	//
 	// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 	//
 	// Corresponds with POST /agent/runs/{runId}/interrupt (the `InterruptRun` operationId).
 	InterruptRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRequests What the run waits for a person to decide
+	// ListRequests What a run asked
 	//
 	// Answered ones too, with their answer.
 	//
 	// Corresponds with GET /agent/runs/{runId}/requests (the `ListRequests` operationId).
 	ListRequests(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AnswerRequestWithBody Answer a permission request or question
+	// AnswerRequestWithBody Answer a request
 	//
 	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 	//
@@ -3597,7 +3597,7 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequestWithBody(ctx context.Context, runId RunId, requestId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AnswerRequest Answer a permission request or question
+	// AnswerRequest Answer a request
 	//
 	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 	//
@@ -3606,28 +3606,28 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequest(ctx context.Context, runId RunId, requestId string, body AnswerRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTimeline State changes and start-up phases with their times
+	// GetTimeline Timeline of a run
 	//
 	// Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/timeline (the `GetTimeline` operationId).
 	GetTimeline(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTranscript Download the raw transcript
+	// GetTranscript Transcript of a run
 	//
 	// Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 	GetTranscript(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListUsage Every model call of a run with its tokens and price
+	// ListUsage Model calls of a run
 	//
 	// Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId}/usage (the `ListUsage` operationId).
 	ListUsage(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedirectSession The stored conversation of an ended session, if any
+	// RedirectSession Conversation of an ended session
 	//
 	// Needs no key: what it answers opens nothing by itself.
 	//
@@ -3641,7 +3641,7 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/tasks/{runId}/cancel (the `CancelTask` operationId).
 	CancelTask(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerDeltasWithBody Show fragments of entries still being produced
+	// RunnerDeltasWithBody Show fragments
 	//
 	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 	//
@@ -3650,7 +3650,7 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
 	RunnerDeltasWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerDeltas Show fragments of entries still being produced
+	// RunnerDeltas Show fragments
 	//
 	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 	//
@@ -3659,7 +3659,7 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
 	RunnerDeltas(ctx context.Context, body RunnerDeltasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerEndWithBody End this execution
+	// RunnerEndWithBody End an execution
 	//
 	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
@@ -3668,7 +3668,7 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/end (the `RunnerEnd` operationId).
 	RunnerEndWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerEnd End this execution
+	// RunnerEnd End an execution
 	//
 	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
@@ -3677,7 +3677,7 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/end (the `RunnerEnd` operationId).
 	RunnerEnd(ctx context.Context, body RunnerEndJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerAppendWithBody Append entries and, in the same transaction, report a state
+	// RunnerAppendWithBody Append entries, report a state
 	//
 	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
@@ -3686,7 +3686,7 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/entries (the `RunnerAppend` operationId).
 	RunnerAppendWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerAppend Append entries and, in the same transaction, report a state
+	// RunnerAppend Append entries, report a state
 	//
 	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
@@ -3695,14 +3695,14 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/entries (the `RunnerAppend` operationId).
 	RunnerAppend(ctx context.Context, body RunnerAppendJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerHeartbeat Keep the execution's lease
+	// RunnerHeartbeat Renew the lease
 	//
 	// Needed only where no worker renews the lease, and by runs in a directory of one's own.
 	//
 	// Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
 	RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerStartWithBody Fetch what this execution is to do
+	// RunnerStartWithBody Start an execution
 	//
 	// May be repeated. The first call records that the sandbox is up.
 	//
@@ -3711,7 +3711,7 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/start (the `RunnerStart` operationId).
 	RunnerStartWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RunnerStart Fetch what this execution is to do
+	// RunnerStart Start an execution
 	//
 	// May be repeated. The first call records that the sandbox is up.
 	//
@@ -3728,7 +3728,7 @@ type ClientInterface interface {
 	Whoami(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListSkills Skills that can be run as agents
+// ListSkills Skills
 //
 // Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
 //
@@ -3745,7 +3745,7 @@ func (c *Client) ListSkills(ctx context.Context, params *ListSkillsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// GetArtifact One artifact, with a signed link to its content
+// GetArtifact One artifact
 //
 // Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 //
@@ -3762,7 +3762,7 @@ func (c *Client) GetArtifact(ctx context.Context, artifactUid string, reqEditors
 	return c.Client.Do(req)
 }
 
-// ListWorkers Workers connected now, by host
+// ListWorkers Workers
 //
 // By host name, of the caller's team. Workers of every server that shares the database are among them.
 //
@@ -3779,7 +3779,7 @@ func (c *Client) ListWorkers(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
-// GetConversation Normalised conversation
+// GetConversation A conversation
 //
 // That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 //
@@ -3796,7 +3796,7 @@ func (c *Client) GetConversation(ctx context.Context, conversationId Conversatio
 	return c.Client.Do(req)
 }
 
-// RedirectConversation The live session of a conversation, if any
+// RedirectConversation Live session of a conversation
 //
 // Needs no key: what it answers opens nothing by itself.
 //
@@ -3813,7 +3813,7 @@ func (c *Client) RedirectConversation(ctx context.Context, conversationId Conver
 	return c.Client.Do(req)
 }
 
-// ListEnvironments Environments the caller may use
+// ListEnvironments Environments
 //
 // Those of the caller's team and their own.
 //
@@ -3902,7 +3902,7 @@ func (c *Client) GetEnvironment(ctx context.Context, environmentId string, reqEd
 	return c.Client.Do(req)
 }
 
-// UpdateEnvironmentWithBody Replace an environment's definition
+// UpdateEnvironmentWithBody Replace an environment
 //
 // The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 //
@@ -3921,7 +3921,7 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, environmentId st
 	return c.Client.Do(req)
 }
 
-// UpdateEnvironment Replace an environment's definition
+// UpdateEnvironment Replace an environment
 //
 // The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 //
@@ -3940,7 +3940,7 @@ func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, bo
 	return c.Client.Do(req)
 }
 
-// CreateLocalRunWithBody Register a run carried out by the caller itself
+// CreateLocalRunWithBody Register a local run
 //
 // The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
@@ -3959,7 +3959,7 @@ func (c *Client) CreateLocalRunWithBody(ctx context.Context, contentType string,
 	return c.Client.Do(req)
 }
 
-// CreateLocalRun Register a run carried out by the caller itself
+// CreateLocalRun Register a local run
 //
 // The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
@@ -3978,7 +3978,7 @@ func (c *Client) CreateLocalRun(ctx context.Context, body CreateLocalRunJSONRequ
 	return c.Client.Do(req)
 }
 
-// ListModels Models a run may use
+// ListModels Models
 //
 // Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
 //
@@ -4147,7 +4147,7 @@ func (c *Client) CancelRun(ctx context.Context, runId RunId, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// GetRunConversation Normalised conversation of a run
+// GetRunConversation Conversation of a run
 //
 // Made from the entries of the session. Errors: `resource_not_found`.
 //
@@ -4164,7 +4164,7 @@ func (c *Client) GetRunConversation(ctx context.Context, runId RunId, reqEditors
 	return c.Client.Do(req)
 }
 
-// ListEntries Durable entries of the session, in order
+// ListEntries Entries of the session
 //
 // Errors: `resource_not_found`.
 //
@@ -4229,7 +4229,7 @@ func (c *Client) FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJ
 	return c.Client.Do(req)
 }
 
-// ListHandoffAttachments The run's last workspace snapshot
+// ListHandoffAttachments Workspace snapshot of a run
 //
 // What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 //
@@ -4246,7 +4246,7 @@ func (c *Client) ListHandoffAttachments(ctx context.Context, runId RunId, reqEdi
 	return c.Client.Do(req)
 }
 
-// InterruptRun Stop the current turn, keep the run
+// InterruptRun Interrupt a run
 //
 // The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 //
@@ -4263,7 +4263,7 @@ func (c *Client) InterruptRun(ctx context.Context, runId RunId, reqEditors ...Re
 	return c.Client.Do(req)
 }
 
-// ListRequests What the run waits for a person to decide
+// ListRequests What a run asked
 //
 // Answered ones too, with their answer.
 //
@@ -4280,7 +4280,7 @@ func (c *Client) ListRequests(ctx context.Context, runId RunId, reqEditors ...Re
 	return c.Client.Do(req)
 }
 
-// AnswerRequestWithBody Answer a permission request or question
+// AnswerRequestWithBody Answer a request
 //
 // When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 //
@@ -4299,7 +4299,7 @@ func (c *Client) AnswerRequestWithBody(ctx context.Context, runId RunId, request
 	return c.Client.Do(req)
 }
 
-// AnswerRequest Answer a permission request or question
+// AnswerRequest Answer a request
 //
 // When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 //
@@ -4318,7 +4318,7 @@ func (c *Client) AnswerRequest(ctx context.Context, runId RunId, requestId strin
 	return c.Client.Do(req)
 }
 
-// GetTimeline State changes and start-up phases with their times
+// GetTimeline Timeline of a run
 //
 // Errors: `resource_not_found`.
 //
@@ -4335,7 +4335,7 @@ func (c *Client) GetTimeline(ctx context.Context, runId RunId, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
-// GetTranscript Download the raw transcript
+// GetTranscript Transcript of a run
 //
 // Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
 //
@@ -4352,7 +4352,7 @@ func (c *Client) GetTranscript(ctx context.Context, runId RunId, reqEditors ...R
 	return c.Client.Do(req)
 }
 
-// ListUsage Every model call of a run with its tokens and price
+// ListUsage Model calls of a run
 //
 // Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
 //
@@ -4369,7 +4369,7 @@ func (c *Client) ListUsage(ctx context.Context, runId RunId, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// RedirectSession The stored conversation of an ended session, if any
+// RedirectSession Conversation of an ended session
 //
 // Needs no key: what it answers opens nothing by itself.
 //
@@ -4403,7 +4403,7 @@ func (c *Client) CancelTask(ctx context.Context, runId RunId, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
-// RunnerDeltasWithBody Show fragments of entries still being produced
+// RunnerDeltasWithBody Show fragments
 //
 // Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 //
@@ -4422,7 +4422,7 @@ func (c *Client) RunnerDeltasWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// RunnerDeltas Show fragments of entries still being produced
+// RunnerDeltas Show fragments
 //
 // Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 //
@@ -4441,7 +4441,7 @@ func (c *Client) RunnerDeltas(ctx context.Context, body RunnerDeltasJSONRequestB
 	return c.Client.Do(req)
 }
 
-// RunnerEndWithBody End this execution
+// RunnerEndWithBody End an execution
 //
 // Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
@@ -4460,7 +4460,7 @@ func (c *Client) RunnerEndWithBody(ctx context.Context, contentType string, body
 	return c.Client.Do(req)
 }
 
-// RunnerEnd End this execution
+// RunnerEnd End an execution
 //
 // Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
@@ -4479,7 +4479,7 @@ func (c *Client) RunnerEnd(ctx context.Context, body RunnerEndJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
-// RunnerAppendWithBody Append entries and, in the same transaction, report a state
+// RunnerAppendWithBody Append entries, report a state
 //
 // `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
@@ -4498,7 +4498,7 @@ func (c *Client) RunnerAppendWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// RunnerAppend Append entries and, in the same transaction, report a state
+// RunnerAppend Append entries, report a state
 //
 // `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
@@ -4517,7 +4517,7 @@ func (c *Client) RunnerAppend(ctx context.Context, body RunnerAppendJSONRequestB
 	return c.Client.Do(req)
 }
 
-// RunnerHeartbeat Keep the execution's lease
+// RunnerHeartbeat Renew the lease
 //
 // Needed only where no worker renews the lease, and by runs in a directory of one's own.
 //
@@ -4534,7 +4534,7 @@ func (c *Client) RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEdito
 	return c.Client.Do(req)
 }
 
-// RunnerStartWithBody Fetch what this execution is to do
+// RunnerStartWithBody Start an execution
 //
 // May be repeated. The first call records that the sandbox is up.
 //
@@ -4553,7 +4553,7 @@ func (c *Client) RunnerStartWithBody(ctx context.Context, contentType string, bo
 	return c.Client.Do(req)
 }
 
-// RunnerStart Fetch what this execution is to do
+// RunnerStart Start an execution
 //
 // May be repeated. The first call records that the sandbox is up.
 //
@@ -6226,7 +6226,7 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListSkillsWithResponse Skills that can be run as agents
+	// ListSkillsWithResponse Skills
 	//
 	// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
 	//
@@ -6235,7 +6235,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkillsWithResponse(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*ListSkillsReply, error)
 
-	// GetArtifactWithResponse One artifact, with a signed link to its content
+	// GetArtifactWithResponse One artifact
 	//
 	// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 	//
@@ -6244,7 +6244,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 	GetArtifactWithResponse(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*GetArtifactReply, error)
 
-	// ListWorkersWithResponse Workers connected now, by host
+	// ListWorkersWithResponse Workers
 	//
 	// By host name, of the caller's team. Workers of every server that shares the database are among them.
 	//
@@ -6253,7 +6253,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/connected-self-hosted-workers (the `ListWorkers` operationId).
 	ListWorkersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListWorkersReply, error)
 
-	// GetConversationWithResponse Normalised conversation
+	// GetConversationWithResponse A conversation
 	//
 	// That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 	//
@@ -6262,7 +6262,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 	GetConversationWithResponse(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*GetConversationReply, error)
 
-	// RedirectConversationWithResponse The live session of a conversation, if any
+	// RedirectConversationWithResponse Live session of a conversation
 	//
 	// Needs no key: what it answers opens nothing by itself.
 	//
@@ -6271,7 +6271,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 	RedirectConversationWithResponse(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*RedirectConversationReply, error)
 
-	// ListEnvironmentsWithResponse Environments the caller may use
+	// ListEnvironmentsWithResponse Environments
 	//
 	// Those of the caller's team and their own.
 	//
@@ -6316,7 +6316,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/environments/{environmentId} (the `GetEnvironment` operationId).
 	GetEnvironmentWithResponse(ctx context.Context, environmentId string, reqEditors ...RequestEditorFn) (*GetEnvironmentReply, error)
 
-	// UpdateEnvironmentWithBodyWithResponse Replace an environment's definition
+	// UpdateEnvironmentWithBodyWithResponse Replace an environment
 	//
 	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 	//
@@ -6325,7 +6325,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
-	// UpdateEnvironmentWithResponse Replace an environment's definition
+	// UpdateEnvironmentWithResponse Replace an environment
 	//
 	// The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 	//
@@ -6334,7 +6334,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
-	// CreateLocalRunWithBodyWithResponse Register a run carried out by the caller itself
+	// CreateLocalRunWithBodyWithResponse Register a local run
 	//
 	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
@@ -6343,7 +6343,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 	CreateLocalRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
 
-	// CreateLocalRunWithResponse Register a run carried out by the caller itself
+	// CreateLocalRunWithResponse Register a local run
 	//
 	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 	//
@@ -6352,7 +6352,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 	CreateLocalRunWithResponse(ctx context.Context, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
 
-	// ListModelsWithResponse Models a run may use
+	// ListModelsWithResponse Models
 	//
 	// Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
 	//
@@ -6441,7 +6441,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*CancelRunReply, error)
 
-	// GetRunConversationWithResponse Normalised conversation of a run
+	// GetRunConversationWithResponse Conversation of a run
 	//
 	// Made from the entries of the session. Errors: `resource_not_found`.
 	//
@@ -6450,7 +6450,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/conversation (the `GetRunConversation` operationId).
 	GetRunConversationWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetRunConversationReply, error)
 
-	// ListEntriesWithResponse Durable entries of the session, in order
+	// ListEntriesWithResponse Entries of the session
 	//
 	// Errors: `resource_not_found`.
 	//
@@ -6487,7 +6487,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/followups (the `FollowUpRun` operationId).
 	FollowUpRunWithResponse(ctx context.Context, runId RunId, body FollowUpRunJSONRequestBody, reqEditors ...RequestEditorFn) (*FollowUpRunReply, error)
 
-	// ListHandoffAttachmentsWithResponse The run's last workspace snapshot
+	// ListHandoffAttachmentsWithResponse Workspace snapshot of a run
 	//
 	// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 	//
@@ -6496,7 +6496,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 	ListHandoffAttachmentsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListHandoffAttachmentsReply, error)
 
-	// InterruptRunWithResponse Stop the current turn, keep the run
+	// InterruptRunWithResponse Interrupt a run
 	//
 	// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 	//
@@ -6505,7 +6505,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/interrupt (the `InterruptRun` operationId).
 	InterruptRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*InterruptRunReply, error)
 
-	// ListRequestsWithResponse What the run waits for a person to decide
+	// ListRequestsWithResponse What a run asked
 	//
 	// Answered ones too, with their answer.
 	//
@@ -6514,7 +6514,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/requests (the `ListRequests` operationId).
 	ListRequestsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListRequestsReply, error)
 
-	// AnswerRequestWithBodyWithResponse Answer a permission request or question
+	// AnswerRequestWithBodyWithResponse Answer a request
 	//
 	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 	//
@@ -6523,7 +6523,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequestWithBodyWithResponse(ctx context.Context, runId RunId, requestId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerRequestReply, error)
 
-	// AnswerRequestWithResponse Answer a permission request or question
+	// AnswerRequestWithResponse Answer a request
 	//
 	// When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 	//
@@ -6532,7 +6532,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequestWithResponse(ctx context.Context, runId RunId, requestId string, body AnswerRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerRequestReply, error)
 
-	// GetTimelineWithResponse State changes and start-up phases with their times
+	// GetTimelineWithResponse Timeline of a run
 	//
 	// Errors: `resource_not_found`.
 	//
@@ -6541,7 +6541,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/timeline (the `GetTimeline` operationId).
 	GetTimelineWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetTimelineReply, error)
 
-	// GetTranscriptWithResponse Download the raw transcript
+	// GetTranscriptWithResponse Transcript of a run
 	//
 	// Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
 	//
@@ -6550,7 +6550,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 	GetTranscriptWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetTranscriptReply, error)
 
-	// ListUsageWithResponse Every model call of a run with its tokens and price
+	// ListUsageWithResponse Model calls of a run
 	//
 	// Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
 	//
@@ -6559,7 +6559,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/usage (the `ListUsage` operationId).
 	ListUsageWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListUsageReply, error)
 
-	// RedirectSessionWithResponse The stored conversation of an ended session, if any
+	// RedirectSessionWithResponse Conversation of an ended session
 	//
 	// Needs no key: what it answers opens nothing by itself.
 	//
@@ -6577,7 +6577,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/tasks/{runId}/cancel (the `CancelTask` operationId).
 	CancelTaskWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*CancelTaskReply, error)
 
-	// RunnerDeltasWithBodyWithResponse Show fragments of entries still being produced
+	// RunnerDeltasWithBodyWithResponse Show fragments
 	//
 	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 	//
@@ -6586,7 +6586,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
 	RunnerDeltasWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerDeltasReply, error)
 
-	// RunnerDeltasWithResponse Show fragments of entries still being produced
+	// RunnerDeltasWithResponse Show fragments
 	//
 	// Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 	//
@@ -6595,7 +6595,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/deltas (the `RunnerDeltas` operationId).
 	RunnerDeltasWithResponse(ctx context.Context, body RunnerDeltasJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerDeltasReply, error)
 
-	// RunnerEndWithBodyWithResponse End this execution
+	// RunnerEndWithBodyWithResponse End an execution
 	//
 	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
@@ -6604,7 +6604,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/end (the `RunnerEnd` operationId).
 	RunnerEndWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerEndReply, error)
 
-	// RunnerEndWithResponse End this execution
+	// RunnerEndWithResponse End an execution
 	//
 	// Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 	//
@@ -6613,7 +6613,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/end (the `RunnerEnd` operationId).
 	RunnerEndWithResponse(ctx context.Context, body RunnerEndJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerEndReply, error)
 
-	// RunnerAppendWithBodyWithResponse Append entries and, in the same transaction, report a state
+	// RunnerAppendWithBodyWithResponse Append entries, report a state
 	//
 	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
@@ -6622,7 +6622,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/entries (the `RunnerAppend` operationId).
 	RunnerAppendWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerAppendReply, error)
 
-	// RunnerAppendWithResponse Append entries and, in the same transaction, report a state
+	// RunnerAppendWithResponse Append entries, report a state
 	//
 	// `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 	//
@@ -6631,7 +6631,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/entries (the `RunnerAppend` operationId).
 	RunnerAppendWithResponse(ctx context.Context, body RunnerAppendJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerAppendReply, error)
 
-	// RunnerHeartbeatWithResponse Keep the execution's lease
+	// RunnerHeartbeatWithResponse Renew the lease
 	//
 	// Needed only where no worker renews the lease, and by runs in a directory of one's own.
 	//
@@ -6640,7 +6640,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
 	RunnerHeartbeatWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RunnerHeartbeatReply, error)
 
-	// RunnerStartWithBodyWithResponse Fetch what this execution is to do
+	// RunnerStartWithBodyWithResponse Start an execution
 	//
 	// May be repeated. The first call records that the sandbox is up.
 	//
@@ -6649,7 +6649,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/start (the `RunnerStart` operationId).
 	RunnerStartWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerStartReply, error)
 
-	// RunnerStartWithResponse Fetch what this execution is to do
+	// RunnerStartWithResponse Start an execution
 	//
 	// May be repeated. The first call records that the sandbox is up.
 	//
@@ -8375,7 +8375,7 @@ func (r WhoamiReply) ContentType() string {
 	return ""
 }
 
-// ListSkillsWithResponse Skills that can be run as agents
+// ListSkillsWithResponse Skills
 //
 // Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
 //
@@ -8390,7 +8390,7 @@ func (c *ClientWithResponses) ListSkillsWithResponse(ctx context.Context, params
 	return ParseListSkillsReply(rsp)
 }
 
-// GetArtifactWithResponse One artifact, with a signed link to its content
+// GetArtifactWithResponse One artifact
 //
 // Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 //
@@ -8405,7 +8405,7 @@ func (c *ClientWithResponses) GetArtifactWithResponse(ctx context.Context, artif
 	return ParseGetArtifactReply(rsp)
 }
 
-// ListWorkersWithResponse Workers connected now, by host
+// ListWorkersWithResponse Workers
 //
 // By host name, of the caller's team. Workers of every server that shares the database are among them.
 //
@@ -8420,7 +8420,7 @@ func (c *ClientWithResponses) ListWorkersWithResponse(ctx context.Context, reqEd
 	return ParseListWorkersReply(rsp)
 }
 
-// GetConversationWithResponse Normalised conversation
+// GetConversationWithResponse A conversation
 //
 // That of its newest run, which begins with what was said and done in the earlier ones. Errors: `resource_not_found`.
 //
@@ -8435,7 +8435,7 @@ func (c *ClientWithResponses) GetConversationWithResponse(ctx context.Context, c
 	return ParseGetConversationReply(rsp)
 }
 
-// RedirectConversationWithResponse The live session of a conversation, if any
+// RedirectConversationWithResponse Live session of a conversation
 //
 // Needs no key: what it answers opens nothing by itself.
 //
@@ -8450,7 +8450,7 @@ func (c *ClientWithResponses) RedirectConversationWithResponse(ctx context.Conte
 	return ParseRedirectConversationReply(rsp)
 }
 
-// ListEnvironmentsWithResponse Environments the caller may use
+// ListEnvironmentsWithResponse Environments
 //
 // Those of the caller's team and their own.
 //
@@ -8525,7 +8525,7 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, en
 	return ParseGetEnvironmentReply(rsp)
 }
 
-// UpdateEnvironmentWithBodyWithResponse Replace an environment's definition
+// UpdateEnvironmentWithBodyWithResponse Replace an environment
 //
 // The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 //
@@ -8540,7 +8540,7 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 	return ParseUpdateEnvironmentReply(rsp)
 }
 
-// UpdateEnvironmentWithResponse Replace an environment's definition
+// UpdateEnvironmentWithResponse Replace an environment
 //
 // The whole definition is replaced; its owner stays. Runs take the definition as it is when their sandbox starts. Errors: `resource_not_found`.
 //
@@ -8555,7 +8555,7 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 	return ParseUpdateEnvironmentReply(rsp)
 }
 
-// CreateLocalRunWithBodyWithResponse Register a run carried out by the caller itself
+// CreateLocalRunWithBodyWithResponse Register a local run
 //
 // The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
@@ -8570,7 +8570,7 @@ func (c *ClientWithResponses) CreateLocalRunWithBodyWithResponse(ctx context.Con
 	return ParseCreateLocalRunReply(rsp)
 }
 
-// CreateLocalRunWithResponse Register a run carried out by the caller itself
+// CreateLocalRunWithResponse Register a local run
 //
 // The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
 //
@@ -8585,7 +8585,7 @@ func (c *ClientWithResponses) CreateLocalRunWithResponse(ctx context.Context, bo
 	return ParseCreateLocalRunReply(rsp)
 }
 
-// ListModelsWithResponse Models a run may use
+// ListModelsWithResponse Models
 //
 // Those of vendors with a key, of the local endpoint while it answers, and `scripted`.
 //
@@ -8728,7 +8728,7 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, runId R
 	return ParseCancelRunReply(rsp)
 }
 
-// GetRunConversationWithResponse Normalised conversation of a run
+// GetRunConversationWithResponse Conversation of a run
 //
 // Made from the entries of the session. Errors: `resource_not_found`.
 //
@@ -8743,7 +8743,7 @@ func (c *ClientWithResponses) GetRunConversationWithResponse(ctx context.Context
 	return ParseGetRunConversationReply(rsp)
 }
 
-// ListEntriesWithResponse Durable entries of the session, in order
+// ListEntriesWithResponse Entries of the session
 //
 // Errors: `resource_not_found`.
 //
@@ -8798,7 +8798,7 @@ func (c *ClientWithResponses) FollowUpRunWithResponse(ctx context.Context, runId
 	return ParseFollowUpRunReply(rsp)
 }
 
-// ListHandoffAttachmentsWithResponse The run's last workspace snapshot
+// ListHandoffAttachmentsWithResponse Workspace snapshot of a run
 //
 // What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
 //
@@ -8813,7 +8813,7 @@ func (c *ClientWithResponses) ListHandoffAttachmentsWithResponse(ctx context.Con
 	return ParseListHandoffAttachmentsReply(rsp)
 }
 
-// InterruptRunWithResponse Stop the current turn, keep the run
+// InterruptRunWithResponse Interrupt a run
 //
 // The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
 //
@@ -8828,7 +8828,7 @@ func (c *ClientWithResponses) InterruptRunWithResponse(ctx context.Context, runI
 	return ParseInterruptRunReply(rsp)
 }
 
-// ListRequestsWithResponse What the run waits for a person to decide
+// ListRequestsWithResponse What a run asked
 //
 // Answered ones too, with their answer.
 //
@@ -8843,7 +8843,7 @@ func (c *ClientWithResponses) ListRequestsWithResponse(ctx context.Context, runI
 	return ParseListRequestsReply(rsp)
 }
 
-// AnswerRequestWithBodyWithResponse Answer a permission request or question
+// AnswerRequestWithBodyWithResponse Answer a request
 //
 // When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 //
@@ -8858,7 +8858,7 @@ func (c *ClientWithResponses) AnswerRequestWithBodyWithResponse(ctx context.Cont
 	return ParseAnswerRequestReply(rsp)
 }
 
-// AnswerRequestWithResponse Answer a permission request or question
+// AnswerRequestWithResponse Answer a request
 //
 // When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
 //
@@ -8873,7 +8873,7 @@ func (c *ClientWithResponses) AnswerRequestWithResponse(ctx context.Context, run
 	return ParseAnswerRequestReply(rsp)
 }
 
-// GetTimelineWithResponse State changes and start-up phases with their times
+// GetTimelineWithResponse Timeline of a run
 //
 // Errors: `resource_not_found`.
 //
@@ -8888,7 +8888,7 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, runId
 	return ParseGetTimelineReply(rsp)
 }
 
-// GetTranscriptWithResponse Download the raw transcript
+// GetTranscriptWithResponse Transcript of a run
 //
 // Redirects to every entry as a line of JSON. Errors: `resource_not_found`.
 //
@@ -8903,7 +8903,7 @@ func (c *ClientWithResponses) GetTranscriptWithResponse(ctx context.Context, run
 	return ParseGetTranscriptReply(rsp)
 }
 
-// ListUsageWithResponse Every model call of a run with its tokens and price
+// ListUsageWithResponse Model calls of a run
 //
 // Written as calls are made, whether or not the run's agent says so. Errors: `resource_not_found`.
 //
@@ -8918,7 +8918,7 @@ func (c *ClientWithResponses) ListUsageWithResponse(ctx context.Context, runId R
 	return ParseListUsageReply(rsp)
 }
 
-// RedirectSessionWithResponse The stored conversation of an ended session, if any
+// RedirectSessionWithResponse Conversation of an ended session
 //
 // Needs no key: what it answers opens nothing by itself.
 //
@@ -8948,7 +8948,7 @@ func (c *ClientWithResponses) CancelTaskWithResponse(ctx context.Context, runId 
 	return ParseCancelTaskReply(rsp)
 }
 
-// RunnerDeltasWithBodyWithResponse Show fragments of entries still being produced
+// RunnerDeltasWithBodyWithResponse Show fragments
 //
 // Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 //
@@ -8963,7 +8963,7 @@ func (c *ClientWithResponses) RunnerDeltasWithBodyWithResponse(ctx context.Conte
 	return ParseRunnerDeltasReply(rsp)
 }
 
-// RunnerDeltasWithResponse Show fragments of entries still being produced
+// RunnerDeltasWithResponse Show fragments
 //
 // Fragments are passed on to whoever watches and kept nowhere. Losing them is no harm: the finished entry holds it all.
 //
@@ -8978,7 +8978,7 @@ func (c *ClientWithResponses) RunnerDeltasWithResponse(ctx context.Context, body
 	return ParseRunnerDeltasReply(rsp)
 }
 
-// RunnerEndWithBodyWithResponse End this execution
+// RunnerEndWithBodyWithResponse End an execution
 //
 // Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
@@ -8993,7 +8993,7 @@ func (c *ClientWithResponses) RunnerEndWithBodyWithResponse(ctx context.Context,
 	return ParseRunnerEndReply(rsp)
 }
 
-// RunnerEndWithResponse End this execution
+// RunnerEndWithResponse End an execution
 //
 // Refused with `conflict` (409, `x-should-retry: true`) while messages wait, so that none is lost as a sandbox closes. May be repeated.
 //
@@ -9008,7 +9008,7 @@ func (c *ClientWithResponses) RunnerEndWithResponse(ctx context.Context, body Ru
 	return ParseRunnerEndReply(rsp)
 }
 
-// RunnerAppendWithBodyWithResponse Append entries and, in the same transaction, report a state
+// RunnerAppendWithBodyWithResponse Append entries, report a state
 //
 // `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
@@ -9023,7 +9023,7 @@ func (c *ClientWithResponses) RunnerAppendWithBodyWithResponse(ctx context.Conte
 	return ParseRunnerAppendReply(rsp)
 }
 
-// RunnerAppendWithResponse Append entries and, in the same transaction, report a state
+// RunnerAppendWithResponse Append entries, report a state
 //
 // `first_index` numbers the batch within the execution. A batch already stored is acknowledged again without effect; one that leaves a gap is `conflict` (409), and `detail` says which index was expected. A state that the run cannot move to is `invalid_request`.
 //
@@ -9038,7 +9038,7 @@ func (c *ClientWithResponses) RunnerAppendWithResponse(ctx context.Context, body
 	return ParseRunnerAppendReply(rsp)
 }
 
-// RunnerHeartbeatWithResponse Keep the execution's lease
+// RunnerHeartbeatWithResponse Renew the lease
 //
 // Needed only where no worker renews the lease, and by runs in a directory of one's own.
 //
@@ -9053,7 +9053,7 @@ func (c *ClientWithResponses) RunnerHeartbeatWithResponse(ctx context.Context, r
 	return ParseRunnerHeartbeatReply(rsp)
 }
 
-// RunnerStartWithBodyWithResponse Fetch what this execution is to do
+// RunnerStartWithBodyWithResponse Start an execution
 //
 // May be repeated. The first call records that the sandbox is up.
 //
@@ -9068,7 +9068,7 @@ func (c *ClientWithResponses) RunnerStartWithBodyWithResponse(ctx context.Contex
 	return ParseRunnerStartReply(rsp)
 }
 
-// RunnerStartWithResponse Fetch what this execution is to do
+// RunnerStartWithResponse Start an execution
 //
 // May be repeated. The first call records that the sandbox is up.
 //
@@ -10285,22 +10285,22 @@ func ParseWhoamiReply(rsp *http.Response) (*WhoamiReply, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListSkills Skills that can be run as agents
+	// ListSkills Skills
 	// (GET /agent)
 	ListSkills(w http.ResponseWriter, r *http.Request, params ListSkillsParams)
-	// GetArtifact One artifact, with a signed link to its content
+	// GetArtifact One artifact
 	// (GET /agent/artifacts/{artifactUid})
 	GetArtifact(w http.ResponseWriter, r *http.Request, artifactUid string)
-	// ListWorkers Workers connected now, by host
+	// ListWorkers Workers
 	// (GET /agent/connected-self-hosted-workers)
 	ListWorkers(w http.ResponseWriter, r *http.Request)
-	// GetConversation Normalised conversation
+	// GetConversation A conversation
 	// (GET /agent/conversations/{conversationId})
 	GetConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
-	// RedirectConversation The live session of a conversation, if any
+	// RedirectConversation Live session of a conversation
 	// (GET /agent/conversations/{conversationId}/redirect)
 	RedirectConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
-	// ListEnvironments Environments the caller may use
+	// ListEnvironments Environments
 	// (GET /agent/environments)
 	ListEnvironments(w http.ResponseWriter, r *http.Request, params ListEnvironmentsParams)
 	// CreateEnvironment Define an environment
@@ -10312,13 +10312,13 @@ type ServerInterface interface {
 	// GetEnvironment One environment
 	// (GET /agent/environments/{environmentId})
 	GetEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
-	// UpdateEnvironment Replace an environment's definition
+	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
 	UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
-	// CreateLocalRun Register a run carried out by the caller itself
+	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
 	CreateLocalRun(w http.ResponseWriter, r *http.Request)
-	// ListModels Models a run may use
+	// ListModels Models
 	// (GET /agent/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
 	// CreateRunAlias Start a run (older path)
@@ -10339,55 +10339,55 @@ type ServerInterface interface {
 	// CancelRun Cancel a run
 	// (POST /agent/runs/{runId}/cancel)
 	CancelRun(w http.ResponseWriter, r *http.Request, runId RunId)
-	// GetRunConversation Normalised conversation of a run
+	// GetRunConversation Conversation of a run
 	// (GET /agent/runs/{runId}/conversation)
 	GetRunConversation(w http.ResponseWriter, r *http.Request, runId RunId)
-	// ListEntries Durable entries of the session, in order
+	// ListEntries Entries of the session
 	// (GET /agent/runs/{runId}/entries)
 	ListEntries(w http.ResponseWriter, r *http.Request, runId RunId, params ListEntriesParams)
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(w http.ResponseWriter, r *http.Request, runId RunId)
-	// ListHandoffAttachments The run's last workspace snapshot
+	// ListHandoffAttachments Workspace snapshot of a run
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
-	// InterruptRun Stop the current turn, keep the run
+	// InterruptRun Interrupt a run
 	// (POST /agent/runs/{runId}/interrupt)
 	InterruptRun(w http.ResponseWriter, r *http.Request, runId RunId)
-	// ListRequests What the run waits for a person to decide
+	// ListRequests What a run asked
 	// (GET /agent/runs/{runId}/requests)
 	ListRequests(w http.ResponseWriter, r *http.Request, runId RunId)
-	// AnswerRequest Answer a permission request or question
+	// AnswerRequest Answer a request
 	// (POST /agent/runs/{runId}/requests/{requestId}/answer)
 	AnswerRequest(w http.ResponseWriter, r *http.Request, runId RunId, requestId string)
-	// GetTimeline State changes and start-up phases with their times
+	// GetTimeline Timeline of a run
 	// (GET /agent/runs/{runId}/timeline)
 	GetTimeline(w http.ResponseWriter, r *http.Request, runId RunId)
-	// GetTranscript Download the raw transcript
+	// GetTranscript Transcript of a run
 	// (GET /agent/runs/{runId}/transcript)
 	GetTranscript(w http.ResponseWriter, r *http.Request, runId RunId)
-	// ListUsage Every model call of a run with its tokens and price
+	// ListUsage Model calls of a run
 	// (GET /agent/runs/{runId}/usage)
 	ListUsage(w http.ResponseWriter, r *http.Request, runId RunId)
-	// RedirectSession The stored conversation of an ended session, if any
+	// RedirectSession Conversation of an ended session
 	// (GET /agent/sessions/{sessionUuid}/redirect)
 	RedirectSession(w http.ResponseWriter, r *http.Request, sessionUuid string)
 	// CancelTask Cancel a run (older path)
 	// (POST /agent/tasks/{runId}/cancel)
 	CancelTask(w http.ResponseWriter, r *http.Request, runId RunId)
-	// RunnerDeltas Show fragments of entries still being produced
+	// RunnerDeltas Show fragments
 	// (POST /runner/deltas)
 	RunnerDeltas(w http.ResponseWriter, r *http.Request)
-	// RunnerEnd End this execution
+	// RunnerEnd End an execution
 	// (POST /runner/end)
 	RunnerEnd(w http.ResponseWriter, r *http.Request)
-	// RunnerAppend Append entries and, in the same transaction, report a state
+	// RunnerAppend Append entries, report a state
 	// (POST /runner/entries)
 	RunnerAppend(w http.ResponseWriter, r *http.Request)
-	// RunnerHeartbeat Keep the execution's lease
+	// RunnerHeartbeat Renew the lease
 	// (POST /runner/heartbeat)
 	RunnerHeartbeat(w http.ResponseWriter, r *http.Request)
-	// RunnerStart Fetch what this execution is to do
+	// RunnerStart Start an execution
 	// (POST /runner/start)
 	RunnerStart(w http.ResponseWriter, r *http.Request)
 	// Whoami Who the caller is
@@ -13160,22 +13160,22 @@ func (response WhoamidefaultApplicationProblemPlusJSONResponse) VisitWhoamiRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListSkills Skills that can be run as agents
+	// ListSkills Skills
 	// (GET /agent)
 	ListSkills(ctx context.Context, request ListSkillsRequestObject) (ListSkillsResponseObject, error)
-	// GetArtifact One artifact, with a signed link to its content
+	// GetArtifact One artifact
 	// (GET /agent/artifacts/{artifactUid})
 	GetArtifact(ctx context.Context, request GetArtifactRequestObject) (GetArtifactResponseObject, error)
-	// ListWorkers Workers connected now, by host
+	// ListWorkers Workers
 	// (GET /agent/connected-self-hosted-workers)
 	ListWorkers(ctx context.Context, request ListWorkersRequestObject) (ListWorkersResponseObject, error)
-	// GetConversation Normalised conversation
+	// GetConversation A conversation
 	// (GET /agent/conversations/{conversationId})
 	GetConversation(ctx context.Context, request GetConversationRequestObject) (GetConversationResponseObject, error)
-	// RedirectConversation The live session of a conversation, if any
+	// RedirectConversation Live session of a conversation
 	// (GET /agent/conversations/{conversationId}/redirect)
 	RedirectConversation(ctx context.Context, request RedirectConversationRequestObject) (RedirectConversationResponseObject, error)
-	// ListEnvironments Environments the caller may use
+	// ListEnvironments Environments
 	// (GET /agent/environments)
 	ListEnvironments(ctx context.Context, request ListEnvironmentsRequestObject) (ListEnvironmentsResponseObject, error)
 	// CreateEnvironment Define an environment
@@ -13187,13 +13187,13 @@ type StrictServerInterface interface {
 	// GetEnvironment One environment
 	// (GET /agent/environments/{environmentId})
 	GetEnvironment(ctx context.Context, request GetEnvironmentRequestObject) (GetEnvironmentResponseObject, error)
-	// UpdateEnvironment Replace an environment's definition
+	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
 	UpdateEnvironment(ctx context.Context, request UpdateEnvironmentRequestObject) (UpdateEnvironmentResponseObject, error)
-	// CreateLocalRun Register a run carried out by the caller itself
+	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
 	CreateLocalRun(ctx context.Context, request CreateLocalRunRequestObject) (CreateLocalRunResponseObject, error)
-	// ListModels Models a run may use
+	// ListModels Models
 	// (GET /agent/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
 	// CreateRunAlias Start a run (older path)
@@ -13214,55 +13214,55 @@ type StrictServerInterface interface {
 	// CancelRun Cancel a run
 	// (POST /agent/runs/{runId}/cancel)
 	CancelRun(ctx context.Context, request CancelRunRequestObject) (CancelRunResponseObject, error)
-	// GetRunConversation Normalised conversation of a run
+	// GetRunConversation Conversation of a run
 	// (GET /agent/runs/{runId}/conversation)
 	GetRunConversation(ctx context.Context, request GetRunConversationRequestObject) (GetRunConversationResponseObject, error)
-	// ListEntries Durable entries of the session, in order
+	// ListEntries Entries of the session
 	// (GET /agent/runs/{runId}/entries)
 	ListEntries(ctx context.Context, request ListEntriesRequestObject) (ListEntriesResponseObject, error)
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(ctx context.Context, request FollowUpRunRequestObject) (FollowUpRunResponseObject, error)
-	// ListHandoffAttachments The run's last workspace snapshot
+	// ListHandoffAttachments Workspace snapshot of a run
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(ctx context.Context, request ListHandoffAttachmentsRequestObject) (ListHandoffAttachmentsResponseObject, error)
-	// InterruptRun Stop the current turn, keep the run
+	// InterruptRun Interrupt a run
 	// (POST /agent/runs/{runId}/interrupt)
 	InterruptRun(ctx context.Context, request InterruptRunRequestObject) (InterruptRunResponseObject, error)
-	// ListRequests What the run waits for a person to decide
+	// ListRequests What a run asked
 	// (GET /agent/runs/{runId}/requests)
 	ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error)
-	// AnswerRequest Answer a permission request or question
+	// AnswerRequest Answer a request
 	// (POST /agent/runs/{runId}/requests/{requestId}/answer)
 	AnswerRequest(ctx context.Context, request AnswerRequestRequestObject) (AnswerRequestResponseObject, error)
-	// GetTimeline State changes and start-up phases with their times
+	// GetTimeline Timeline of a run
 	// (GET /agent/runs/{runId}/timeline)
 	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
-	// GetTranscript Download the raw transcript
+	// GetTranscript Transcript of a run
 	// (GET /agent/runs/{runId}/transcript)
 	GetTranscript(ctx context.Context, request GetTranscriptRequestObject) (GetTranscriptResponseObject, error)
-	// ListUsage Every model call of a run with its tokens and price
+	// ListUsage Model calls of a run
 	// (GET /agent/runs/{runId}/usage)
 	ListUsage(ctx context.Context, request ListUsageRequestObject) (ListUsageResponseObject, error)
-	// RedirectSession The stored conversation of an ended session, if any
+	// RedirectSession Conversation of an ended session
 	// (GET /agent/sessions/{sessionUuid}/redirect)
 	RedirectSession(ctx context.Context, request RedirectSessionRequestObject) (RedirectSessionResponseObject, error)
 	// CancelTask Cancel a run (older path)
 	// (POST /agent/tasks/{runId}/cancel)
 	CancelTask(ctx context.Context, request CancelTaskRequestObject) (CancelTaskResponseObject, error)
-	// RunnerDeltas Show fragments of entries still being produced
+	// RunnerDeltas Show fragments
 	// (POST /runner/deltas)
 	RunnerDeltas(ctx context.Context, request RunnerDeltasRequestObject) (RunnerDeltasResponseObject, error)
-	// RunnerEnd End this execution
+	// RunnerEnd End an execution
 	// (POST /runner/end)
 	RunnerEnd(ctx context.Context, request RunnerEndRequestObject) (RunnerEndResponseObject, error)
-	// RunnerAppend Append entries and, in the same transaction, report a state
+	// RunnerAppend Append entries, report a state
 	// (POST /runner/entries)
 	RunnerAppend(ctx context.Context, request RunnerAppendRequestObject) (RunnerAppendResponseObject, error)
-	// RunnerHeartbeat Keep the execution's lease
+	// RunnerHeartbeat Renew the lease
 	// (POST /runner/heartbeat)
 	RunnerHeartbeat(ctx context.Context, request RunnerHeartbeatRequestObject) (RunnerHeartbeatResponseObject, error)
-	// RunnerStart Fetch what this execution is to do
+	// RunnerStart Start an execution
 	// (POST /runner/start)
 	RunnerStart(ctx context.Context, request RunnerStartRequestObject) (RunnerStartResponseObject, error)
 	// Whoami Who the caller is

@@ -88,7 +88,7 @@ func TestDocs(t *testing.T) {
 	w.do(request{method: "GET", path: "/runs/%3Cscript%3E"}).want(404)
 	page := w.do(request{method: "GET", path: "/docs"}).want(200)
 	text := string(page.body)
-	for _, want := range []string{"createRun", "/api/v1/agent/runs/{runId}/stream", `id="schema-RunItem"`, "Last-Event-ID", "invalid_request", "needs create", "from 1 to 500 default 20"} {
+	for _, want := range []string{"createRun", "/api/v1/agent/runs/{runId}/stream", `id="schema-RunItem"`, "Last-Event-ID", "invalid_request", "needs create", "1 to 500, default 20", "curl -N &#34;$CADRE_SERVER_URL/api/v1/agent/runs/$RUN_ID/stream&#34;", `--json &#39;{&#34;message&#34;: &#34;Use tabs, please&#34;}&#39;`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the reference lacks %q", want)
 		}
@@ -99,6 +99,7 @@ func TestDocs(t *testing.T) {
 	if csp := page.header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self'") {
 		t.Errorf("policy %q", csp)
 	}
+	w.do(request{method: "GET", path: "/docs", header: http.Header{"If-None-Match": {page.header.Get("ETag")}}}).want(304)
 	w.do(request{method: "GET", path: "/docs/style.css"}).want(200)
 	w.do(request{method: "GET", path: "/docs/errors/budget_exceeded"}).want(200)
 	w.do(request{method: "GET", path: "/openapi.yaml"}).want(200)

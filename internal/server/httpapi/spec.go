@@ -63,24 +63,93 @@ type specContent struct {
 	Ref         string `yaml:"$ref"`
 	Description string `yaml:"description"`
 	Content     ordered[struct {
-		Schema specSchema `yaml:"schema"`
+		Schema  specSchema  `yaml:"schema"`
+		Example specExample `yaml:"example"`
 	}] `yaml:"content"`
 }
 
 type specSchema struct {
-	Ref         string              `yaml:"$ref"`
-	Type        string              `yaml:"type"`
-	Format      string              `yaml:"format"`
-	Description string              `yaml:"description"`
-	Enum        []string            `yaml:"enum"`
-	Default     any                 `yaml:"default"`
-	Minimum     *int64              `yaml:"minimum"`
-	Maximum     *int64              `yaml:"maximum"`
-	Items       *specSchema         `yaml:"items"`
-	Required    []string            `yaml:"required"`
-	Properties  ordered[specSchema] `yaml:"properties"`
-	OneOf       []specSchema        `yaml:"oneOf"`
-	Deprecated  bool                `yaml:"deprecated"`
+	Ref           string              `yaml:"$ref"`
+	Type          string              `yaml:"type"`
+	Format        string              `yaml:"format"`
+	Description   string              `yaml:"description"`
+	Enum          []string            `yaml:"enum"`
+	Default       any                 `yaml:"default"`
+	Minimum       *int64              `yaml:"minimum"`
+	Maximum       *int64              `yaml:"maximum"`
+	MaxLength     *int64              `yaml:"maxLength"`
+	MaxItems      *int64              `yaml:"maxItems"`
+	MaxProperties *int64              `yaml:"maxProperties"`
+	Items         *specSchema         `yaml:"items"`
+	Required      []string            `yaml:"required"`
+	Properties    ordered[specSchema] `yaml:"properties"`
+	OneOf         []specSchema        `yaml:"oneOf"`
+	Deprecated    bool                `yaml:"deprecated"`
+
+	AdditionalProperties *specValues `yaml:"additionalProperties"`
+}
+
+// specValues is the schema of a map's values, which the contract may leave open ("true").
+type specValues struct{ *specSchema }
+
+// UnmarshalYAML accepts a schema or a boolean.
+func (v *specValues) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	v.specSchema = new(specSchema)
+	return node.Decode(v.specSchema)
+}
+
+// specExample is an example as written, the order of its members kept.
+type specExample struct{ node *yaml.Node }
+
+// UnmarshalYAML keeps the text for JSON.
+func (e *specExample) UnmarshalYAML(node *yaml.Node) error {
+	e.node = node
+	return nil
+}
+
+// JSON is the example on one line, "" when there is none.
+func (e specExample) JSON() string {
+	if e.node == nil {
+		return ""
+	}
+	var b strings.Builder
+	writeJSONNode(&b, e.node)
+	return b.String()
+}
+
+func writeJSONNode(b *strings.Builder, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		b.WriteByte('{')
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			writeJSONNode(b, n.Content[i])
+			b.WriteString(": ")
+			writeJSONNode(b, n.Content[i+1])
+		}
+		b.WriteByte('}')
+	case yaml.SequenceNode:
+		b.WriteByte('[')
+		for i, item := range n.Content {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			writeJSONNode(b, item)
+		}
+		b.WriteByte(']')
+	default:
+		var v any
+		if err := n.Decode(&v); err != nil {
+			v = n.Value
+		}
+		text, _ := json.Marshal(v) // a scalar: it cannot fail
+		b.Write(text)
+	}
 }
 
 // ordered is a YAML mapping in the order of the file.
