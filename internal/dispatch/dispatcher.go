@@ -40,6 +40,10 @@ type Dispatcher struct {
 	stopped   bool
 	// calm is when workers have had their time to come back since this process started or paused.
 	calm time.Time
+	// skipped is by how much the clock jumped forward.
+	skipped time.Duration
+	// future says that leases in the store may end too late. Only keep uses it.
+	future bool
 }
 
 // assigning is a run being placed. It stays known until a round began after its end, because the
@@ -63,6 +67,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		registry:  newRegistry(),
 		assigning: make(map[string]*assigning),
 		peers:     make(map[string]announcement),
+		future:    true,
 	}, nil
 }
 

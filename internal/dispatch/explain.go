@@ -93,7 +93,7 @@ func (w *walker) page(ctx context.Context) error {
 func (w *walker) hopeless(q Waiting, why reason) bool {
 	now, limit := w.d.now(), w.d.cfg.MaxQueued
 	return limit > 0 && why.code == api.WaitingCodeNoWorker && q.Told.Code == why.code &&
-		now.Sub(q.Told.Since) >= limit && !now.Before(w.impatient)
+		now.Sub(q.Told.Since) >= limit+w.d.untold() && !now.Before(w.impatient)
 }
 
 // why says what the run behind so many others of its place waits for.

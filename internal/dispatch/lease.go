@@ -14,29 +14,19 @@ func (d *Dispatcher) keep(ctx context.Context) {
 	last := d.now()
 	for n := 1; pause(ctx, tick); n++ {
 		now := d.now()
-		if gap := now.Sub(last); gap > d.cfg.Lease/2 || gap < 0 {
-			d.paused(now)
-		}
+		d.keepTime(ctx, last, now)
 		last = now
 		d.hint(Wake{Dropped: true})
 		d.renew(ctx)
 		d.recall(ctx, now)
-		d.reap(ctx)
+		d.reap(ctx, now)
 		if n%announceEvery == 0 || d.news() {
 			d.announce(false)
 		}
 		if n%30 == 0 && d.cfg.MaxActive > 0 {
-			d.retire(ctx, now)
+			d.retire(ctx, now.Add(-d.untold()))
 		}
 	}
-}
-
-// paused notes that this process stood still, its clock jumped or the store was out of reach: leases
-// may have ended although their workers live, so these get the time to say so.
-func (d *Dispatcher) paused(now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.calm = now.Add(d.cfg.Lease)
 }
 
 // renew extends the leases of everything proven since the last time, counted from the oldest of the
@@ -107,16 +97,15 @@ func (d *Dispatcher) recall(ctx context.Context, now time.Time) {
 }
 
 // reap ends executions whose lease ran out, and gives those about to run out to workers that came
-// back without saying what they run.
-func (d *Dispatcher) reap(ctx context.Context) {
+// back without saying what they run. It goes by the time that keepTime has judged, not a later one.
+func (d *Dispatcher) reap(ctx context.Context, now time.Time) {
 	for ctx.Err() == nil {
-		now := d.now()
 		leases, err := d.cfg.Store.Expired(ctx, now.Add(d.cfg.Lease/2), chunk)
 		if err != nil {
 			if ctx.Err() == nil {
 				d.cfg.Logger.Error("cannot look for lost executions", "error", err)
 			}
-			d.paused(now) // no lease could be renewed either
+			d.paused(d.now()) // no lease could be renewed either
 			return
 		}
 		var lost []Lease

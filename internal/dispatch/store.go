@@ -19,6 +19,8 @@ type Store interface {
 	Queued(ctx context.Context, before time.Time, after Waiting, limit int) ([]Waiting, error)
 	// Renew extends the leases of live executions and returns the ids that are no longer live.
 	Renew(ctx context.Context, executionIDs []string, until time.Time) (ended []string, err error)
+	// Shorten makes the leases of live executions that end after from end at to.
+	Shorten(ctx context.Context, from, to time.Time) error
 	// Expired returns live executions whose lease ends before the given time, soonest first. Local
 	// runs, which no worker carries out, are among them.
 	Expired(ctx context.Context, before time.Time, limit int) ([]Lease, error)

@@ -91,3 +91,11 @@ func (s Dispatch) Renew(ctx context.Context, executionIDs []string, until time.T
 	})
 	return ended, err
 }
+
+// Shorten makes the leases of live executions that end after from end at to.
+func (s Dispatch) Shorten(ctx context.Context, from, to time.Time) error {
+	return s.db.Write(ctx, "", func(tx *Tx) error {
+		_, err := tx.Exec("UPDATE executions SET lease_until = $1 WHERE ended_at = 0 AND lease_until > $2", micros(to), micros(from))
+		return err
+	})
+}

@@ -140,6 +140,16 @@ func testLeases(b *bundle) {
 	same(b, "leases are extended, never shortened",
 		[]time.Time{expired[0].LeaseUntil, expired[1].LeaseUntil}, []time.Time{at(8), at(9)})
 
+	b.ok(b.dispatch.Shorten(b.ctx, at(8), at(3)))
+	expired, err = b.dispatch.Expired(b.ctx, at(10), 10)
+	b.ok(err)
+	until := map[string]time.Time{}
+	for _, l := range expired {
+		until[l.ExecutionID] = l.LeaseUntil
+	}
+	same(b, "leases beyond a time are shortened, others are not", until,
+		map[string]time.Time{xs[3].ID: at(8), xs[1].ID: at(3), xs[0].ID: at(3), local.ID: at(3)})
+
 	latest, err := b.dispatch.Latest(b.ctx, xs[1].RunID)
 	b.ok(err)
 	same(b, "latest", latest.ExecutionID, xs[1].ID)
