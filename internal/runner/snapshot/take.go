@@ -161,7 +161,7 @@ func (s *Source) collect(ctx context.Context, names []string, m *Manifest) []fil
 			}
 			info, err := d.Info()
 			if err != nil {
-				return nil // it went away meanwhile
+				return nil //nolint:nilerr // it went away meanwhile
 			}
 			regular := info.Mode().IsRegular()
 			switch {

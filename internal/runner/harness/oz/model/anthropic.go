@@ -125,7 +125,7 @@ func (m *anthropicModel) params(req Request) anthropic.MessageNewParams {
 	if req.MaxOutputTokens > 0 {
 		maxOut = min(maxOut, req.MaxOutputTokens)
 	}
-	p := anthropic.MessageNewParams{Model: anthropic.Model(m.id), MaxTokens: int64(maxOut)}
+	p := anthropic.MessageNewParams{Model: m.id, MaxTokens: int64(maxOut)}
 	if req.System != "" {
 		p.System = []anthropic.TextBlockParam{{Text: req.System, CacheControl: anthropic.NewCacheControlEphemeralParam()}}
 	}

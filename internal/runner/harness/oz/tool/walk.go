@@ -88,7 +88,7 @@ func walk(ctx context.Context, fsys fs.FS, dir string, rules []ignoreRule, visit
 	}
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
-		return true, nil // unreadable directories are skipped, as by every search tool
+		return true, nil //nolint:nilerr // unreadable directories are skipped, as by every search tool
 	}
 	own := readIgnore(fsys, dir)
 	rules = append(rules[:len(rules):len(rules)], own...)
