@@ -3097,6 +3097,9 @@ type WhoamiResponseType string
 // ConversationId defines model for ConversationId.
 type ConversationId = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // RunId defines model for RunId.
 type RunId = string
 
@@ -3144,6 +3147,12 @@ type ListEnvironmentsParams struct {
 
 // ListEnvironmentsParamsSortBy defines parameters for ListEnvironments.
 type ListEnvironmentsParamsSortBy string
+
+// CreateRunAliasParams defines parameters for CreateRunAlias.
+type CreateRunAliasParams struct {
+	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
@@ -3218,6 +3227,12 @@ type ListRunsParams struct {
 
 	// Metadata At most 5 exact matches, all of which must hold: `metadata[ticket]=X-1`.
 	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
+}
+
+// CreateRunParams defines parameters for CreateRun.
+type CreateRunParams struct {
+	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListEntriesParams defines parameters for ListEntries.
@@ -3460,7 +3475,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-	CreateRunAliasWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRunAliasWithBody(ctx context.Context, params *CreateRunAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRunAlias Start a run (older path)
 	//
@@ -3469,7 +3484,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-	CreateRunAlias(ctx context.Context, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRunAlias(ctx context.Context, params *CreateRunAliasParams, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRuns List runs
 	//
@@ -3480,29 +3495,33 @@ type ClientInterface interface {
 
 	// CreateRunWithBody Start a run
 	//
-	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-	// idempotency key: a repeated request starts a second run.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+	// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+	// by then. Without the header a repeated request starts another run.
 	//
 	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+	// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /agent/runs (the `CreateRun` operationId).
-	CreateRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRunWithBody(ctx context.Context, params *CreateRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRun Start a run
 	//
-	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-	// idempotency key: a repeated request starts a second run.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+	// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+	// by then. Without the header a repeated request starts another run.
 	//
 	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+	// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/runs (the `CreateRun` operationId).
-	CreateRun(ctx context.Context, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRun(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRun One run
 	//
@@ -4002,8 +4021,8 @@ func (c *Client) ListModels(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-func (c *Client) CreateRunAliasWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRunAliasRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateRunAliasWithBody(ctx context.Context, params *CreateRunAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunAliasRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4021,8 +4040,8 @@ func (c *Client) CreateRunAliasWithBody(ctx context.Context, contentType string,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-func (c *Client) CreateRunAlias(ctx context.Context, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRunAliasRequest(c.Server, body)
+func (c *Client) CreateRunAlias(ctx context.Context, params *CreateRunAliasParams, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunAliasRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4052,17 +4071,19 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 
 // CreateRunWithBody Start a run
 //
-// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-// idempotency key: a repeated request starts a second run.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+// by then. Without the header a repeated request starts another run.
 //
 // Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /agent/runs (the `CreateRun` operationId).
-func (c *Client) CreateRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRunRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateRunWithBody(ctx context.Context, params *CreateRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4075,17 +4096,19 @@ func (c *Client) CreateRunWithBody(ctx context.Context, contentType string, body
 
 // CreateRun Start a run
 //
-// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-// idempotency key: a repeated request starts a second run.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+// by then. Without the header a repeated request starts another run.
 //
 // Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/runs (the `CreateRun` operationId).
-func (c *Client) CreateRun(ctx context.Context, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRunRequest(c.Server, body)
+func (c *Client) CreateRun(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5065,18 +5088,18 @@ func NewListModelsRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateRunAliasRequest calls the generic CreateRunAlias builder with application/json body
-func NewCreateRunAliasRequest(server string, body CreateRunAliasJSONRequestBody) (*http.Request, error) {
+func NewCreateRunAliasRequest(server string, params *CreateRunAliasParams, body CreateRunAliasJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateRunAliasRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateRunAliasRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateRunAliasRequestWithBody constructs an http.Request for the CreateRunAlias method, with any body, and a specified content type
-func NewCreateRunAliasRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateRunAliasRequestWithBody(server string, params *CreateRunAliasParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5100,6 +5123,19 @@ func NewCreateRunAliasRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -5351,18 +5387,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 }
 
 // NewCreateRunRequest calls the generic CreateRun builder with application/json body
-func NewCreateRunRequest(server string, body CreateRunJSONRequestBody) (*http.Request, error) {
+func NewCreateRunRequest(server string, params *CreateRunParams, body CreateRunJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateRunRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateRunRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateRunRequestWithBody constructs an http.Request for the CreateRun method, with any body, and a specified content type
-func NewCreateRunRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateRunRequestWithBody(server string, params *CreateRunParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5386,6 +5422,19 @@ func NewCreateRunRequestWithBody(server string, contentType string, body io.Read
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -6368,7 +6417,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-	CreateRunAliasWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error)
+	CreateRunAliasWithBodyWithResponse(ctx context.Context, params *CreateRunAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error)
 
 	// CreateRunAliasWithResponse Start a run (older path)
 	//
@@ -6377,7 +6426,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-	CreateRunAliasWithResponse(ctx context.Context, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error)
+	CreateRunAliasWithResponse(ctx context.Context, params *CreateRunAliasParams, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error)
 
 	// ListRunsWithResponse List runs
 	//
@@ -6390,29 +6439,33 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRunWithBodyWithResponse Start a run
 	//
-	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-	// idempotency key: a repeated request starts a second run.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+	// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+	// by then. Without the header a repeated request starts another run.
 	//
 	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+	// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/runs (the `CreateRun` operationId).
-	CreateRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunReply, error)
+	CreateRunWithBodyWithResponse(ctx context.Context, params *CreateRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunReply, error)
 
 	// CreateRunWithResponse Start a run
 	//
-	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-	// idempotency key: a repeated request starts a second run.
+	// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+	// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+	// by then. Without the header a repeated request starts another run.
 	//
 	// Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+	// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+	// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/runs (the `CreateRun` operationId).
-	CreateRunWithResponse(ctx context.Context, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunReply, error)
+	CreateRunWithResponse(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunReply, error)
 
 	// GetRunWithResponse One run
 	//
@@ -8607,8 +8660,8 @@ func (c *ClientWithResponses) ListModelsWithResponse(ctx context.Context, reqEdi
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-func (c *ClientWithResponses) CreateRunAliasWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error) {
-	rsp, err := c.CreateRunAliasWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateRunAliasWithBodyWithResponse(ctx context.Context, params *CreateRunAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error) {
+	rsp, err := c.CreateRunAliasWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8622,8 +8675,8 @@ func (c *ClientWithResponses) CreateRunAliasWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/run (the `CreateRunAlias` operationId).
-func (c *ClientWithResponses) CreateRunAliasWithResponse(ctx context.Context, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error) {
-	rsp, err := c.CreateRunAlias(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateRunAliasWithResponse(ctx context.Context, params *CreateRunAliasParams, body CreateRunAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunAliasReply, error) {
+	rsp, err := c.CreateRunAlias(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8647,17 +8700,19 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 
 // CreateRunWithBodyWithResponse Start a run
 //
-// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-// idempotency key: a repeated request starts a second run.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+// by then. Without the header a repeated request starts another run.
 //
 // Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/runs (the `CreateRun` operationId).
-func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunReply, error) {
-	rsp, err := c.CreateRunWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context, params *CreateRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunReply, error) {
+	rsp, err := c.CreateRunWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8666,17 +8721,19 @@ func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context,
 
 // CreateRunWithResponse Start a run
 //
-// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. There is no
-// idempotency key: a repeated request starts a second run.
+// The run is durable when the answer arrives, and QUEUED until a worker of its host takes it. A request repeated
+// with the same `Idempotency-Key` starts no second run: the answer is the first one's run, in the state it is in
+// by then. Without the header a repeated request starts another run.
 //
 // Errors: `resource_not_found` for an environment or conversation that cannot be seen, `operation_not_supported`
-// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it.
+// for what this server cannot carry out, `resource_unavailable` (503) while the database cannot take it,
+// `conflict` (not retryable) for an `Idempotency-Key` that another request used.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/runs (the `CreateRun` operationId).
-func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunReply, error) {
-	rsp, err := c.CreateRun(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunReply, error) {
+	rsp, err := c.CreateRun(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -10323,13 +10380,13 @@ type ServerInterface interface {
 	ListModels(w http.ResponseWriter, r *http.Request)
 	// CreateRunAlias Start a run (older path)
 	// (POST /agent/run)
-	CreateRunAlias(w http.ResponseWriter, r *http.Request)
+	CreateRunAlias(w http.ResponseWriter, r *http.Request, params CreateRunAliasParams)
 	// ListRuns List runs
 	// (GET /agent/runs)
 	ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams)
 	// CreateRun Start a run
 	// (POST /agent/runs)
-	CreateRun(w http.ResponseWriter, r *http.Request)
+	CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams)
 	// GetRun One run
 	// (GET /agent/runs/{runId})
 	GetRun(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -10724,8 +10781,35 @@ func (siw *ServerInterfaceWrapper) ListModels(w http.ResponseWriter, r *http.Req
 // CreateRunAlias operation middleware
 func (siw *ServerInterfaceWrapper) CreateRunAlias(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRunAliasParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateRunAlias(w, r)
+		siw.Handler.CreateRunAlias(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -11070,8 +11154,35 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 // CreateRun operation middleware
 func (siw *ServerInterfaceWrapper) CreateRun(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRunParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateRun(w, r)
+		siw.Handler.CreateRun(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12233,7 +12344,8 @@ func (response ListModelsdefaultApplicationProblemPlusJSONResponse) VisitListMod
 }
 
 type CreateRunAliasRequestObject struct {
-	Body *CreateRunAliasJSONRequestBody
+	Params CreateRunAliasParams
+	Body   *CreateRunAliasJSONRequestBody
 }
 
 type CreateRunAliasResponseObject interface {
@@ -12311,7 +12423,8 @@ func (response ListRunsdefaultApplicationProblemPlusJSONResponse) VisitListRunsR
 }
 
 type CreateRunRequestObject struct {
-	Body *CreateRunJSONRequestBody
+	Params CreateRunParams
+	Body   *CreateRunJSONRequestBody
 }
 
 type CreateRunResponseObject interface {
@@ -13635,8 +13748,10 @@ func (sh *strictHandler) ListModels(w http.ResponseWriter, r *http.Request) {
 }
 
 // CreateRunAlias operation middleware
-func (sh *strictHandler) CreateRunAlias(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateRunAlias(w http.ResponseWriter, r *http.Request, params CreateRunAliasParams) {
 	var request CreateRunAliasRequestObject
+
+	request.Params = params
 
 	var body CreateRunAliasJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -13692,8 +13807,10 @@ func (sh *strictHandler) ListRuns(w http.ResponseWriter, r *http.Request, params
 }
 
 // CreateRun operation middleware
-func (sh *strictHandler) CreateRun(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams) {
 	var request CreateRunRequestObject
+
+	request.Params = params
 
 	var body CreateRunJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {

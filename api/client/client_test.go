@@ -168,10 +168,34 @@ func TestPostIsNotRepeatedWhenItMayHaveBeenDone(t *testing.T) {
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		conn.Close()
 	})
-	_, err := c.CreateRun(t.Context(), api.RunAgentRequest{Prompt: "p"})
+	_, err := c.FollowUp(t.Context(), "r", api.RunFollowupRequest{Message: "m"})
 	var lost *client.Unreachable
 	if !errors.As(err, &lost) || calls.Load() != 1 {
 		t.Errorf("%d calls, error %v", calls.Load(), err)
+	}
+}
+
+// TestCreateIsRepeatedUnderOneKey: the server tells a repetition by it, so a lost answer starts no
+// second run.
+func TestCreateIsRepeatedUnderOneKey(t *testing.T) {
+	keys := map[string]int{}
+	c := far(t, func(w http.ResponseWriter, r *http.Request) {
+		keys[r.Header.Get("Idempotency-Key")]++
+		conn, _, _ := w.(http.Hijacker).Hijack()
+		conn.Close()
+	})
+	for range 2 {
+		if _, err := c.CreateRun(t.Context(), api.RunAgentRequest{Prompt: "p"}); err == nil {
+			t.Error("no answer is no error")
+		}
+	}
+	if len(keys) != 2 || keys[""] != 0 {
+		t.Errorf("keys of two requests: %v", keys)
+	}
+	for key, n := range keys {
+		if n != 3 {
+			t.Errorf("%d calls under %s", n, key)
+		}
 	}
 }
 

@@ -63,7 +63,9 @@ func retryable(req *http.Request, rsp *http.Response, err error) (bool, time.Dur
 		}
 		var op *net.OpError
 		neverSent := errors.As(err, &op) && op.Op == "dial"
-		return neverSent || req.Method == http.MethodGet || req.Method == http.MethodPut || req.Method == http.MethodDelete, 0
+		repeatable := req.Method == http.MethodGet || req.Method == http.MethodPut || req.Method == http.MethodDelete ||
+			req.Header.Get("Idempotency-Key") != ""
+		return neverSent || repeatable, 0
 	}
 	again := false
 	switch code := rsp.StatusCode; {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"iter"
 	"net/url"
 	"strconv"
@@ -10,9 +11,11 @@ import (
 	"github.com/cadrehq/cadre/api"
 )
 
-// CreateRun starts a run. The run is durable when this returns; it waits for a worker of its host.
+// CreateRun starts a run. The run is durable when this returns; it waits for a worker of its host. A
+// request whose answer is lost is sent again and starts no second run.
 func (c *Client) CreateRun(ctx context.Context, req api.RunAgentRequest) (api.RunAgentResponse, error) {
-	return Read[api.RunAgentResponse](c.raw.CreateRun(ctx, req))
+	params := api.CreateRunParams{IdempotencyKey: rand.Text()}
+	return Read[api.RunAgentResponse](c.raw.CreateRun(ctx, &params, req))
 }
 
 // CreateLocalRun registers a run that the caller carries out itself, with the token its runner uses.

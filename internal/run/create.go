@@ -14,6 +14,10 @@ import (
 // team's places are all taken, so that it waits for one. Everything wrong with the request is an
 // api.Failure that names the member.
 func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (r Run, atCapacity bool, err error) {
+	return s.create(ctx, actor, req, source, nil)
+}
+
+func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType, once *Once) (r Run, atCapacity bool, err error) {
 	d, err := s.draft(ctx, actor, req, source)
 	if err != nil {
 		return Run{}, false, err
@@ -31,6 +35,7 @@ func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.RunA
 	d.run.State = api.RunStateQUEUED
 	d.run.QueuedAt = d.run.CreatedAt
 	d.run.Waiting = waiting(api.RunWaiting{}, st.waiting, st.why, d.run.CreatedAt)
+	d.once = once
 	r, err = s.insert(ctx, d, nil)
 	return r, atCapacity, err
 }
@@ -68,6 +73,7 @@ type draft struct {
 	run     Run
 	entries []api.NewEntry // what an earlier run of the conversation left
 	prompt  bool           // the run has something to say first
+	once    *Once
 }
 
 // draft checks and resolves a request; only the run's beginning state is left open.
@@ -109,7 +115,7 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 	if err != nil {
 		return Run{}, err
 	}
-	n := New{Run: d.run, Entries: d.entries, Execution: x, Event: Event{
+	n := New{Run: d.run, Entries: d.entries, Execution: x, Once: d.once, Event: Event{
 		RunID: d.run.ID, TeamUID: d.run.TeamUID, Type: event, State: d.run.State, At: d.run.CreatedAt,
 	}}
 	if x != nil {

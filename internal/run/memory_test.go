@@ -45,6 +45,10 @@ func (m *memory) Insert(_ context.Context, n New) error {
 	return nil
 }
 
+func (m *memory) Kept(context.Context, string, string) (Once, string, error) {
+	return Once{}, "", api.NotFound("request", "")
+}
+
 func (m *memory) Change(_ context.Context, runID string, decide func(Current) (Change, error)) (Changed, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,8 +10,11 @@ import (
 // Store keeps runs. Insert and Change are the only ways a run changes; each is one durable
 // transaction and returns after its commit.
 type Store interface {
-	// Insert stores a new run with its first entries and its event.
+	// Insert stores a new run with its first entries and its event. It is a conflict when the run, or
+	// the key of its Once, exists.
 	Insert(ctx context.Context, n New) error
+	// Kept returns what was stored under a key, and the id of its run; api.NotFound when nothing was.
+	Kept(ctx context.Context, scope, key string) (o Once, runID string, err error)
 	// Change locks the run, shows it to decide and stores what decide returns, all or nothing.
 	// decide must be pure and quick: it runs inside the transaction, holds up other writers, and may
 	// run again if the transaction is retried. Its error is returned unchanged and nothing is stored.
@@ -46,6 +49,15 @@ type New struct {
 	Event   Event
 	// Execution is set for local runs, which begin with one.
 	Execution *Execution
+	// Once is set when the request has a name.
+	Once *Once
+}
+
+// Once names a request that starts a run, so that it starts one only.
+type Once struct {
+	Scope  string // whose name it is
+	Key    string // the name
+	Digest string // of the request, to tell it from another of the same name
 }
 
 // Current is the run as its row lock found it.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -12,9 +14,23 @@ import (
 
 var insertMetadata = newInsert("run_metadata", "run_id", "key", "value")
 
+var insertKeys = newInsert("create_keys", "scope", "key", "digest", "run_id")
+
 var insertEntries = newInsert("entries", "run_id", "seq", "type", "created_at", "execution", "data")
 
-// Insert stores a new run. An id that exists is a conflict.
+// Kept returns what was stored under a key.
+func (s Runs) Kept(ctx context.Context, scope, key string) (o run.Once, runID string, err error) {
+	o = run.Once{Scope: scope, Key: key}
+	runID, err = one(func(r scanner) (id string, err error) {
+		return id, r.Scan(&o.Digest, &id)
+	})(s.db.on(ctx)("SELECT digest, run_id FROM create_keys WHERE scope = $1 AND key = $2", scope, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, "", api.NotFound("request", key)
+	}
+	return o, runID, public("read key", err)
+}
+
+// Insert stores a new run. An id or key that exists is a conflict.
 func (s Runs) Insert(ctx context.Context, n run.New) error {
 	// Everything is encoded here, on the caller's goroutine: the writer only executes.
 	n.Run.LastSeq = int64(len(n.Entries))
@@ -42,6 +58,11 @@ func (s Runs) Insert(ctx context.Context, n run.New) error {
 		}
 		if err := insertMetadata.into(tx, metadata...); err != nil {
 			return err
+		}
+		if n.Once != nil {
+			if err := insertKeys.into(tx, []any{n.Once.Scope, n.Once.Key, n.Once.Digest, n.Run.ID}); err != nil {
+				return err
+			}
 		}
 		if n.Execution != nil {
 			if err := insertExecutions.into(tx, executionValues(*n.Execution)); err != nil {

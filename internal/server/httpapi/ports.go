@@ -27,7 +27,8 @@ type Fence func(ctx context.Context, actor identity.Actor) error
 
 // Runs carries out acts on runs: run.Service. It checks what the actor may reach.
 type Runs interface {
-	Create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (r run.Run, atCapacity bool, err error)
+	// CreateOnce makes one run however often it is called with a key; an empty key makes one each time.
+	CreateOnce(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType, key string) (r run.Run, atCapacity bool, err error)
 	CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest) (run.Run, run.Execution, error)
 	Get(ctx context.Context, actor identity.Actor, id string) (run.Run, error)
 	List(ctx context.Context, actor identity.Actor, q run.Query) (run.Page, error)

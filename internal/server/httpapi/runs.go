@@ -33,18 +33,18 @@ func sourceOf(ctx context.Context) api.RunSourceType {
 
 // CreateRun serves POST /agent/runs.
 func (a *API) CreateRun(ctx context.Context, req api.CreateRunRequestObject) (api.CreateRunResponseObject, error) {
-	accepted, err := a.create(ctx, *req.Body)
+	accepted, err := a.create(ctx, *req.Body, req.Params.IdempotencyKey)
 	return api.CreateRun200JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
 // CreateRunAlias serves POST /agent/run.
 func (a *API) CreateRunAlias(ctx context.Context, req api.CreateRunAliasRequestObject) (api.CreateRunAliasResponseObject, error) {
-	accepted, err := a.create(ctx, *req.Body)
+	accepted, err := a.create(ctx, *req.Body, req.Params.IdempotencyKey)
 	return api.CreateRunAlias200JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
-func (a *API) create(ctx context.Context, req api.RunAgentRequest) (api.RunAcceptedJSONResponse, error) {
-	r, atCapacity, err := a.cfg.Runs.Create(ctx, actorOf(ctx), req, sourceOf(ctx))
+func (a *API) create(ctx context.Context, req api.RunAgentRequest, key string) (api.RunAcceptedJSONResponse, error) {
+	r, atCapacity, err := a.cfg.Runs.CreateOnce(ctx, actorOf(ctx), req, sourceOf(ctx), key)
 	if err != nil {
 		return api.RunAcceptedJSONResponse{}, err
 	}

@@ -26,6 +26,7 @@ func Run(t *testing.T, open Opener) {
 	for name, test := range map[string]func(*bundle){
 		"Insert":                testInsert,
 		"InsertTwice":           testInsertTwice,
+		"InsertOnce":            testInsertOnce,
 		"InsertLocal":           testInsertLocal,
 		"GetUnknown":            testGetUnknown,
 		"ChangeEverything":      testChangeEverything,
