@@ -27,6 +27,7 @@ type agentFile struct {
 	MCPServersYAML     map[string]any             `json:"-" yaml:"mcp_servers"`
 	Host               string                     `json:"host" yaml:"host"`
 	ComputerUseEnabled *bool                      `json:"computer_use_enabled" yaml:"computer_use_enabled"`
+	Permissions        api.PermissionProfile      `json:"permissions" yaml:"permissions"`
 }
 
 // readAgentFile reads an agent config file: by its ending JSON or YAML, else whichever it is.
@@ -142,7 +143,7 @@ func (f *agentFlags) resolve() (api.AmbientAgentConfig, error) {
 	cfg.EnvironmentId = firstNonEmpty(f.environment, file.EnvironmentID)
 	cfg.ModelId = firstNonEmpty(f.model, file.ModelID)
 	cfg.RunnerId, cfg.BasePrompt, cfg.WorkerHost = file.RunnerID, file.BasePrompt, file.Host
-	cfg.ComputerUseEnabled = file.ComputerUseEnabled
+	cfg.ComputerUseEnabled, cfg.Permissions = file.ComputerUseEnabled, file.Permissions
 	if f.computerUse || f.noComputerUse {
 		cfg.ComputerUseEnabled = &f.computerUse
 	}

@@ -64,11 +64,12 @@ func TestAgentFiles(t *testing.T) {
 		}
 		return path
 	}
-	const inJSON = `{"name":"n","model_id":"m","host":"h","computer_use_enabled":false,"mcp_servers":{"a":{"url":"http://a"}}}`
-	const inYAML = "name: n\nmodel_id: m\nhost: h\ncomputer_use_enabled: false\nmcp_servers: {a: {url: 'http://a'}}\n"
+	const inJSON = `{"name":"n","model_id":"m","host":"h","computer_use_enabled":false,"permissions":{"default":"ask","deny":["bash(git push *)"]},"mcp_servers":{"a":{"url":"http://a"}}}`
+	const inYAML = "name: n\nmodel_id: m\nhost: h\ncomputer_use_enabled: false\npermissions: {default: ask, deny: ['bash(git push *)']}\nmcp_servers: {a: {url: 'http://a'}}\n"
 	off := false
 	want := api.AmbientAgentConfig{Name: "flag", ModelId: "m", WorkerHost: "h", ComputerUseEnabled: &off,
-		McpServers: map[string]api.MCPServerConfig{"a": {Url: "http://a"}}}
+		Permissions: api.PermissionProfile{Default: "ask", Deny: []string{"bash(git push *)"}},
+		McpServers:  map[string]api.MCPServerConfig{"a": {Url: "http://a"}}}
 	for _, path := range []string{write("a.json", inJSON), write("a.yaml", inYAML), write("a.yml", inYAML), write("plain", inJSON), write("plain2", inYAML)} {
 		f := agentFlags{file: path, name: "flag"}
 		got, err := f.resolve()
