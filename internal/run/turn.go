@@ -159,15 +159,19 @@ func (t *turn) consume(match func(Command) bool) {
 	t.wait = kept
 }
 
-// messagesWait reports whether a follow-up was not taken up yet.
-func (t *turn) messagesWait() bool {
+// messages counts the follow-ups that were not taken up yet. Answers do not count: there are as many as
+// the agent asked for, and all but the oldest wait for the end of its turn.
+func (t *turn) messages() (n int) {
 	for _, c := range t.wait {
 		if c.Kind == api.CommandKindFollowUp {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
+
+// messagesWait reports whether a follow-up was not taken up yet.
+func (t *turn) messagesWait() bool { return t.messages() > 0 }
 
 // answer closes one open request.
 func (t *turn) answer(r Request, a api.RunAnswer) {

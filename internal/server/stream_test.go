@@ -113,3 +113,64 @@ func TestHostileOutputIsKeptHarmless(t *testing.T) {
 		t.Errorf("stored %q, %v", d, err)
 	}
 }
+
+// TestStreamGoesOnAfterItsEnd: a stream ends with the run although its sandbox idles on. Whoever comes
+// back with the number of the last entry misses nothing of what follows, and a message brings the
+// stream back to life.
+func TestStreamGoesOnAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	run := w.localRun("idle")
+	path := "/agent/runs/" + run.RunId + "/stream"
+	w.say(run.RunToken, 0, api.RunStateINPROGRESS).want(200)
+	last := int64(0)
+	read := func(s *stream, until func(api.Entry) bool) {
+		t.Helper()
+		for {
+			e := s.entry()
+			if e.Seq != last+1 {
+				t.Fatalf("entry %d after %d", e.Seq, last)
+			}
+			last = e.Seq
+			if until(e) {
+				return
+			}
+		}
+	}
+	becomes := func(state api.RunState) func(api.Entry) bool {
+		return func(e api.Entry) bool {
+			d, _ := e.Decode()
+			change, ok := d.(api.StateChange)
+			return ok && change.To == state
+		}
+	}
+	ends := func(s *stream) {
+		t.Helper()
+		if e, ok := s.next(); !ok || e.name != "end" {
+			t.Fatalf("%+v instead of the end", e)
+		}
+		if e, ok := s.next(); ok {
+			t.Fatalf("%+v after the end", e)
+		}
+	}
+	for turn := range 3 {
+		s := w.follow(path + "?after=" + strconv.FormatInt(last, 10))
+		w.say(run.RunToken, int64(2*turn), api.RunStateSUCCEEDED, api.AgentMessage{Text: "done"}).want(200)
+		read(s, becomes(api.RunStateSUCCEEDED))
+		ends(s)
+		idle := w.follow(path + "?after=" + strconv.FormatInt(last, 10)) // nothing new: it ends at once
+		ends(idle)
+		if turn == 2 {
+			break
+		}
+		w.post("/agent/runs/"+run.RunId+"/followups", api.RunFollowupRequest{Message: "more"}).want(200)
+		s = w.follow(path + "?after=" + strconv.FormatInt(last, 10))
+		read(s, becomes(api.RunStateINPROGRESS))
+		s.close()
+		w.say(run.RunToken, int64(2*turn+1), "", api.UserMessage{CommandID: int64(turn + 1)}).want(200)
+	}
+	w.as(run.RunToken).post("/runner/end", api.RunnerEndRequest{}).want(204)
+	s := w.follow(path + "?after=" + strconv.FormatInt(last, 10))
+	read(s, func(e api.Entry) bool { return e.Type == api.EntryTypeExecution })
+	ends(s)
+}
