@@ -2,77 +2,76 @@ package model
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
-
-	"github.com/anthropics/anthropic-sdk-go"
-	"github.com/anthropics/anthropic-sdk-go/option"
-	"github.com/anthropics/anthropic-sdk-go/packages/param"
 
 	"github.com/cadrehq/cadre/api"
 )
 
+// anthropicModel speaks Anthropic's Messages.
 type anthropicModel struct {
-	id       string
-	limits   Limits
-	messages anthropic.MessageService
+	id     string
+	limits Limits
+	endpoint
 }
 
 func newAnthropic(m api.RunnerModel, lim Limits, token string, client *http.Client) *anthropicModel {
-	// The service is made directly: the library's own constructor would read the environment.
-	return &anthropicModel{id: m.Id, limits: lim, messages: anthropic.NewMessageService(
-		option.WithBaseURL(m.BaseUrl), option.WithAPIKey(token),
-		option.WithHTTPClient(client), option.WithMaxRetries(0))}
+	return &anthropicModel{id: m.Id, limits: lim, endpoint: newEndpoint(client, m.BaseUrl, "/v1/messages",
+		map[string]string{"x-api-key": token, "anthropic-version": "2023-06-01"})}
 }
 
 func (m *anthropicModel) Limits() Limits { return m.limits }
 
 func (m *anthropicModel) Generate(ctx context.Context, req Request, emit func(Fragment)) (Reply, error) {
-	stream := m.messages.NewStreaming(ctx, m.params(req))
-	defer func() { _ = stream.Close() }()
 	r, out := newReply(emit), Reply{}
-	whole := false
-	for stream.Next() {
-		ev := stream.Current()
-		if err := m.event(r, &out, ev); err != nil {
-			r.finish(&out, false)
-			return out, err
+	err := m.stream(ctx, m.request(req), func(data []byte) (bool, error) {
+		var ev anthropicEvent
+		if err := json.Unmarshal(data, &ev); err != nil {
+			return false, err
 		}
-		if ev.Type == "message_stop" {
-			whole = true
+		if ev.Type == "error" {
+			return false, fromHTTP(http.StatusOK, nil, string(data), nil)
 		}
-	}
-	err := stream.Err()
-	if err == nil && !whole {
-		err = io.ErrUnexpectedEOF
-	}
+		return ev.Type == "message_stop", anthropicEventInto(r, &out, ev)
+	})
 	r.finish(&out, err == nil && out.Stop != StopLength)
-	if err != nil {
-		return out, explain(ctx, err)
-	}
-	return out, nil
+	return out, err
 }
 
-func (m *anthropicModel) event(r *reply, out *Reply, ev anthropic.MessageStreamEventUnion) error {
+// anthropicEvent is every kind of event in one.
+type anthropicEvent struct {
+	Type    string
+	Index   int64
+	Message struct{ Usage anthropicUsage }
+	Usage   anthropicUsage
+	Block   struct {
+		Type, ID, Name, Text, Thinking, Data string
+	} `json:"content_block"`
+	Delta struct {
+		Type, Text, Thinking, Signature string
+
+		PartialJSON string `json:"partial_json"`
+		StopReason  string `json:"stop_reason"`
+	}
+}
+
+type anthropicUsage struct {
+	Input      *int64 `json:"input_tokens"`
+	Output     int64  `json:"output_tokens"`
+	CacheRead  int64  `json:"cache_read_input_tokens"`
+	CacheWrite int64  `json:"cache_creation_input_tokens"`
+}
+
+func anthropicEventInto(r *reply, out *Reply, ev anthropicEvent) error {
 	switch ev.Type {
 	case "message_start":
 		u := ev.Message.Usage
-		out.Usage = Usage{Input: u.InputTokens, Output: u.OutputTokens, CacheRead: u.CacheReadInputTokens, CacheWrite: u.CacheCreationInputTokens}
-	case "content_block_start":
-		b := ev.ContentBlock
-		switch b.Type {
-		case "text":
-			return r.add(ev.Index, Text{}, b.Text)
-		case "thinking":
-			return r.add(ev.Index, Reasoning{}, b.Thinking)
-		case "redacted_thinking":
-			raw, _ := json.Marshal(map[string]string{"type": b.Type, "data": b.Data})
-			return r.add(ev.Index, Reasoning{Opaque: raw}, "")
-		case "tool_use":
-			return r.add(ev.Index, Call{ID: b.ID, Name: b.Name}, "")
+		out.Usage = Usage{Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite}
+		if u.Input != nil {
+			out.Usage.Input = *u.Input
 		}
+	case "content_block_start":
+		return anthropicBlockInto(r, ev)
 	case "content_block_delta":
 		switch ev.Delta.Type {
 		case "text_delta":
@@ -80,7 +79,7 @@ func (m *anthropicModel) event(r *reply, out *Reply, ev anthropic.MessageStreamE
 		case "thinking_delta":
 			return r.add(ev.Index, Reasoning{}, ev.Delta.Thinking)
 		case "signature_delta":
-			r.at(ev.Index, Reasoning{}).signature += ev.Delta.Signature
+			return r.sign(ev.Index, ev.Delta.Signature)
 		case "input_json_delta":
 			return r.add(ev.Index, Call{}, ev.Delta.PartialJSON)
 		}
@@ -90,10 +89,25 @@ func (m *anthropicModel) event(r *reply, out *Reply, ev anthropic.MessageStreamE
 		}
 	case "message_delta":
 		out.Stop = anthropicStop(ev.Delta.StopReason)
-		out.Usage.Output = ev.Usage.OutputTokens
-		if ev.Usage.JSON.InputTokens.Valid() {
-			out.Usage.Input = ev.Usage.InputTokens
+		out.Usage.Output = ev.Usage.Output
+		if ev.Usage.Input != nil {
+			out.Usage.Input = *ev.Usage.Input
 		}
+	}
+	return nil
+}
+
+func anthropicBlockInto(r *reply, ev anthropicEvent) error {
+	switch b := ev.Block; b.Type {
+	case "text":
+		return r.add(ev.Index, Text{}, b.Text)
+	case "thinking":
+		return r.add(ev.Index, Reasoning{}, b.Thinking)
+	case "redacted_thinking":
+		raw, _ := json.Marshal(map[string]string{"type": b.Type, "data": b.Data})
+		return r.add(ev.Index, Reasoning{Opaque: raw}, "")
+	case "tool_use":
+		return r.add(ev.Index, Call{ID: b.ID, Name: b.Name}, "")
 	}
 	return nil
 }
@@ -108,44 +122,84 @@ func sealThinking(b *building) {
 	b.part = p
 }
 
-func anthropicStop(s anthropic.StopReason) Stop {
+func anthropicStop(s string) Stop {
 	switch s {
-	case anthropic.StopReasonToolUse:
+	case "tool_use":
 		return StopCalls
-	case anthropic.StopReasonMaxTokens, "model_context_window_exceeded":
+	case "max_tokens", "model_context_window_exceeded":
 		return StopLength
-	case anthropic.StopReasonRefusal:
+	case "refusal":
 		return StopRefused
 	}
 	return StopEnd
 }
 
-func (m *anthropicModel) params(req Request) anthropic.MessageNewParams {
-	maxOut := m.limits.MaxOutputTokens
-	if req.MaxOutputTokens > 0 {
-		maxOut = min(maxOut, req.MaxOutputTokens)
-	}
-	p := anthropic.MessageNewParams{Model: m.id, MaxTokens: int64(maxOut)}
+type anthropicRequest struct {
+	Model     string             `json:"model"`
+	MaxTokens int                `json:"max_tokens"`
+	Stream    bool               `json:"stream"`
+	System    []anthropicBlock   `json:"system,omitempty"`
+	Tools     []anthropicTool    `json:"tools,omitempty"`
+	Messages  []anthropicMessage `json:"messages"`
+}
+
+type anthropicTool struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	InputSchema json.RawMessage `json:"input_schema"`
+}
+
+type anthropicMessage struct {
+	Role    Role             `json:"role"`
+	Content []anthropicBlock `json:"content"`
+}
+
+// anthropicBlock is every kind of content block in one.
+type anthropicBlock struct {
+	Type      string           `json:"type"`
+	Text      string           `json:"text,omitempty"`
+	Source    *anthropicSource `json:"source,omitempty"`
+	ID        string           `json:"id,omitempty"`
+	Name      string           `json:"name,omitempty"`
+	Input     json.RawMessage  `json:"input,omitempty"`
+	ToolUseID string           `json:"tool_use_id,omitempty"`
+	Content   []anthropicBlock `json:"content,omitempty"`
+	IsError   bool             `json:"is_error,omitempty"`
+	Thinking  *string          `json:"thinking,omitempty"`
+	Signature string           `json:"signature,omitempty"`
+	Data      string           `json:"data,omitempty"`
+	Cache     *anthropicCache  `json:"cache_control,omitempty"`
+}
+
+type anthropicSource struct {
+	Type      string `json:"type"`
+	MediaType string `json:"media_type"`
+	Data      []byte `json:"data"` // base64 on the wire
+}
+
+type anthropicCache struct {
+	Type string `json:"type"`
+}
+
+var anthropicEphemeral = &anthropicCache{Type: "ephemeral"}
+
+func (m *anthropicModel) request(req Request) anthropicRequest {
+	p := anthropicRequest{Model: m.id, MaxTokens: m.limits.maxOutput(req), Stream: true}
 	if req.System != "" {
-		p.System = []anthropic.TextBlockParam{{Text: req.System, CacheControl: anthropic.NewCacheControlEphemeralParam()}}
+		p.System = []anthropicBlock{{Type: "text", Text: req.System, Cache: anthropicEphemeral}}
 	}
 	for _, t := range req.Tools {
-		p.Tools = append(p.Tools, anthropic.ToolUnionParam{OfTool: &anthropic.ToolParam{
-			Name: t.Name, Description: param.NewOpt(t.Description), InputSchema: anthropicSchema(t.Schema)}})
+		p.Tools = append(p.Tools, anthropicTool{t.Name, t.Description, schema(t.Schema)})
 	}
 	for _, msg := range merge(req.Messages) {
-		role := anthropic.MessageParamRoleUser
-		if msg.Role == Assistant {
-			role = anthropic.MessageParamRoleAssistant
-		}
-		var blocks []anthropic.ContentBlockParamUnion
+		var blocks []anthropicBlock
 		for _, part := range msg.Parts {
-			if b, ok := anthropicBlock(part); ok {
+			if b := anthropicBlockOf(part); b.Type != "" {
 				blocks = append(blocks, b)
 			}
 		}
 		if len(blocks) > 0 {
-			p.Messages = append(p.Messages, anthropic.MessageParam{Role: role, Content: blocks})
+			p.Messages = append(p.Messages, anthropicMessage{msg.Role, blocks})
 		}
 	}
 	cacheLast(p.Messages)
@@ -153,79 +207,49 @@ func (m *anthropicModel) params(req Request) anthropic.MessageNewParams {
 }
 
 // cacheLast marks the end of the conversation so far as worth caching: the next call repeats it.
-func cacheLast(msgs []anthropic.MessageParam) {
+func cacheLast(msgs []anthropicMessage) {
 	if len(msgs) == 0 {
 		return
 	}
 	blocks := msgs[len(msgs)-1].Content
-	switch last := &blocks[len(blocks)-1]; {
-	case last.OfText != nil:
-		last.OfText.CacheControl = anthropic.NewCacheControlEphemeralParam()
-	case last.OfToolResult != nil:
-		last.OfToolResult.CacheControl = anthropic.NewCacheControlEphemeralParam()
+	switch last := &blocks[len(blocks)-1]; last.Type {
+	case "text", "tool_result":
+		last.Cache = anthropicEphemeral
 	}
 }
 
-func anthropicBlock(part Part) (anthropic.ContentBlockParamUnion, bool) {
+// anthropicBlockOf is the zero block for what the wire has no place for.
+func anthropicBlockOf(part Part) anthropicBlock {
 	switch p := part.(type) {
 	case Text:
-		return anthropic.NewTextBlock(p.Text), p.Text != ""
-	case Image:
-		return anthropic.NewImageBlockBase64(p.MediaType, base64.StdEncoding.EncodeToString(p.Data)), true
-	case Call:
-		return anthropic.NewToolUseBlock(p.ID, p.Input, p.Name), true
-	case Result:
-		b := anthropic.NewToolResultBlock(p.CallID, p.Text, p.Failed)
-		for _, im := range p.Images {
-			b.OfToolResult.Content = append(b.OfToolResult.Content, anthropic.ToolResultBlockParamContentUnion{
-				OfImage: anthropic.NewImageBlockBase64(im.MediaType, base64.StdEncoding.EncodeToString(im.Data)).OfImage})
+		if p.Text != "" {
+			return anthropicBlock{Type: "text", Text: p.Text}
 		}
-		return b, true
+	case Image:
+		return anthropicImage(p)
+	case Call:
+		return anthropicBlock{Type: "tool_use", ID: p.ID, Name: p.Name, Input: p.Input}
+	case Result:
+		b := anthropicBlock{Type: "tool_result", ToolUseID: p.CallID, IsError: p.Failed, Content: []anthropicBlock{{Type: "text", Text: p.Text}}}
+		for _, im := range p.Images {
+			b.Content = append(b.Content, anthropicImage(im))
+		}
+		return b
 	case Reasoning:
 		var o struct{ Type, Thinking, Signature, Data string }
 		if json.Unmarshal(p.Opaque, &o) != nil {
-			return anthropic.ContentBlockParamUnion{}, false
+			break
 		}
 		switch o.Type {
 		case "thinking":
-			return anthropic.NewThinkingBlock(o.Signature, o.Thinking), true
+			return anthropicBlock{Type: o.Type, Thinking: &o.Thinking, Signature: o.Signature}
 		case "redacted_thinking":
-			return anthropic.NewRedactedThinkingBlock(o.Data), true
+			return anthropicBlock{Type: o.Type, Data: o.Data}
 		}
 	}
-	return anthropic.ContentBlockParamUnion{}, false
+	return anthropicBlock{}
 }
 
-func anthropicSchema(raw json.RawMessage) anthropic.ToolInputSchemaParam {
-	var m map[string]any
-	_ = json.Unmarshal(raw, &m)
-	s := anthropic.ToolInputSchemaParam{Properties: m["properties"]}
-	if s.Properties == nil {
-		s.Properties = map[string]any{}
-	}
-	if req, ok := m["required"].([]any); ok {
-		for _, r := range req {
-			if name, ok := r.(string); ok {
-				s.Required = append(s.Required, name)
-			}
-		}
-	}
-	delete(m, "properties")
-	delete(m, "required")
-	delete(m, "type")
-	s.ExtraFields = m
-	return s
-}
-
-// merge joins neighbouring messages of one role, as the vendors want them to alternate.
-func merge(msgs []Message) []Message {
-	var out []Message
-	for _, m := range msgs {
-		if n := len(out); n > 0 && out[n-1].Role == m.Role {
-			out[n-1].Parts = append(out[n-1].Parts[:len(out[n-1].Parts):len(out[n-1].Parts)], m.Parts...)
-			continue
-		}
-		out = append(out, m)
-	}
-	return out
+func anthropicImage(im Image) anthropicBlock {
+	return anthropicBlock{Type: "image", Source: &anthropicSource{"base64", im.MediaType, im.Data}}
 }

@@ -1,15 +1,11 @@
 package model
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
-
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
-	"github.com/openai/openai-go/v3/packages/param"
 
 	"github.com/cadrehq/cadre/api"
 )
@@ -18,16 +14,15 @@ import (
 type chatModel struct {
 	id     string
 	limits Limits
-	chat   openai.ChatCompletionService
+	endpoint
 }
 
 func newChat(m api.RunnerModel, lim Limits, token string, client *http.Client) *chatModel {
-	return &chatModel{id: m.Id, limits: lim, chat: openai.NewChatCompletionService(openaiOptions(m, token, client)...)}
+	return &chatModel{id: m.Id, limits: lim, endpoint: newEndpoint(client, m.BaseUrl, "/chat/completions", bearer(token))}
 }
 
-func openaiOptions(m api.RunnerModel, token string, client *http.Client) []option.RequestOption {
-	return []option.RequestOption{option.WithBaseURL(m.BaseUrl), option.WithAPIKey(token),
-		option.WithHTTPClient(client), option.WithMaxRetries(0)}
+func bearer(token string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + token}
 }
 
 func (m *chatModel) Limits() Limits { return m.limits }
@@ -38,51 +33,77 @@ const (
 	chatReasoning = -2
 )
 
+// chatChunk is one event. Error is what compatible endpoints send instead of a chunk.
+type chatChunk struct {
+	Error   json.RawMessage
+	Choices []struct {
+		Delta        chatDelta
+		FinishReason string `json:"finish_reason"`
+	}
+	Usage struct {
+		Prompt     int64 `json:"prompt_tokens"`
+		Completion int64 `json:"completion_tokens"`
+		Details    struct {
+			Cached int64 `json:"cached_tokens"`
+		} `json:"prompt_tokens_details"`
+	}
+}
+
+type chatDelta struct {
+	Content, Refusal string
+
+	// Local servers stream thinking in a member the vendor does not have.
+	ReasoningContent json.RawMessage `json:"reasoning_content"`
+	Reasoning        json.RawMessage
+	ToolCalls        []struct {
+		Index    int64
+		ID       string
+		Function struct{ Name, Arguments string }
+	} `json:"tool_calls"`
+}
+
 func (m *chatModel) Generate(ctx context.Context, req Request, emit func(Fragment)) (Reply, error) {
-	stream := m.chat.NewStreaming(ctx, m.params(req))
-	defer func() { _ = stream.Close() }()
 	r, out := newReply(emit), Reply{}
-	whole := false
-	for stream.Next() {
-		chunk := stream.Current()
-		if u := chunk.Usage; u.TotalTokens > 0 || u.PromptTokens > 0 {
-			cached := u.PromptTokensDetails.CachedTokens
-			out.Usage = Usage{Input: u.PromptTokens - cached, Output: u.CompletionTokens, CacheRead: cached}
+	finished := false
+	err := m.stream(ctx, m.request(req), func(data []byte) (bool, error) {
+		if bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]")) {
+			return finished, nil
+		}
+		var chunk chatChunk
+		if err := json.Unmarshal(data, &chunk); err != nil {
+			return false, err
+		}
+		if len(chunk.Error) > 0 && !bytes.Equal(chunk.Error, []byte("null")) {
+			return false, fromHTTP(http.StatusOK, nil, string(data), nil)
+		}
+		if u := chunk.Usage; u.Prompt > 0 || u.Completion > 0 {
+			out.Usage = Usage{Input: u.Prompt - u.Details.Cached, Output: u.Completion, CacheRead: u.Details.Cached}
 		}
 		if len(chunk.Choices) == 0 {
-			continue
+			return false, nil
 		}
 		c := chunk.Choices[0]
 		if c.FinishReason != "" {
-			whole, out.Stop = true, chatStop(c.FinishReason)
+			finished, out.Stop = true, chatStop(c.FinishReason)
 		}
-		if err := chatDelta(r, &out, c.Delta); err != nil {
-			r.finish(&out, false)
-			return out, err
-		}
-	}
-	err := stream.Err()
-	if err == nil && !whole {
-		err = io.ErrUnexpectedEOF
+		return false, c.Delta.into(r, &out)
+	})
+	// Some endpoints leave out the mark of the end; what says why the turn ended was enough then.
+	if finished && isCutOff(err) {
+		err = nil
 	}
 	r.finish(&out, err == nil && out.Stop != StopLength)
-	if err != nil {
-		return out, explain(ctx, err)
-	}
-	return out, nil
+	return out, err
 }
 
-func chatDelta(r *reply, out *Reply, d openai.ChatCompletionChunkChoiceDelta) error {
-	// Local servers stream thinking in a member the vendor does not have.
-	for _, name := range []string{"reasoning_content", "reasoning"} {
-		if f, ok := d.JSON.ExtraFields[name]; ok && f.Raw() != "" {
-			var text string
-			if json.Unmarshal([]byte(f.Raw()), &text) == nil && text != "" {
-				if err := r.add(chatReasoning, Reasoning{}, text); err != nil {
-					return err
-				}
-				break
+func (d chatDelta) into(r *reply, out *Reply) error {
+	for _, raw := range []json.RawMessage{d.ReasoningContent, d.Reasoning} {
+		var text string
+		if json.Unmarshal(raw, &text) == nil && text != "" {
+			if err := r.add(chatReasoning, Reasoning{}, text); err != nil {
+				return err
 			}
+			break
 		}
 	}
 	if d.Refusal != "" {
@@ -122,19 +143,64 @@ func chatStop(s string) Stop {
 	return StopEnd
 }
 
-func (m *chatModel) params(req Request) openai.ChatCompletionNewParams {
-	maxOut := m.limits.MaxOutputTokens
-	if req.MaxOutputTokens > 0 {
-		maxOut = min(maxOut, req.MaxOutputTokens)
-	}
-	p := openai.ChatCompletionNewParams{Model: m.id, MaxCompletionTokens: param.NewOpt(int64(maxOut)),
-		StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: param.NewOpt(true)}}
+type chatRequest struct {
+	Model     string        `json:"model"`
+	MaxTokens int           `json:"max_completion_tokens"`
+	Stream    bool          `json:"stream"`
+	Options   chatOptions   `json:"stream_options"`
+	Messages  []chatMessage `json:"messages"`
+	Tools     []chatTool    `json:"tools,omitempty"`
+}
+
+type chatOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+type chatTool struct {
+	Type     string       `json:"type"`
+	Function chatFunction `json:"function"`
+}
+
+type chatFunction struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Parameters  json.RawMessage `json:"parameters,omitempty"`
+}
+
+// chatMessage has Content as a string or a list of chatContent.
+type chatMessage struct {
+	Role       string     `json:"role"`
+	Content    any        `json:"content,omitempty"`
+	ToolCalls  []chatCall `json:"tool_calls,omitempty"`
+	ToolCallID string     `json:"tool_call_id,omitempty"`
+}
+
+type chatCall struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Function struct {
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+	} `json:"function"`
+}
+
+type chatContent struct {
+	Type     string        `json:"type"`
+	Text     string        `json:"text,omitempty"`
+	ImageURL *chatImageURL `json:"image_url,omitempty"`
+}
+
+type chatImageURL struct {
+	URL string `json:"url"`
+}
+
+func (m *chatModel) request(req Request) chatRequest {
+	p := chatRequest{Model: m.id, MaxTokens: m.limits.maxOutput(req), Stream: true, Options: chatOptions{IncludeUsage: true}}
 	if req.System != "" {
-		p.Messages = append(p.Messages, openai.SystemMessage(req.System))
+		p.Messages = append(p.Messages, chatMessage{Role: "system", Content: req.System})
 	}
 	for _, t := range req.Tools {
-		p.Tools = append(p.Tools, openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{
-			Name: t.Name, Description: param.NewOpt(t.Description), Parameters: schemaMap(t.Schema)}))
+		p.Tools = append(p.Tools, chatTool{"function", chatFunction{t.Name, t.Description, schema(t.Schema)}})
 	}
 	for _, msg := range merge(req.Messages) {
 		if msg.Role == Assistant {
@@ -146,54 +212,54 @@ func (m *chatModel) params(req Request) openai.ChatCompletionNewParams {
 	return p
 }
 
-func chatAssistant(parts []Part) []openai.ChatCompletionMessageParamUnion {
+func chatAssistant(parts []Part) []chatMessage {
 	var text string
-	a := openai.ChatCompletionAssistantMessageParam{}
+	a := chatMessage{Role: "assistant"}
 	for _, part := range parts {
 		switch p := part.(type) {
 		case Text:
 			text += p.Text
 		case Call:
-			a.ToolCalls = append(a.ToolCalls, openai.ChatCompletionMessageToolCallUnionParam{
-				OfFunction: &openai.ChatCompletionMessageFunctionToolCallParam{ID: p.ID,
-					Function: openai.ChatCompletionMessageFunctionToolCallFunctionParam{Name: p.Name, Arguments: string(p.Input)}}})
+			c := chatCall{ID: p.ID, Type: "function"}
+			c.Function.Name, c.Function.Arguments = p.Name, string(p.Input)
+			a.ToolCalls = append(a.ToolCalls, c)
 		}
 	}
 	if text == "" && len(a.ToolCalls) == 0 {
 		return nil
 	}
 	if text != "" {
-		a.Content.OfString = param.NewOpt(text)
+		a.Content = text
 	}
-	return []openai.ChatCompletionMessageParamUnion{{OfAssistant: &a}}
+	return []chatMessage{a}
 }
 
 // chatUser puts results first, as the wire demands, and pictures of results into the user message,
 // because a tool message holds text only.
-func chatUser(parts []Part) []openai.ChatCompletionMessageParamUnion {
-	var out []openai.ChatCompletionMessageParamUnion
-	var content []openai.ChatCompletionContentPartUnionParam
+func chatUser(parts []Part) []chatMessage {
+	var out []chatMessage
+	var content []chatContent
 	picture := func(im Image) {
-		content = append(content, openai.ImageContentPart(openai.ChatCompletionContentPartImageImageURLParam{URL: dataURL(im)}))
+		content = append(content, chatContent{Type: "image_url", ImageURL: &chatImageURL{dataURL(im)}})
 	}
 	for _, part := range parts {
 		switch p := part.(type) {
 		case Result:
-			out = append(out, openai.ToolMessage(resultText(p), p.CallID))
+			out = append(out, chatMessage{Role: "tool", ToolCallID: p.CallID, Content: resultText(p)})
 			for _, im := range p.Images {
 				picture(im)
 			}
 		case Text:
-			content = append(content, openai.TextContentPart(p.Text))
+			content = append(content, chatContent{Type: "text", Text: p.Text})
 		case Image:
 			picture(p)
 		}
 	}
-	if len(content) == 1 && content[0].OfText != nil {
-		return append(out, openai.UserMessage(content[0].OfText.Text))
+	if len(content) == 1 && content[0].Type == "text" {
+		return append(out, chatMessage{Role: "user", Content: content[0].Text})
 	}
 	if len(content) > 0 {
-		out = append(out, openai.UserMessage(content))
+		out = append(out, chatMessage{Role: "user", Content: content})
 	}
 	return out
 }
@@ -207,15 +273,4 @@ func resultText(r Result) string {
 
 func dataURL(im Image) string {
 	return "data:" + im.MediaType + ";base64," + base64.StdEncoding.EncodeToString(im.Data)
-}
-
-func schemaMap(raw json.RawMessage) map[string]any {
-	var m map[string]any
-	if json.Unmarshal(raw, &m) != nil || m == nil {
-		m = map[string]any{"type": "object"}
-	}
-	if m["properties"] == nil {
-		m["properties"] = map[string]any{}
-	}
-	return m
 }

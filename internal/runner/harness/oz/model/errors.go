@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/anthropics/anthropic-sdk-go"
-	"github.com/openai/openai-go/v3"
-	oaistream "github.com/openai/openai-go/v3/packages/ssestream"
 
 	"github.com/cadrehq/cadre/api"
 )
@@ -45,7 +42,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 const maxErrorText = 2000
 
-// explain turns a client library's error into an *Error, or the cause of ctx's end.
+// explain turns an error of the call or its stream into an *Error, or the cause of ctx's end.
 func explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -54,24 +51,16 @@ func explain(ctx context.Context, err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	var a *anthropic.Error
-	if errors.As(err, &a) {
-		return fromHTTP(a.StatusCode, a.Response, a.RawJSON(), err)
-	}
-	var o *openai.Error
-	if errors.As(err, &o) {
-		return fromHTTP(o.StatusCode, o.Response, o.RawJSON(), err)
-	}
-	var s *oaistream.StreamError
-	if errors.As(err, &s) {
-		return fromHTTP(http.StatusOK, nil, string(s.Event.Data), err)
-	}
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	var mistyped *json.UnmarshalTypeError
+	if errors.As(err, &syntax) || errors.As(err, &mistyped) || isCutOff(err) {
 		return &Error{Kind: KindTransient, Message: "the model's answer was cut off or malformed: " + clip(err.Error()), Err: err}
 	}
 	return &Error{Kind: KindTransient, Message: "the model could not be reached: " + clip(err.Error()), Err: err}
 }
+
+// isCutOff reports whether a stream ended in order, but before the end of the answer.
+func isCutOff(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
 
 // wireError is the union of the error documents: a problem of the gateway, Anthropic's and OpenAI's.
 type wireError struct {
@@ -82,7 +71,8 @@ type wireError struct {
 	Error   json.RawMessage `json:"error"`
 }
 
-func fromHTTP(status int, resp *http.Response, body string, err error) *Error {
+// fromHTTP reads an error document. The header is nil for one that came within a stream.
+func fromHTTP(status int, header http.Header, body string, err error) *Error {
 	e := &Error{Status: status, Err: err}
 	names := e.read([]byte(body), 0)
 	if e.Message == "" {
@@ -92,13 +82,11 @@ func fromHTTP(status int, resp *http.Response, body string, err error) *Error {
 		e.Message = strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 	}
 	e.Message = clip(e.Message)
-	if resp != nil {
-		if s, perr := strconv.Atoi(resp.Header.Get("Retry-After")); perr == nil && s > 0 {
-			e.RetryAfter = time.Duration(min(s, 120)) * time.Second
-		}
-		if resp.Header.Get("X-Should-Retry") == "false" {
-			names = append(names, "no_retry")
-		}
+	if s, perr := strconv.Atoi(header.Get("Retry-After")); perr == nil && s > 0 {
+		e.RetryAfter = time.Duration(min(s, 120)) * time.Second
+	}
+	if header.Get("X-Should-Retry") == "false" {
+		names = append(names, "no_retry")
 	}
 	e.Kind = e.kind(names)
 	return e

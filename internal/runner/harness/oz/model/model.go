@@ -168,6 +168,8 @@ func New(m api.RunnerModel, token string, transport http.RoundTripper) (Model, e
 	return nil, api.Fail(api.PlatformErrorCodeOperationNotSupported, "model %q is spoken to by %q, which this agent does not know", m.Id, m.Wire)
 }
 
+var errTooLong = &Error{Kind: KindBroken, Message: fmt.Sprintf("the model's answer is larger than %d bytes", maxReplyBytes)}
+
 // reply collects the parts of a turn as a wire delivers them by its own index.
 type reply struct {
 	parts []*building
@@ -204,7 +206,7 @@ func (r *reply) add(index int64, fresh Part, text string) error {
 		return nil
 	}
 	if r.size += len(text); r.size > maxReplyBytes {
-		return &Error{Kind: KindBroken, Message: fmt.Sprintf("the model's answer is larger than %d bytes", maxReplyBytes)}
+		return errTooLong
 	}
 	b.text = append(b.text, text...)
 	kind := api.DeltaKindText
@@ -216,6 +218,16 @@ func (r *reply) add(index int64, fresh Part, text string) error {
 	}
 	r.emit(Fragment{Part: r.index[index], Kind: kind, Offset: b.sent, Text: text})
 	b.sent += int64(len(text))
+	return nil
+}
+
+// sign takes a piece of the vendor's signature of a thinking block.
+func (r *reply) sign(index int64, piece string) error {
+	b := r.at(index, Reasoning{})
+	if r.size += len(piece); r.size > maxReplyBytes {
+		return errTooLong
+	}
+	b.signature += piece
 	return nil
 }
 

@@ -3,105 +3,121 @@ package model
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-
-	"github.com/openai/openai-go/v3/packages/param"
-	"github.com/openai/openai-go/v3/responses"
 
 	"github.com/cadrehq/cadre/api"
 )
 
 // responsesModel speaks OpenAI's Responses, statelessly: the vendor stores nothing.
 type responsesModel struct {
-	id        string
-	limits    Limits
-	responses responses.ResponseService
+	id     string
+	limits Limits
+	endpoint
 }
 
 func newResponses(m api.RunnerModel, lim Limits, token string, client *http.Client) *responsesModel {
-	return &responsesModel{id: m.Id, limits: lim, responses: responses.NewResponseService(openaiOptions(m, token, client)...)}
+	return &responsesModel{id: m.Id, limits: lim, endpoint: newEndpoint(client, m.BaseUrl, "/responses", bearer(token))}
 }
 
 func (m *responsesModel) Limits() Limits { return m.limits }
 
 func (m *responsesModel) Generate(ctx context.Context, req Request, emit func(Fragment)) (Reply, error) {
-	stream := m.responses.NewStreaming(ctx, m.params(req))
-	defer func() { _ = stream.Close() }()
 	r, out := newReply(emit), Reply{}
-	whole := false
-	for stream.Next() {
-		ev := stream.Current()
-		done, err := m.event(r, &out, ev)
-		if err != nil {
-			r.finish(&out, false)
-			return out, err
+	err := m.stream(ctx, m.request(req), func(data []byte) (bool, error) {
+		var ev responsesEvent
+		if err := json.Unmarshal(data, &ev); err != nil {
+			return false, err
 		}
-		whole = whole || done
-	}
-	err := stream.Err()
-	if err == nil && !whole {
-		err = io.ErrUnexpectedEOF
-	}
+		if ev.Type == "error" {
+			return false, fromHTTP(http.StatusOK, nil, string(data), nil)
+		}
+		return responsesEventInto(r, &out, ev)
+	})
 	r.finish(&out, err == nil && out.Stop != StopLength)
-	if err != nil {
-		return out, explain(ctx, err)
-	}
-	return out, nil
+	return out, err
 }
 
-func (m *responsesModel) event(r *reply, out *Reply, ev responses.ResponseStreamEventUnion) (whole bool, err error) {
+// responsesEvent is every kind of event in one.
+type responsesEvent struct {
+	Type     string
+	Index    int64 `json:"output_index"`
+	Delta    json.RawMessage
+	Item     json.RawMessage
+	Response struct {
+		Error      json.RawMessage
+		Incomplete struct{ Reason string } `json:"incomplete_details"`
+		Usage      struct {
+			Input   int64 `json:"input_tokens"`
+			Output  int64 `json:"output_tokens"`
+			Details struct {
+				Cached int64 `json:"cached_tokens"`
+			} `json:"input_tokens_details"`
+		}
+	}
+}
+
+type responsesItem struct {
+	Type, Name, Arguments string
+
+	CallID string `json:"call_id"`
+}
+
+// text is the delta of the events whose delta is text.
+func (ev responsesEvent) text() string {
+	var s string
+	_ = json.Unmarshal(ev.Delta, &s)
+	return s
+}
+
+func responsesEventInto(r *reply, out *Reply, ev responsesEvent) (whole bool, err error) {
 	switch ev.Type {
 	case "response.output_item.added":
-		if ev.Item.Type == "function_call" {
-			r.at(ev.OutputIndex, Call{ID: ev.Item.CallID, Name: ev.Item.Name})
+		var item responsesItem
+		if json.Unmarshal(ev.Item, &item) == nil && item.Type == "function_call" {
+			r.at(ev.Index, Call{ID: item.CallID, Name: item.Name})
 		}
 	case "response.output_text.delta", "response.refusal.delta":
-		return false, r.add(ev.OutputIndex, Text{}, ev.Delta)
+		return false, r.add(ev.Index, Text{}, ev.text())
 	case "response.reasoning_summary_text.delta", "response.reasoning_text.delta":
-		return false, r.add(ev.OutputIndex, Reasoning{}, ev.Delta)
+		return false, r.add(ev.Index, Reasoning{}, ev.text())
 	case "response.function_call_arguments.delta":
-		return false, r.add(ev.OutputIndex, Call{}, ev.Delta)
+		return false, r.add(ev.Index, Call{}, ev.text())
 	case "response.output_item.done":
 		r.itemDone(ev)
 	case "response.completed", "response.incomplete":
-		out.Stop = responsesStop(r, ev.Response)
+		out.Stop = responsesStop(r, ev.Response.Incomplete.Reason)
 		u := ev.Response.Usage
-		cached := u.InputTokensDetails.CachedTokens
-		out.Usage = Usage{Input: u.InputTokens - cached, Output: u.OutputTokens, CacheRead: cached}
+		out.Usage = Usage{Input: u.Input - u.Details.Cached, Output: u.Output, CacheRead: u.Details.Cached}
 		return true, nil
 	case "response.failed":
-		e := fromHTTP(http.StatusOK, nil, ev.Response.Error.RawJSON(), nil)
-		if e.Kind == KindBroken && e.Message == "" {
+		e := fromHTTP(http.StatusOK, nil, string(ev.Response.Error), nil)
+		if e.Kind == KindBroken && len(ev.Response.Error) == 0 {
 			e.Message = "the model call failed without a reason"
 		}
 		return false, e
-	case "error":
-		return false, fromHTTP(http.StatusOK, nil, ev.RawJSON(), nil)
 	}
 	return false, nil
 }
 
 // itemDone settles what the deltas built: the vendor's own form of reasoning, final arguments.
-func (r *reply) itemDone(ev responses.ResponseStreamEventUnion) {
-	switch ev.Item.Type {
+func (r *reply) itemDone(ev responsesEvent) {
+	var item responsesItem
+	_ = json.Unmarshal(ev.Item, &item)
+	switch item.Type {
 	case "reasoning":
-		b := r.at(ev.OutputIndex, Reasoning{})
-		b.part = Reasoning{Opaque: json.RawMessage(ev.Item.RawJSON())}
+		b := r.at(ev.Index, Reasoning{})
+		b.part = Reasoning{Opaque: ev.Item}
 	case "function_call":
-		b := r.at(ev.OutputIndex, Call{})
-		b.part = Call{ID: ev.Item.CallID, Name: ev.Item.Name}
-		var item struct {
-			Arguments string `json:"arguments"`
-		}
-		if json.Unmarshal([]byte(ev.Item.RawJSON()), &item) == nil && item.Arguments != "" && len(item.Arguments) <= maxReplyBytes {
+		b := r.at(ev.Index, Call{})
+		b.part = Call{ID: item.CallID, Name: item.Name}
+		if item.Arguments != "" && len(item.Arguments) <= maxReplyBytes {
 			b.text = []byte(item.Arguments)
 		}
 	}
 }
 
-func responsesStop(r *reply, resp responses.Response) Stop {
-	switch resp.IncompleteDetails.Reason {
+func responsesStop(r *reply, incomplete string) Stop {
+	switch incomplete {
 	case "max_output_tokens":
 		return StopLength
 	case "content_filter":
@@ -115,49 +131,83 @@ func responsesStop(r *reply, resp responses.Response) Stop {
 	return StopEnd
 }
 
-func (m *responsesModel) params(req Request) responses.ResponseNewParams {
-	maxOut := m.limits.MaxOutputTokens
-	if req.MaxOutputTokens > 0 {
-		maxOut = min(maxOut, req.MaxOutputTokens)
-	}
-	p := responses.ResponseNewParams{Model: m.id, MaxOutputTokens: param.NewOpt(int64(maxOut)), Store: param.NewOpt(false),
-		Include: []responses.ResponseIncludable{responses.ResponseIncludableReasoningEncryptedContent}}
-	if req.System != "" {
-		p.Instructions = param.NewOpt(req.System)
-	}
+type responsesRequest struct {
+	Model        string          `json:"model"`
+	MaxTokens    int             `json:"max_output_tokens"`
+	Stream       bool            `json:"stream"`
+	Store        bool            `json:"store"`
+	Include      []string        `json:"include"`
+	Instructions string          `json:"instructions,omitempty"`
+	Tools        []responsesTool `json:"tools,omitempty"`
+	Input        []any           `json:"input"`
+}
+
+type responsesTool struct {
+	Type        string          `json:"type"`
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Parameters  json.RawMessage `json:"parameters"`
+	Strict      bool            `json:"strict"`
+}
+
+// responsesMessage has Content as a string or a list of responsesContent.
+type responsesMessage struct {
+	Role    Role `json:"role"`
+	Content any  `json:"content"`
+}
+
+type responsesContent struct {
+	Type     string `json:"type"`
+	Text     string `json:"text,omitempty"`
+	ImageURL string `json:"image_url,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+type responsesCall struct {
+	Type      string `json:"type"`
+	CallID    string `json:"call_id"`
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
+}
+
+type responsesOutput struct {
+	Type   string `json:"type"`
+	CallID string `json:"call_id"`
+	Output string `json:"output"`
+}
+
+func (m *responsesModel) request(req Request) responsesRequest {
+	p := responsesRequest{Model: m.id, MaxTokens: m.limits.maxOutput(req), Stream: true, Instructions: req.System,
+		Include: []string{"reasoning.encrypted_content"}, Input: []any{}}
 	for _, t := range req.Tools {
-		p.Tools = append(p.Tools, responses.ToolUnionParam{OfFunction: &responses.FunctionToolParam{
-			Name: t.Name, Description: param.NewOpt(t.Description), Parameters: schemaMap(t.Schema), Strict: param.NewOpt(false)}})
+		p.Tools = append(p.Tools, responsesTool{Type: "function", Name: t.Name, Description: t.Description, Parameters: schema(t.Schema)})
 	}
-	var items responses.ResponseInputParam
 	for _, msg := range merge(req.Messages) {
-		items = append(items, responsesItems(msg)...)
+		p.Input = append(p.Input, responsesItems(msg)...)
 	}
-	p.Input.OfInputItemList = items
 	return p
 }
 
-func responsesItems(msg Message) []responses.ResponseInputItemUnionParam {
-	var out []responses.ResponseInputItemUnionParam
-	var content responses.ResponseInputMessageContentListParam
+func responsesItems(msg Message) []any {
+	var out []any
+	var content []responsesContent
 	picture := func(im Image) {
-		content = append(content, responses.ResponseInputContentUnionParam{OfInputImage: &responses.ResponseInputImageParam{
-			ImageURL: param.NewOpt(dataURL(im)), Detail: responses.ResponseInputImageDetailAuto}})
+		content = append(content, responsesContent{Type: "input_image", ImageURL: dataURL(im), Detail: "auto"})
 	}
 	for _, part := range msg.Parts {
 		switch p := part.(type) {
 		case Text:
 			if msg.Role == Assistant {
-				out = append(out, responses.ResponseInputItemParamOfMessage(p.Text, responses.EasyInputMessageRoleAssistant))
+				out = append(out, responsesMessage{Assistant, p.Text})
 				continue
 			}
-			content = append(content, responses.ResponseInputContentParamOfInputText(p.Text))
+			content = append(content, responsesContent{Type: "input_text", Text: p.Text})
 		case Image:
 			picture(p)
 		case Call:
-			out = append(out, responses.ResponseInputItemParamOfFunctionCall(string(p.Input), p.ID, p.Name))
+			out = append(out, responsesCall{"function_call", p.ID, p.Name, string(p.Input)})
 		case Result:
-			out = append(out, functionOutput(p))
+			out = append(out, responsesOutput{"function_call_output", p.CallID, resultText(p)})
 			for _, im := range p.Images {
 				picture(im)
 			}
@@ -165,19 +215,12 @@ func responsesItems(msg Message) []responses.ResponseInputItemUnionParam {
 			// Only the vendor's own items go back; thinking of another vendor means nothing here.
 			var kind struct{ Type, ID string }
 			if json.Unmarshal(p.Opaque, &kind) == nil && kind.Type == "reasoning" && kind.ID != "" {
-				out = append(out, param.Override[responses.ResponseInputItemUnionParam](p.Opaque))
+				out = append(out, p.Opaque)
 			}
 		}
 	}
 	if len(content) > 0 {
-		out = append(out, responses.ResponseInputItemParamOfMessage(content, responses.EasyInputMessageRoleUser))
+		out = append(out, responsesMessage{User, content})
 	}
 	return out
-}
-
-func functionOutput(p Result) responses.ResponseInputItemUnionParam {
-	return responses.ResponseInputItemUnionParam{OfFunctionCallOutput: &responses.ResponseInputItemFunctionCallOutputParam{
-		CallID: param.NewOpt(p.CallID),
-		Output: responses.ResponseInputItemFunctionCallOutputOutputUnionParam{OfString: param.NewOpt(resultText(p))},
-	}}
 }
