@@ -55,7 +55,7 @@ Settings: flag, then environment variable, then what 'login' or 'config set' sav
 		&cobra.Group{ID: sectionConfig, Title: "Settings and help:"},
 	)
 	root.SetHelpCommandGroupID(sectionConfig)
-	a.add(root, sectionRun, a.upCommand(), a.serverCommand(), a.workerCommand(), a.demoCommand())
+	a.add(root, sectionRun, a.upCommand(), a.serverCommand(), a.workerCommand(), a.demoCommand(), a.devCommand())
 	a.add(root, sectionWork, a.agentCommand(), a.runCommand(), a.environmentCommand(), a.artifactCommand(), a.modelCommand())
 	a.add(root, sectionConfig, a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.configCommand(),
 		a.completionCommand(), a.versionCommand(), a.debugInfoCommand())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/run"
@@ -14,19 +15,28 @@ var insertArtifacts = newInsert("artifacts", "uid", "run_id", "type", "created_a
 const selectArtifacts = "SELECT uid, run_id, type, created_at, blob_id, data FROM artifacts "
 
 func (c *changing) artifacts() error {
-	rows := make([][]any, len(c.change.Artifacts))
-	for i, a := range c.change.Artifacts {
+	rows, err := artifactRows(c.current.Run.ID, c.change.Artifacts, c.now)
+	if err != nil {
+		return err
+	}
+	return insertArtifacts.into(c.tx, rows...)
+}
+
+// artifactRows are the rows of a run's artifacts. One without a time gets now.
+func artifactRows(runID string, artifacts []run.Artifact, now time.Time) ([][]any, error) {
+	rows := make([][]any, len(artifacts))
+	for i, a := range artifacts {
 		data, err := encode(a.Data)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		at := a.CreatedAt
 		if at.IsZero() {
-			at = c.now
+			at = now
 		}
-		rows[i] = []any{a.UID, c.current.Run.ID, string(a.Type), micros(at), a.BlobID, data}
+		rows[i] = []any{a.UID, runID, string(a.Type), micros(at), a.BlobID, data}
 	}
-	return insertArtifacts.into(c.tx, rows...)
+	return rows, nil
 }
 
 func scanArtifact(row scanner) (a run.Artifact, err error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/run"
 )
 
 // maxCursor bounds the text of a cursor; the longest honest one carries a title.
@@ -21,18 +20,15 @@ type cursor struct {
 	ID        string      `json:"i"`
 }
 
-// cursorAfter is the place after r.
-func cursorAfter(r run.Run, sort api.RunSort, ascending bool) cursor {
-	c := cursor{Sort: sort, Ascending: ascending, ID: r.ID}
-	switch sort {
-	case api.RunSortTitle:
-		c.Text = r.Title
-	case api.RunSortAgent:
-		c.Text = r.Skill
-	case api.RunSortCreatedAt:
-		c.Time = micros(r.CreatedAt)
-	default:
-		c.Time = micros(r.UpdatedAt)
+// nextCursor is the place after an item. It keeps the item's key as it was found: a run that has moved
+// since does not move the place.
+func nextCursor(i item, sort api.RunSort, ascending bool) cursor {
+	c := cursor{Sort: sort, Ascending: ascending, ID: i.id}
+	switch key := i.key.(type) {
+	case int64:
+		c.Time = key
+	case string:
+		c.Text = key
 	}
 	return c
 }

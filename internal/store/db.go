@@ -23,6 +23,9 @@ type DB struct {
 	stmts   sync.Map // query text -> *sql.Stmt on reads
 	health  health
 	ready   readiness
+	search  *searchIndex
+	effort  effort
+	asked   func(query string, args []any) // tests listen here to reads that are not fixed
 
 	dirty      atomic.Int64  // statements committed since the last checkpoint (SQLite)
 	checkpoint chan struct{} // wakes the checkpointer
@@ -42,8 +45,9 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{opts: opts, dialect: d, closing: make(chan struct{}), checkpoint: make(chan struct{}, 1)}
+	db := &DB{opts: opts, dialect: d, effort: usualEffort, closing: make(chan struct{}), checkpoint: make(chan struct{}, 1)}
 	db.health.logger = opts.Logger
+	db.search = newSearchIndex(db)
 	if d == sqlite {
 		err = db.openSQLite(ctx, target)
 	} else {
@@ -58,6 +62,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if d == sqlite {
 		db.loops.Go(db.checkpointLoop)
 	}
+	db.loops.Go(db.search.loop)
 	return db, nil
 }
 
@@ -109,6 +114,9 @@ func (db *DB) query(ctx context.Context, query string, args ...any) (rows, error
 
 // queryOnce runs a read whose text depends on its arguments.
 func (db *DB) queryOnce(ctx context.Context, query string, args ...any) (rows, error) {
+	if db.asked != nil {
+		db.asked(query, args)
+	}
 	return db.again(ctx, func() (rows, error) { return db.reads.QueryContext(ctx, query, args...) })
 }
 

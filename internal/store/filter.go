@@ -36,28 +36,11 @@ func (c *clause) equal(column, value string) {
 	}
 }
 
-// with is a copy that can grow by itself.
-func (c clause) with() clause {
-	return clause{slices.Clip(c.conditions), slices.Clip(c.args)}
-}
-
 func (c clause) String() string { return strings.Join(c.conditions, " AND ") }
 
-// filterOf translates the filters of a query, all but its text, into conditions on runs r. ok is
-// false when the query can match nothing because nobody's runs may be seen.
-func filterOf(q run.Query) (c clause, ok bool) {
-	visible := c.owners("r.", q.TeamUIDs, q.OwnerUID)
-	if visible == "" {
-		return c, false
-	}
-	c.where(visible)
-	if len(q.States) > 0 {
-		states := make([]string, len(q.States))
-		for i, s := range q.States {
-			states[i] = c.arg(string(s))
-		}
-		c.where("r.state IN (" + strings.Join(states, ", ") + ")")
-	}
+// filters adds the filters of a query, all but its owners and its text, as conditions on runs r.
+func (c *clause) filters(q run.Query) {
+	c.states(q.States)
 	c.equal("r.source", string(q.Source))
 	c.equal("r.location", string(q.Location))
 	c.equal("r.config_name", q.Name)
@@ -71,43 +54,70 @@ func filterOf(q run.Query) (c clause, ok bool) {
 	}
 	c.equal("r.skill", q.Skill)
 	c.equal("r.schedule_id", q.ScheduleID)
-	c.times(q)
+	c.times(q, "+")
 	c.related(q)
-	return c, true
 }
 
-// times adds the bounds on times. After and before exclude the moment itself.
-func (c *clause) times(q run.Query) {
+// states adds the condition on states, if there is one.
+func (c *clause) states(list []api.RunState) {
+	if len(list) == 0 {
+		return
+	}
+	args := make([]string, len(list))
+	for i, s := range list {
+		args[i] = c.arg(string(s))
+	}
+	c.where("r.state IN (" + strings.Join(args, ", ") + ")")
+}
+
+// times adds the bounds on times. After and before exclude the moment itself. sign is put before the
+// column: with "+" a bound is no reason to use an index, which has better bounds already.
+func (c *clause) times(q run.Query, sign string) {
 	if !q.CreatedAfter.IsZero() {
-		c.where("r.created_at > " + c.arg(micros(q.CreatedAfter)))
+		c.where(sign + "r.created_at > " + c.arg(micros(q.CreatedAfter)))
 	}
 	if !q.CreatedBefore.IsZero() {
-		c.where("r.created_at < " + c.arg(micros(q.CreatedBefore)))
+		c.where(sign + "r.created_at < " + c.arg(micros(q.CreatedBefore)))
 	}
 	if !q.UpdatedAfter.IsZero() {
-		c.where("r.updated_at > " + c.arg(micros(q.UpdatedAfter)))
+		c.where(sign + "r.updated_at > " + c.arg(micros(q.UpdatedAfter)))
 	}
 }
 
 // related adds the conditions on rows of other tables.
 func (c *clause) related(q run.Query) {
-	if q.ArtifactType != "" {
-		c.where("EXISTS (SELECT 1 FROM artifacts a WHERE a.type = " + c.arg(string(q.ArtifactType)) + " AND a.run_id = r.id)")
-	}
+	c.artifact(q.ArtifactType)
 	for _, key := range slices.Sorted(maps.Keys(q.Metadata)) {
 		c.where("EXISTS (SELECT 1 FROM run_metadata m WHERE m.key = " + c.arg(key) +
 			" AND m.value = " + c.arg(q.Metadata[key]) + " AND m.run_id = r.id)")
 	}
-	if q.ConversationID != "" {
-		// A run's conversation is its own, found by the id, or another's, found by the partial index.
-		id := c.arg(q.ConversationID)
-		c.where("r.id IN (SELECT id FROM runs WHERE id = " + id + " AND conversation_id = " + id +
-			" UNION SELECT id FROM runs WHERE conversation_id <> id AND conversation_id = " + id + ")")
+	c.conversation(q.ConversationID)
+	c.descendants(q.AncestorID)
+}
+
+func (c *clause) artifact(kind api.ArtifactType) {
+	if kind != "" {
+		c.where("EXISTS (SELECT 1 FROM artifacts a WHERE a.type = " + c.arg(string(kind)) + " AND a.run_id = r.id)")
 	}
-	if q.AncestorID != "" {
+}
+
+// conversation adds the condition that a run is of a conversation: its own, found by the id, or
+// another's, found by the partial index.
+func (c *clause) conversation(id string) {
+	if id == "" {
+		return
+	}
+	arg := c.arg(id)
+	c.where("r.id IN (SELECT id FROM runs WHERE id = " + arg + " AND conversation_id = " + arg +
+		" UNION SELECT id FROM runs WHERE conversation_id <> id AND conversation_id = " + arg + ")")
+}
+
+// descendants adds the condition that a run is below another.
+func (c *clause) descendants(ancestor string) {
+	if ancestor != "" {
 		// UNION, not UNION ALL: a cycle, which should not exist, ends here instead of never.
 		c.where(`r.id IN (WITH RECURSIVE tree (id) AS (
-			SELECT id FROM runs WHERE parent_id <> '' AND parent_id = ` + c.arg(q.AncestorID) + `
+			SELECT id FROM runs WHERE parent_id <> '' AND parent_id = ` + c.arg(ancestor) + `
 			UNION SELECT d.id FROM tree t JOIN runs d ON d.parent_id = t.id AND d.parent_id <> '')
 			SELECT id FROM tree)`)
 	}

@@ -185,6 +185,9 @@ func (g *attempt) answer() {
 		o.answer(g.errs[i])
 	}
 	g.w.db.noteCommit(g.wrote)
+	if len(g.events) > 0 {
+		g.w.db.search.poke()
+	}
 	if len(g.notices) > 0 {
 		g.w.db.opts.OnCommit(g.notices)
 	}

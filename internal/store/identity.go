@@ -52,6 +52,20 @@ func (s Identity) Bootstrap(ctx context.Context, t identity.Team, u identity.Use
 	return created && err == nil, err
 }
 
+// First returns the oldest team and, of its members, the oldest user: those of Bootstrap.
+func (s Identity) First(ctx context.Context) (teamUID, userUID string, err error) {
+	pair := func(row scanner) (uids [2]string, err error) {
+		err = row.Scan(&uids[0], &uids[1])
+		return uids, err
+	}
+	uids, err := one(pair)(s.db.query(ctx, `SELECT m.team_uid, m.user_uid FROM members m JOIN teams t ON t.uid = m.team_uid
+		JOIN users u ON u.uid = m.user_uid ORDER BY t.created_at, u.created_at LIMIT 1`))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", "", api.NotFound("team", "first")
+	}
+	return uids[0], uids[1], public("read first team", err)
+}
+
 // PutKey stores a key, replacing one with the same uid.
 func (s Identity) PutKey(ctx context.Context, k identity.Key) error {
 	return s.db.Write(ctx, k.UID, func(tx *Tx) error { return putKey(tx, k) })

@@ -16,6 +16,7 @@ const (
 	lockMigrate = 1 // held while the schema changes
 	lockEvents  = 2 // held from numbering events until their commit
 	lockNames   = 3 // held while something that may exist once is created
+	lockSearch  = 4 // held while a block of the search index is stored
 )
 
 func (db *DB) openPostgres(ctx context.Context, target string) error {
@@ -23,7 +24,12 @@ func (db *DB) openPostgres(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
-	db.reads = stdlib.OpenDB(*config)
+	// Reads know their way: by an index. The planner, misled by statistics that are a little old, would
+	// now and then rather go through the table, or compile a plan it takes for expensive.
+	reading := config.Copy()
+	reading.RuntimeParams["enable_seqscan"] = "off"
+	reading.RuntimeParams["jit"] = "off"
+	db.reads = stdlib.OpenDB(*reading)
 	db.reads.SetMaxOpenConns(db.opts.Readers)
 	db.reads.SetMaxIdleConns(db.opts.Readers)
 	db.reads.SetConnMaxIdleTime(5 * time.Minute)

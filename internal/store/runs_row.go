@@ -53,16 +53,18 @@ func specValues(r run.Run) ([]any, error) {
 	return values, nil
 }
 
-// selectRuns reads runs with their specifications, for scanRun.
-const selectRuns = `SELECT r.id, r.title, r.state, r.message, r.error_code, r.retryable, r.waiting_code,
+// runColumns are those of runs r with their specifications p, for scanRun.
+const runColumns = `r.id, r.title, r.state, r.message, r.error_code, r.retryable, r.waiting_code,
 	r.waiting_message, r.waiting_since, r.mode, r.source, r.location, r.host, r.owner_type, r.owner_uid,
 	r.team_uid, r.parent_id, r.conversation_id, r.session_id, r.skill, r.schedule_id, r.interactive,
 	r.no_snapshot, r.created_at, r.updated_at, r.queued_at, r.started_at, r.ended_at, r.active_us,
 	r.active_at, r.execution, r.live, r.attempts, r.last_seq, r.last_command, r.input_tokens,
 	r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.input_usd, r.output_usd,
 	r.cache_read_usd, r.cache_write_usd, r.unpriced,
-	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments
-	FROM runs r JOIN run_specs p ON p.run_id = r.id `
+	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments`
+
+// selectRuns reads runs with their specifications.
+const selectRuns = "SELECT " + runColumns + " FROM runs r JOIN run_specs p ON p.run_id = r.id "
 
 func scanRun(row scanner) (r storedRun, err error) {
 	var retryable, interactive, noSnapshot, live int64

@@ -1,0 +1,60 @@
+package store
+
+import "context"
+
+// Hasten makes lists of a few runs take every way that lists of many take. With
+// follow 0 the search index counts as too far behind.
+func (db *DB) Hasten(first, longest, few, follow int) {
+	db.effort = effort{first: first, growth: 2, longest: longest, longestRead: longest, few: few, follow: follow}
+}
+
+// LevelSearch brings the search index level with what was created and stores a share of its blocks.
+func (db *DB) LevelSearch(ctx context.Context, store bool) error {
+	for {
+		done, err := db.search.follow(ctx)
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+	}
+	if !store {
+		return nil
+	}
+	db.search.storing.Lock()
+	defer db.search.storing.Unlock()
+	for block := range db.search.blocks {
+		if err := db.search.storeBlock(ctx, block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RegrowSearch makes the search index anew from what is stored, as a server that starts does.
+func (db *DB) RegrowSearch() {
+	db.search.following.Lock()
+	defer db.search.following.Unlock()
+	db.search.mu.Lock()
+	defer db.search.mu.Unlock()
+	clear(db.search.blocks)
+	db.search.loaded = false
+}
+
+// Asked tells listen of reads that are not fixed; nil for nobody. It must not be called while there are
+// any.
+func (db *DB) Asked(listen func(query string, args []any)) { db.asked = listen }
+
+// Plan explains how the engine would carry a read out.
+func (db *DB) Plan(ctx context.Context, query string, args ...any) ([]string, error) {
+	explain, scan := "EXPLAIN QUERY PLAN ", func(row scanner) (detail string, err error) {
+		var id, parent, unused int
+		err = row.Scan(&id, &parent, &unused, &detail)
+		return detail, err
+	}
+	if db.dialect == postgres {
+		explain, scan = "EXPLAIN ", value[string]
+	}
+	return all(scan)(db.again(ctx, func() (rows, error) { return db.reads.QueryContext(ctx, explain+query, args...) }))
+}
