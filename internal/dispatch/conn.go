@@ -24,6 +24,9 @@ const (
 	// that stopped reading fills it; its connection is ended.
 	outgoing = 4 * maxWindow
 
+	// maxComplaints bounds what one connection can make this server log about its messages.
+	maxComplaints = 10
+
 	// maxWindow bounds the offers to one connection whose claim is not committed yet, so that a slow
 	// store slows offering down instead of letting claims grow old.
 	maxWindow = 256
@@ -260,7 +263,7 @@ func (d *Dispatcher) alive(c *conn) {
 }
 
 func (d *Dispatcher) read(ctx context.Context, c *conn, transport Transport) error {
-	for {
+	for ignored := 0; ; {
 		frame, err := transport.Receive(ctx)
 		if err != nil {
 			return fmt.Errorf("receive from worker: %w", err)
@@ -269,7 +272,11 @@ func (d *Dispatcher) read(ctx context.Context, c *conn, transport Transport) err
 		c.seen = d.now()
 		d.mu.Unlock()
 		if err := d.receive(ctx, c, frame); err != nil {
-			d.cfg.Logger.Warn("worker message ignored", "worker_id", c.info.Host, "connection", c.id, "error", err)
+			// A worker that goes on like this must not fill the log.
+			if ignored++; ignored <= maxComplaints {
+				d.cfg.Logger.Warn("worker message ignored", "worker_id", c.info.Host, "connection", c.id,
+					"error", err, "last_mention", ignored == maxComplaints)
+			}
 		}
 	}
 }

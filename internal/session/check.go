@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func (l Limits) Check(field string, e api.NewEntry, now time.Time) (api.NewEntry
 	}
 	decoded, err := api.DecodeEntry(e.Type, data)
 	if err != nil {
-		return e, nil, api.Invalid(field, "is no entry of type %q: %v", e.Type, err)
+		return e, nil, misshapen(field, e.Type, err)
 	}
 	e.Data = data
 	if e.CreatedAt.Year() < 1970 || e.CreatedAt.After(now) {
@@ -62,7 +63,17 @@ func (l Limits) Check(field string, e api.NewEntry, now time.Time) (api.NewEntry
 	return e, decoded, nil
 }
 
-// clean returns the JSON object compacted, with what no reader can show replaced by U+FFFD.
+// misshapen names the member that does not have the type it has in entries of a type.
+func misshapen(field string, t api.EntryType, err error) error {
+	var mistyped *json.UnmarshalTypeError
+	if errors.As(err, &mistyped) && mistyped.Field != "" {
+		return api.Invalid(field+".data."+mistyped.Field, "is not what an entry of type %q has there", t)
+	}
+	return api.Invalid(field, "is no entry of type %q", t)
+}
+
+// clean returns the JSON object compacted, with what no reader can show replaced by U+FFFD and what is
+// nested too deeply for some by a word about it.
 func clean(data json.RawMessage) (json.RawMessage, error) {
 	if !utf8.Valid(data) {
 		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
@@ -75,7 +86,7 @@ func clean(data json.RawMessage) (json.RawMessage, error) {
 	if b.Len() == 0 || b.Bytes()[0] != '{' {
 		return nil, &json.UnmarshalTypeError{Value: "value that is no object"}
 	}
-	if !hasBadEscape(b.Bytes()) {
+	if !hasBadEscape(b.Bytes()) && !tooDeep(b.Bytes()) {
 		return b.Bytes(), nil
 	}
 	return reencode(b.Bytes())
@@ -97,7 +108,36 @@ func hasBadEscape(data []byte) bool {
 	}
 }
 
-// reencode decodes and encodes again: the decoder replaces half pairs, and NULs are replaced here.
+// maxDepth bounds the nesting of an entry's data: common JSON readers give up at a few hundred levels,
+// and one entry must not make a whole session unreadable for them.
+const maxDepth = 100
+
+// cutOff stands for what was nested too deeply.
+const cutOff = "[nested too deeply]"
+
+// tooDeep reports whether valid JSON is nested deeper than maxDepth.
+func tooDeep(data []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// reencode decodes and encodes again: the decoder replaces half pairs; NULs and what is nested too
+// deeply are replaced here.
 func reencode(data []byte) (json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -108,28 +148,33 @@ func reencode(data []byte) (json.RawMessage, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(withoutNUL(v)); err != nil {
+	if err := enc.Encode(readable(v, 1)); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSpace(b.Bytes()), nil
 }
 
-func withoutNUL(v any) any {
+// readable mends a value at a depth of nesting.
+func readable(v any, depth int) any {
 	switch v := v.(type) {
 	case string:
 		return strings.ReplaceAll(v, "\x00", "\uFFFD")
 	case []any:
+		if depth > maxDepth {
+			return cutOff
+		}
 		for i := range v {
-			v[i] = withoutNUL(v[i])
+			v[i] = readable(v[i], depth+1)
 		}
 	case map[string]any:
-		for k, e := range v {
-			clean := strings.ReplaceAll(k, "\x00", "\uFFFD")
-			if clean != k {
-				delete(v, k)
-			}
-			v[clean] = withoutNUL(e)
+		if depth > maxDepth {
+			return cutOff
 		}
+		clean := make(map[string]any, len(v))
+		for k, e := range v {
+			clean[strings.ReplaceAll(k, "\x00", "\uFFFD")] = readable(e, depth+1)
+		}
+		return clean
 	}
 	return v
 }

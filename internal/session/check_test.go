@@ -29,11 +29,29 @@ func TestCheckMakesEntriesHarmless(t *testing.T) {
 		"unknown members":   {`{"text":"x","later":12345678901234567890}`, `{"text":"x","later":12345678901234567890}`},
 		"numbers stay":      {`{"text":"\u0000","n":12345678901234567890}`, `{"n":12345678901234567890,"text":"` + "\uFFFD" + `"}`},
 		"escaped backslash": {`{"text":"\\u0000"}`, `{"text":"\\u0000"}`},
+		"deep":              {`{"text":"[","x":` + nested(5000) + `}`, `{"text":"[","x":` + strings.Repeat("[", 99) + `"[nested too deeply]"` + strings.Repeat("]", 99) + `}`},
+		"as deep as may be": {`{"text":"\\\"[","x":` + nested(99) + `}`, `{"text":"\\\"[","x":` + nested(99) + `}`},
 	}
 	for name, c := range cases {
 		e, _, err := limits.Check("entries[0]", api.NewEntry{Type: api.EntryTypeAgentMessage, Data: json.RawMessage(c.in)}, noon)
 		if err != nil || string(e.Data) != c.want {
 			t.Errorf("%s: %s, %v; want %s", name, e.Data, err, c.want)
+		}
+	}
+}
+
+func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+
+func TestCheckNamesTheMember(t *testing.T) {
+	limits := session.Limits{}.WithDefaults()
+	for in, want := range map[string]string{
+		`{"text":7}`:             `entries[0].data.text: is not what an entry of type "agent_message" has there`,
+		`{"text":{"a":[1e999]}}`: `entries[0].data.text: is not what an entry of type "agent_message" has there`,
+		`[]`:                     `entries[0].data: must be a JSON object`,
+	} {
+		_, _, err := limits.Check("entries[0]", api.NewEntry{Type: api.EntryTypeAgentMessage, Data: json.RawMessage(in)}, noon)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", in, err, want)
 		}
 	}
 }

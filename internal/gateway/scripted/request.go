@@ -38,7 +38,11 @@ func parseRequest(call wire.Call, body []byte) (conversation, error) {
 
 func decodeBody(body []byte, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("the request is not valid: %w", err)
+		var mistyped *json.UnmarshalTypeError
+		if errors.As(err, &mistyped) && mistyped.Field != "" {
+			return fmt.Errorf("%s: is not of the type it has in this protocol", strings.ToLower(mistyped.Field))
+		}
+		return errors.New("the request is not one of this protocol")
 	}
 	return nil
 }
