@@ -30,6 +30,7 @@ var notFlags = map[string]string{
 	"Models.Budget":        "wired by the server",
 	"Models.Log":           "wired by the server",
 	"Models.Now":           "for tests",
+	"Now":                  "for tests",
 	"Models.NewID":         "for tests",
 	"Models.Transport":     "for tests",
 }

@@ -61,6 +61,8 @@ func newServer(t testing.TB) *server {
 		_, _ = w.Write(s.blobs[r.PathValue("id")])
 	})
 	s.http = httptest.NewServer(mux)
+	s.mu.Lock() // a runner of an earlier test may knock at a port given out again
+	defer s.mu.Unlock()
 	s.assignment = api.RunnerAssignment{
 		RunId: "11111111-2222-3333-4444-555555555555", ExecutionId: rand.Text(), Execution: 1, Prompt: "do it", LastSeq: 1,
 		Limits: api.RunnerLimits{HeartbeatSeconds: 1, MaxEntryBytes: 256 << 10, MaxBatchEntries: 10, MaxBlobBytes: 64 << 20}, BaseUrl: s.http.URL,
