@@ -38,6 +38,11 @@ type stream struct {
 
 // Append implements harness.Sink.
 func (s *sink) Append(ctx context.Context, entries ...api.NewEntry) (int64, error) {
+	for _, e := range entries {
+		if e.Type == api.EntryTypeActionResult {
+			fault.Here(fault.RunnerAfterAction)
+		}
+	}
 	receipt, err := s.put(ctx, nil, entries...)
 	if err != nil {
 		return 0, err
@@ -47,7 +52,6 @@ func (s *sink) Append(ctx context.Context, entries ...api.NewEntry) (int64, erro
 	}
 	for _, e := range entries {
 		if e.Type == api.EntryTypeActionResult {
-			fault.Here(fault.RunnerAfterAction)
 			s.acted(categoryOf(e))
 		}
 	}
