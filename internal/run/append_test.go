@@ -253,6 +253,22 @@ func TestAnswerWithoutSandbox(t *testing.T) {
 	}
 }
 
+// An answer that crosses with the end of the sandbox is taken up there: a run that moves on with it
+// elsewhere could not tell whether the approved command was carried out.
+func TestAnswerHoldsTheSandbox(t *testing.T) {
+	b := newBench(t, nil)
+	r, tok := b.in(api.RunStateINPROGRESS, true)
+	b.report(tok, api.RunnerReport{}, ask("q", api.RequestKindPermission))
+	_, err := b.s.Answer(b.ctx, ada, r.ID, "q", api.AnswerRequest{Decision: api.AnswerDecisionAllow})
+	b.ok(err)
+	if err := b.s.End(b.ctx, tok, api.RunnerEndRequest{Reason: "completed"}); !errors.Is(err, run.ErrCommandsWait) {
+		t.Fatalf("ended with an answer waiting: %v", err)
+	}
+	b.report(tok, api.RunnerReport{State: api.RunStateINPROGRESS})
+	b.report(tok, api.RunnerReport{State: api.RunStateSUCCEEDED})
+	b.ok(b.s.End(b.ctx, tok, api.RunnerEndRequest{Reason: "completed"}))
+}
+
 func TestMessageAsAnswer(t *testing.T) {
 	b := newBench(t, nil)
 	r, tok := b.in(api.RunStateINPROGRESS, true)

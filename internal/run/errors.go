@@ -11,8 +11,8 @@ import (
 // speaks for it must stop.
 var ErrFenced = errors.New("execution is over or superseded")
 
-// ErrCommandsWait says that an execution may not end yet: a message waits for it.
-var ErrCommandsWait = errors.New("messages wait for this execution")
+// ErrCommandsWait says that an execution may not end yet: a message or an answer waits for it.
+var ErrCommandsWait = errors.New("messages or answers wait for this execution")
 
 // GapError refuses a batch that does not follow what is stored. Want is the index expected.
 type GapError struct{ Want, Got int64 }
@@ -36,7 +36,7 @@ func edge(err error) error {
 	case errors.Is(err, ErrCommandsWait):
 		// Unlike ErrFenced this passes, and a runner tells them apart by just that.
 		yes := true
-		return &api.Failure{Code: api.PlatformErrorCodeConflict, Detail: "messages wait for this execution: take them first", Retryable: &yes, Err: err}
+		return &api.Failure{Code: api.PlatformErrorCodeConflict, Detail: "messages or answers wait for this execution: take them first", Retryable: &yes, Err: err}
 	case errors.As(err, &gap):
 		f := final(err, fmt.Sprintf("first_index: expected %d, got %d", gap.Want, gap.Got))
 		f.Field = "first_index"

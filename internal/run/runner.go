@@ -127,7 +127,7 @@ func (c Command) Wire() api.Command {
 const gracefulShutdown = "graceful_shutdown"
 
 // End ends an execution by its runner, with the snapshot of its workspace. While messages wait it is
-// ErrCommandsWait, so that a sandbox does not close before a message; a machine that goes away, and a
+// ErrCommandsWait, so that a sandbox does not close before a message or an answer; a machine that goes away, and a
 // run that failed, leave them to the next execution. A run that still works goes back to the line.
 // The runner of a cancelled run may still add its snapshot; repeating the call has no effect.
 func (s *Service) End(ctx context.Context, actor identity.Actor, req api.RunnerEndRequest) error {
@@ -158,7 +158,7 @@ func (c Config) decideEnd(t *turn, executionID string, req api.RunnerEndRequest)
 	}
 	leaving := req.Reason == gracefulShutdown
 	failed := t.run.State == api.RunStateFAILED || t.run.State == api.RunStateERROR
-	if t.messagesWait() && !leaving && !failed {
+	if (t.messagesWait() || t.answerWaits()) && !leaving && !failed {
 		return ErrCommandsWait
 	}
 	t.keep(req.SnapshotBlobId, req.SnapshotSeq)

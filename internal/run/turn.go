@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -172,6 +173,12 @@ func (t *turn) messages() (n int) {
 
 // messagesWait reports whether a follow-up was not taken up yet.
 func (t *turn) messagesWait() bool { return t.messages() > 0 }
+
+// answerWaits reports whether an answer set the agent going that it was not seen to take up.
+func (t *turn) answerWaits() bool {
+	answer := func(c Command) bool { return c.Kind == api.CommandKindAnswer }
+	return t.run.State == api.RunStateINPROGRESS && slices.ContainsFunc(t.wait, answer)
+}
 
 // answer closes one open request.
 func (t *turn) answer(r Request, a api.RunAnswer) {
