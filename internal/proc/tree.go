@@ -24,6 +24,9 @@ type Tree struct {
 	Cookies []Cookie
 	// Roots are processes whose descendants belong, and that belong themselves.
 	Roots []int
+	// Since, by the clock of Ticks, is when the first of them started, so that older processes need
+	// not be searched for cookies.
+	Since uint64
 	// Spare lists processes that are never signalled, though their descendants may be.
 	Spare []int
 }

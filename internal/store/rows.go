@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -79,23 +80,26 @@ const largestChunk = 64
 // insert is an INSERT into one table that can take several rows at once.
 type insert struct {
 	width int
-	texts map[int]string // by rows in the chunk: 1, 4, 16, 64
+	texts func() map[int]string // by rows in the chunk: 1, 4, 16, 64; made when first needed
 }
 
 func newInsert(table string, columns ...string) insert {
-	in := insert{width: len(columns), texts: map[int]string{}}
-	for size := 1; size <= largestChunk; size *= 4 {
-		var b strings.Builder
-		fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
-		for i := range size {
-			if i > 0 {
-				b.WriteString(", ")
+	width := len(columns)
+	return insert{width: width, texts: sync.OnceValue(func() map[int]string {
+		texts := map[int]string{}
+		for size := 1; size <= largestChunk; size *= 4 {
+			var b strings.Builder
+			fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
+			for i := range size {
+				if i > 0 {
+					b.WriteString(", ")
+				}
+				b.WriteString("(" + placeholders(i*width+1, width) + ")")
 			}
-			b.WriteString("(" + placeholders(i*in.width+1, in.width) + ")")
+			texts[size] = b.String()
 		}
-		in.texts[size] = b.String()
-	}
-	return in
+		return texts
+	})}
 }
 
 // rows inserts rows, each a value per column, in order.
@@ -106,7 +110,7 @@ func (in insert) rows(send func(query string, args ...any) error, rows [][]any) 
 			if size > 1 {
 				args = slices.Concat(rows[:size]...)
 			}
-			if err := send(in.texts[size], args...); err != nil {
+			if err := send(in.texts()[size], args...); err != nil {
 				return err
 			}
 		}

@@ -168,7 +168,7 @@ func (b *Backend) Start(ctx context.Context, t backend.Task) (backend.Sandbox, e
 	if !isPathName(t.TaskID) || !isPathName(t.ExecutionID) {
 		return nil, backend.Fail(backend.ReasonWorkspace, "task id %q or execution id %q cannot name a directory", t.TaskID, t.ExecutionID)
 	}
-	s := &sandbox{backend: b, task: t, dir: filepath.Join(b.cfg.Root, t.TaskID, t.ExecutionID), done: make(chan struct{})}
+	s := &sandbox{backend: b, task: t, dir: filepath.Join(b.cfg.Root, t.TaskID, t.ExecutionID), began: proc.Ticks(), done: make(chan struct{})}
 	if err := s.makeDir(); err != nil {
 		return nil, &backend.Error{Reason: backend.ReasonWorkspace, Err: err}
 	}

@@ -29,6 +29,7 @@ type sandbox struct {
 	backend *Backend
 	task    backend.Task
 	dir     string
+	began   uint64            // before any of its processes
 	env     map[string]string // what the hooks and the task add
 	cmd     *exec.Cmd
 	wait    func() error
@@ -225,7 +226,7 @@ func (s *sandbox) Stop(grace time.Duration) {
 
 // kill ends every process of the task but the runner itself, which Wait collects.
 func (s *sandbox) kill(grace time.Duration) {
-	tree := proc.Tree{Cookies: []proc.Cookie{{Name: api.EnvExecutionID, Value: s.task.ExecutionID}}, Spare: []int{os.Getpid()}}
+	tree := proc.Tree{Cookies: []proc.Cookie{{Name: api.EnvExecutionID, Value: s.task.ExecutionID}}, Since: s.began, Spare: []int{os.Getpid()}}
 	if err := tree.Kill(context.Background(), grace); err != nil {
 		s.backend.cfg.Log.Error("processes left", "run_id", s.task.TaskID, "execution_id", s.task.ExecutionID, "error", err)
 	}

@@ -29,6 +29,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cadrehq/cadre/internal/proc"
 )
 
 // Config says how to run the shell.
@@ -107,7 +109,7 @@ func (s *Shell) Run(ctx context.Context, command string, timeout time.Duration, 
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:])
 	mark := "\x00" + hex.EncodeToString(nonce[:]) + "\x00"
-	since := ticksNow()
+	since := proc.Ticks()
 	p.begin(mark, out)
 	if err := p.send(script(sent, strings.Trim(mark, "\x00"))); err != nil {
 		s.cfg.Log.Debug("shell did not take the command", "error", err)

@@ -31,11 +31,14 @@ func (e *ending) signal(sig syscall.Signal) bool {
 
 // killAll ends the shell, its session and its process group at once.
 func killAll(root int) {
+	// Listed while the shell lives: what left its session is found by descent alone.
 	e := ending{root: root}
-	e.signal(syscall.SIGKILL)
+	busy := e.signal(syscall.SIGKILL)
 	_ = syscall.Kill(-root, syscall.SIGKILL)
-	// What a process forked between the listing and its end.
-	e.signal(syscall.SIGKILL)
+	if busy {
+		// What a process forked between the listing and its end.
+		e.signal(syscall.SIGKILL)
+	}
 }
 
 func signalNumber(st *os.ProcessState) int {

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package proc
+
+// Ticks is of no use where processes cannot be listed.
+func Ticks() uint64 { return 0 }
+
+// List finds nothing on this system.
+func List() map[int]Process { return nil }
