@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 		child()
 		return
 	}
+	if os.Getenv("RUNNER_TEST_REAL") != "" {
+		realChild()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
