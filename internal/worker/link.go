@@ -81,6 +81,7 @@ func (w *wire) dial(ctx context.Context) (*websocket.Conn, error) {
 // serve uses one connection until it breaks or ctx ends.
 func (w *wire) serve(ctx context.Context, conn *websocket.Conn) error {
 	defer func() { _ = conn.CloseNow() }()
+	w.cfg.Log.Info("connected", "server", w.cfg.ServerRootURL, "host", w.cfg.WorkerID)
 	if w.cfg.OnConnect != nil {
 		w.cfg.OnConnect()
 	}

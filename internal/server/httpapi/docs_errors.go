@@ -49,7 +49,7 @@ var errorHelp = map[api.PlatformErrorCode]struct{ when, then string }{
 		"Try again; if it stays, find `trace_id` in the server's log.",
 	},
 	api.PlatformErrorCodeEnvironmentSetupFailed: {
-		"A repository could not be cloned, a set-up command failed, or an MCP server did not start.",
+		"A repository could not be cloned, a set-up command failed, or the environment is gone.",
 		"The session shows the step with its output. Correct the environment, then send the run a message to try again.",
 	},
 	api.PlatformErrorCodeExternalAuthenticationRequired: {
