@@ -3537,6 +3537,13 @@ type ClientInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 	ListArtifacts(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetRunBlob The whole of a large output
+	//
+	// What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /agent/runs/{runId}/blobs/{blobId} (the `GetRunBlob` operationId).
+	GetRunBlob(ctx context.Context, runId RunId, blobId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CancelRun Cancel a run
 	//
 	// Ends the run CANCELLED at once, and kills its processes. Refused with `conflict` (409, worth repeating) while PENDING, since a worker is just taking it; with `invalid_request` when it has ended; with `operation_not_supported` (422) when it is carried out by the machine that registered it. The body may be absent, `null` or `{}`.
@@ -4143,6 +4150,23 @@ func (c *Client) GetRun(ctx context.Context, runId RunId, reqEditors ...RequestE
 // Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 func (c *Client) ListArtifacts(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListArtifactsRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunBlob The whole of a large output
+//
+// What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
+//
+// Corresponds with GET /agent/runs/{runId}/blobs/{blobId} (the `GetRunBlob` operationId).
+func (c *Client) GetRunBlob(ctx context.Context, runId RunId, blobId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunBlobRequest(c.Server, runId, blobId)
 	if err != nil {
 		return nil, err
 	}
@@ -5507,6 +5531,47 @@ func NewListArtifactsRequest(server string, runId RunId) (*http.Request, error) 
 	return req, nil
 }
 
+// NewGetRunBlobRequest constructs an http.Request for the GetRunBlob method
+func NewGetRunBlobRequest(server string, runId RunId, blobId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "blobId", blobId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/blobs/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCancelRunRequest constructs an http.Request for the CancelRun method
 func NewCancelRunRequest(server string, runId RunId) (*http.Request, error) {
 	var err error
@@ -6484,6 +6549,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 	ListArtifactsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListArtifactsReply, error)
+
+	// GetRunBlobWithResponse The whole of a large output
+	//
+	// What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agent/runs/{runId}/blobs/{blobId} (the `GetRunBlob` operationId).
+	GetRunBlobWithResponse(ctx context.Context, runId RunId, blobId string, reqEditors ...RequestEditorFn) (*GetRunBlobReply, error)
 
 	// CancelRunWithResponse Cancel a run
 	//
@@ -7524,6 +7598,54 @@ func (r ListArtifactsReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListArtifactsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetRunBlobReply302Headers the declared response headers of an HTTP 302 response for GetRunBlob
+type GetRunBlobReply302Headers struct {
+	Location string
+}
+
+type GetRunBlobReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers302 the parsed response headers for an HTTP 302 response
+	Headers302 *GetRunBlobReply302Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunBlobReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunBlobReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunBlobReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunBlobReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunBlobReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8770,6 +8892,21 @@ func (c *ClientWithResponses) ListArtifactsWithResponse(ctx context.Context, run
 	return ParseListArtifactsReply(rsp)
 }
 
+// GetRunBlobWithResponse The whole of a large output
+//
+// What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agent/runs/{runId}/blobs/{blobId} (the `GetRunBlob` operationId).
+func (c *ClientWithResponses) GetRunBlobWithResponse(ctx context.Context, runId RunId, blobId string, reqEditors ...RequestEditorFn) (*GetRunBlobReply, error) {
+	rsp, err := c.GetRunBlob(ctx, runId, blobId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunBlobReply(rsp)
+}
+
 // CancelRunWithResponse Cancel a run
 //
 // Ends the run CANCELLED at once, and kills its processes. Refused with `conflict` (409, worth repeating) while PENDING, since a worker is just taking it; with `invalid_request` when it has ended; with `operation_not_supported` (422) when it is carried out by the machine that registered it. The body may be absent, `null` or `{}`.
@@ -9712,6 +9849,48 @@ func ParseListArtifactsReply(rsp *http.Response) (*ListArtifactsReply, error) {
 	return response, nil
 }
 
+// ParseGetRunBlobReply parses an HTTP response from a GetRunBlobWithResponse call
+func ParseGetRunBlobReply(rsp *http.Response) (*GetRunBlobReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunBlobReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		var headers GetRunBlobReply302Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers302 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCancelRunReply parses an HTTP response from a CancelRunWithResponse call
 func ParseCancelRunReply(rsp *http.Response) (*CancelRunReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10393,6 +10572,9 @@ type ServerInterface interface {
 	// ListArtifacts Artifacts of a run
 	// (GET /agent/runs/{runId}/artifacts)
 	ListArtifacts(w http.ResponseWriter, r *http.Request, runId RunId)
+	// GetRunBlob The whole of a large output
+	// (GET /agent/runs/{runId}/blobs/{blobId})
+	GetRunBlob(w http.ResponseWriter, r *http.Request, runId RunId, blobId string)
 	// CancelRun Cancel a run
 	// (POST /agent/runs/{runId}/cancel)
 	CancelRun(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -11244,6 +11426,41 @@ func (siw *ServerInterfaceWrapper) ListArtifacts(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetRunBlob operation middleware
+func (siw *ServerInterfaceWrapper) GetRunBlob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "blobId" -------------
+	var blobId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "blobId", r.PathValue("blobId"), &blobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "blobId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunBlob(w, r, runId, blobId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CancelRun operation middleware
 func (siw *ServerInterfaceWrapper) CancelRun(w http.ResponseWriter, r *http.Request) {
 
@@ -11841,6 +12058,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/conversations/{conversationId}/redirect", wrapper.RedirectConversation)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/sessions/{sessionUuid}/redirect", wrapper.RedirectSession)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/transcript", wrapper.GetTranscript)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/blobs/{blobId}", wrapper.GetRunBlob)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/timeline", wrapper.GetTimeline)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/usage", wrapper.ListUsage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/artifacts", wrapper.ListArtifacts)
@@ -12529,6 +12747,46 @@ type ListArtifactsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListArtifactsdefaultApplicationProblemPlusJSONResponse) VisitListArtifactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunBlobRequestObject struct {
+	RunId  RunId  `json:"runId"`
+	BlobId string `json:"blobId"`
+}
+
+type GetRunBlobResponseObject interface {
+	VisitGetRunBlobResponse(w http.ResponseWriter) error
+}
+
+type GetRunBlob302ResponseHeaders struct {
+	Location string
+}
+
+type GetRunBlob302Response struct {
+	Headers GetRunBlob302ResponseHeaders
+}
+
+func (response GetRunBlob302Response) VisitGetRunBlobResponse(w http.ResponseWriter) error {
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(302)
+	return nil
+}
+
+type GetRunBlobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetRunBlobdefaultApplicationProblemPlusJSONResponse) VisitGetRunBlobResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13324,6 +13582,9 @@ type StrictServerInterface interface {
 	// ListArtifacts Artifacts of a run
 	// (GET /agent/runs/{runId}/artifacts)
 	ListArtifacts(ctx context.Context, request ListArtifactsRequestObject) (ListArtifactsResponseObject, error)
+	// GetRunBlob The whole of a large output
+	// (GET /agent/runs/{runId}/blobs/{blobId})
+	GetRunBlob(ctx context.Context, request GetRunBlobRequestObject) (GetRunBlobResponseObject, error)
 	// CancelRun Cancel a run
 	// (POST /agent/runs/{runId}/cancel)
 	CancelRun(ctx context.Context, request CancelRunRequestObject) (CancelRunResponseObject, error)
@@ -13884,6 +14145,33 @@ func (sh *strictHandler) ListArtifacts(w http.ResponseWriter, r *http.Request, r
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListArtifactsResponseObject); ok {
 		if err := validResponse.VisitListArtifactsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRunBlob operation middleware
+func (sh *strictHandler) GetRunBlob(w http.ResponseWriter, r *http.Request, runId RunId, blobId string) {
+	var request GetRunBlobRequestObject
+
+	request.RunId = runId
+	request.BlobId = blobId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRunBlob(ctx, request.(GetRunBlobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRunBlob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRunBlobResponseObject); ok {
+		if err := validResponse.VisitGetRunBlobResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

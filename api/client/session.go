@@ -36,6 +36,12 @@ func (c *Client) DownloadTranscript(ctx context.Context, runID string, w io.Writ
 	return save(w)(c.raw.GetTranscript(ctx, runID))
 }
 
+// DownloadOutput writes the whole of an output that was too large for its entry, which names it by a
+// blob id, and returns its size in bytes.
+func (c *Client) DownloadOutput(ctx context.Context, runID, blobID string, w io.Writer) (int64, error) {
+	return save(w)(c.raw.GetRunBlob(ctx, runID, blobID))
+}
+
 // Artifacts lists what a run produced, oldest first.
 func (c *Client) Artifacts(ctx context.Context, runID string) ([]api.Artifact, error) {
 	v, err := Read[api.ListArtifactsResponse](c.raw.ListArtifacts(ctx, runID))

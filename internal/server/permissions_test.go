@@ -20,7 +20,7 @@ var demands = map[string]string{
 	"followUpRun": "steer no", "interruptRun": "steer no", "getTimeline": "read own", "listUsage": "read own",
 	"listArtifacts": "read own", "listHandoffAttachments": "read own", "getArtifact": "read shared",
 	"listRequests": "read own", "answerRequest": "steer no", "listEntries": "read own", "streamRun": "read own",
-	"getRunConversation": "read own", "getConversation": "read shared", "getTranscript": "read own",
+	"getRunConversation": "read own", "getConversation": "read shared", "getTranscript": "read own", "getRunBlob": "read own",
 	"redirectConversation": "public", "redirectSession": "public", "getBlob": "link", "downloadTranscript": "link",
 	"listModels": "read shared", "listSkills": "read shared", "listEnvironments": "read shared",
 	"createEnvironment": "manage no", "getEnvironment": "read shared", "updateEnvironment": "manage no",

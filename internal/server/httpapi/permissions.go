@@ -59,6 +59,7 @@ var operations = []operation{
 	{"streamRun", http.MethodGet, "/agent/runs/{runId}/stream", identity.PermRead, ownRun, bodyNone},
 	{"getRunConversation", http.MethodGet, "/agent/runs/{runId}/conversation", identity.PermRead, ownRun, bodyNone},
 	{"getConversation", http.MethodGet, "/agent/conversations/{conversationId}", identity.PermRead, shared, bodyNone},
+	{"getRunBlob", http.MethodGet, "/agent/runs/{runId}/blobs/{blobId}", identity.PermRead, ownRun, bodyNone},
 	{"getTranscript", http.MethodGet, "/agent/runs/{runId}/transcript", identity.PermRead, ownRun, bodyNone},
 	{"redirectConversation", http.MethodGet, "/agent/conversations/{conversationId}/redirect", public, shared, bodyNone},
 	{"redirectSession", http.MethodGet, "/agent/sessions/{sessionUuid}/redirect", public, shared, bodyNone},

@@ -139,3 +139,21 @@ func (a *API) GetTranscript(ctx context.Context, req api.GetTranscriptRequestObj
 	link, _ := a.link(ctx, api.BasePath+"/transcripts/"+r.ID)
 	return api.GetTranscript302Response{Headers: api.GetTranscript302ResponseHeaders{Location: link}}, nil
 }
+
+// GetRunBlob serves GET /agent/runs/{runId}/blobs/{blobId}. Only what entries name is found: a
+// snapshot holds files that the agent never showed.
+func (a *API) GetRunBlob(ctx context.Context, req api.GetRunBlobRequestObject) (api.GetRunBlobResponseObject, error) {
+	r, err := a.cfg.Runs.Get(ctx, actorOf(ctx), req.RunId)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := a.cfg.Blobs.Stat(ctx, req.BlobId)
+	if err != nil {
+		return nil, err
+	}
+	if meta.RunID != r.ID || meta.Kind != api.BlobKindOutput && meta.Kind != api.BlobKindArtifact {
+		return nil, api.NotFound("blob", req.BlobId)
+	}
+	link, _ := a.blobLink(ctx, meta.ID)
+	return api.GetRunBlob302Response{Headers: api.GetRunBlob302ResponseHeaders{Location: link}}, nil
+}
