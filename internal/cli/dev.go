@@ -17,7 +17,7 @@ import (
 
 func (a *app) devCommand() *cobra.Command {
 	return a.newGroup(&cobra.Command{Use: "dev", Short: "Measure Cadre and fill it with made-up runs"},
-		a.devSeedCommand())
+		a.devSeedCommand(), a.devBenchCommand())
 }
 
 type seedFlags struct {

@@ -54,6 +54,7 @@ var layers = [][]string{
 	{"internal/trigger"},
 	{"internal/store"},
 	{"internal/server"},
+	{"internal/bench"},
 	{"internal/cli"},
 	{"cmd/cadre"},
 }
@@ -68,7 +69,8 @@ var apart = map[string][]string{
 // onlyFrom names packages that only certain others may import.
 var onlyFrom = map[string][]string{
 	"internal/event":  {"internal/server"},
-	"internal/store":  {"internal/server", "internal/cli"},
+	"internal/store":  {"internal/server", "internal/bench", "internal/cli"},
+	"internal/bench":  {"internal/cli"},
 	"internal/worker": {"internal/cli"},
 	"internal/runner": {"internal/cli"},
 }
