@@ -59,7 +59,8 @@ type execution struct {
 	keeper     *keeper
 	restored   restoration
 	result     Result
-	began      uint64 // before any of its processes; see proc.Ticks
+	worked     time.Duration // all turns together
+	began      uint64        // before any of its processes; see proc.Ticks
 
 	life context.Context // ends when nothing may be sent any more
 	end  context.CancelCauseFunc

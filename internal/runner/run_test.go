@@ -548,6 +548,27 @@ func TestTurnErrorsEndTheRun(t *testing.T) {
 	}
 }
 
+// The time a run may work is that of all its turns together.
+func TestTurnsShareTheTime(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.assignment.Limits.MaxRunSeconds, s.assignment.IdleSeconds = 60, 60
+	var left []time.Duration
+	run(t, config(t, s, &agent{turn: func(ctx context.Context, h harness.Session) (harness.Outcome, error) {
+		end, _ := ctx.Deadline()
+		left = append(left, time.Until(end))
+		if len(left) == 1 {
+			s.send(api.Command{Kind: api.CommandKindFollowUp, Text: "more"})
+			return succeeded, say(ctx, h, "worked")
+		}
+		h.Inbox.Take(nil)
+		return succeeded, errors.New("enough")
+	}}))
+	if len(left) != 2 || left[1] >= left[0] {
+		t.Errorf("time left: %v", left)
+	}
+}
+
 func TestLocalRun(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

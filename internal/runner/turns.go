@@ -48,13 +48,16 @@ func (r *execution) turns(ctx context.Context) error {
 	}
 }
 
-// turn is one turn of the agent, with its time bounded and the workspace kept meanwhile.
+// turn is one turn of the agent, with the time of all of them bounded and the workspace kept
+// meanwhile.
 func (r *execution) turn(ctx context.Context) (harness.Outcome, error) {
 	turn, cancel := ctx, context.CancelFunc(func() {})
 	if limit := r.assignment.Limits.MaxRunSeconds; limit > 0 {
-		turn, cancel = context.WithTimeoutCause(ctx, time.Duration(limit)*time.Second, errMaxRunTime)
+		turn, cancel = context.WithTimeoutCause(ctx, time.Duration(limit)*time.Second-r.worked, errMaxRunTime)
 	}
 	defer cancel()
+	began := time.Now()
+	defer func() { r.worked += time.Since(began) }()
 	stop := r.keeper.watch(turn)
 	outcome, err := r.drive(turn)
 	stop()

@@ -112,14 +112,14 @@ func (a *Agent) gate(ctx context.Context) error {
 	for _, act := range a.conv.pending() {
 		if !act.gated {
 			act.gated = true
-			data = append(data, a.judge(act)...)
+			data = append(data, a.judge(ctx, act)...)
 		}
 	}
 	return a.append(ctx, data...)
 }
 
 // judge returns the entries that deny a call or ask about it; none lets it pass.
-func (a *Agent) judge(act *action) []api.EntryData {
+func (a *Agent) judge(ctx context.Context, act *action) []api.EntryData {
 	t := a.tools.get(act.Name)
 	if t == nil {
 		return []api.EntryData{a.plainResult(act, api.ActionStateFailed, fmt.Sprintf("There is no tool %q.", act.Name))}
@@ -136,7 +136,7 @@ func (a *Agent) judge(act *action) []api.EntryData {
 	if asker, ok := t.(tool.Asker); ok {
 		var extra []api.EntryData
 		var err error
-		if req, extra, err = asker.Ask(act.input()); err != nil {
+		if req, extra, err = asker.Ask(ctx, act.input()); err != nil {
 			return []api.EntryData{a.plainResult(act, api.ActionStateFailed, err.Error())}
 		}
 		req.ID, req.ActionID, req.Action = "req_"+act.ID, act.ID, act.Name
@@ -164,7 +164,7 @@ func permissionPrompt(act *action, rule string) string {
 func (a *Agent) permissionCall(act *action) permission.Call {
 	c := permissionCall(act.Name, act.input())
 	if s, ok := a.tools.get(act.Name).(tool.Subjecter); ok {
-		c.Subject = s.Subject(act.input())
+		c.Subject, c.Real = s.Subject(act.input())
 	}
 	return c
 }

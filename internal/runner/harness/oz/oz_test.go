@@ -397,6 +397,10 @@ func TestPlanMode(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(r.session.Workdir, "early")); err == nil {
 		t.Error("carried out before approval")
 	}
+	plans := of[api.ArtifactReport](r)
+	if len(plans) != 2 || plans[1].ArtifactType != api.ArtifactTypePLAN || plans[1].Data.Title != "Plan" || string(r.record.blobs[plans[1].Blob]) != "do it better" {
+		t.Errorf("artifacts %+v", plans)
+	}
 }
 
 func TestFollowUpMidTurnAndAfter(t *testing.T) {

@@ -111,7 +111,7 @@ func newRig(t *testing.T, prompt, script string) *rig {
 	r.session = harness.Session{Workdir: work, ScratchDir: t.TempDir(), Env: os.Environ(), Token: token,
 		Sink: r.record, Inbox: &harness.Inbox{}, Log: slog.New(slog.DiscardHandler),
 		Assignment: api.RunnerAssignment{RunId: "run", Execution: 1, Prompt: prompt,
-			Model:  api.RunnerModel{Id: "scripted", Wire: api.ModelWireAnthropicMessages, BaseUrl: r.vendor.URL},
+			Model:  api.RunnerModel{Id: "scripted", Wire: api.ModelWireAnthropicMessages, BaseUrl: r.vendor.URL, Vision: true},
 			Limits: api.RunnerLimits{MaxEntryBytes: 256 << 10, MaxBlobBytes: 8 << 20}}}
 	r.add(api.UserMessage{Text: prompt})
 	return r

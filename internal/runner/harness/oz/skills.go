@@ -71,10 +71,10 @@ func (t *skillTool) Spec() tool.Spec {
 }
 
 // Subject is the skill's name.
-func (t *skillTool) Subject(input json.RawMessage) string {
+func (t *skillTool) Subject(input json.RawMessage) (named, real string) {
 	var in skillInput
 	_ = json.Unmarshal(input, &in)
-	return in.Name
+	return in.Name, ""
 }
 
 // Run renders the skill.

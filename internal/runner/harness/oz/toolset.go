@@ -19,7 +19,7 @@ func (a *Agent) newToolset(skills *skill.Set, logs string) *toolset {
 		&tool.Bash{Shell: a.shell, LogDir: logs},
 		&tool.ReadFile{Workspace: w}, &tool.WriteFile{Workspace: w}, &tool.EditFile{Workspace: w},
 		&tool.Glob{Workspace: w}, &tool.Grep{Workspace: w},
-		tool.UpdatePlan{}, tool.AskUser{}, tool.SubmitPlan{},
+		tool.UpdatePlan{}, tool.AskUser{}, tool.SubmitPlan{Blobs: a.s.Sink},
 		&tool.ReportArtifact{Workspace: w, Blobs: a.s.Sink, MaxBytes: a.blobBytes()},
 	}
 	if skills.Len() > 0 {

@@ -156,7 +156,14 @@ func New(m api.RunnerModel, token string, transport http.RoundTripper) (Model, e
 	if lim.MaxOutputTokens <= 0 {
 		lim.MaxOutputTokens = min(defaultMaxOutputTokens, max(lim.ContextTokens/4, 1))
 	}
-	client := &http.Client{Transport: transport}
+	model, err := newWire(m, lim, token, &http.Client{Transport: transport})
+	if err == nil && !m.Vision {
+		model = blind{model}
+	}
+	return model, err
+}
+
+func newWire(m api.RunnerModel, lim Limits, token string, client *http.Client) (Model, error) {
 	switch m.Wire {
 	case api.ModelWireAnthropicMessages:
 		return newAnthropic(m, lim, token, client), nil
@@ -166,6 +173,36 @@ func New(m api.RunnerModel, token string, transport http.RoundTripper) (Model, e
 		return newChat(m, lim, token, client), nil
 	}
 	return nil, api.Fail(api.PlatformErrorCodeOperationNotSupported, "model %q is spoken to by %q, which this agent does not know", m.Id, m.Wire)
+}
+
+// blind is a model that cannot see: it is told where a picture would be.
+type blind struct{ Model }
+
+// Generate asks without pictures.
+func (b blind) Generate(ctx context.Context, req Request, emit func(Fragment)) (Reply, error) {
+	seen := make([]Message, len(req.Messages))
+	for i, m := range req.Messages {
+		seen[i] = Message{Role: m.Role, Parts: make([]Part, len(m.Parts))}
+		for j, part := range m.Parts {
+			switch p := part.(type) {
+			case Image:
+				part = Text{hidden(p)}
+			case Result:
+				for _, im := range p.Images {
+					p.Text += "\n" + hidden(im)
+				}
+				p.Images = nil
+				part = p
+			}
+			seen[i].Parts[j] = part
+		}
+	}
+	req.Messages = seen
+	return b.Model.Generate(ctx, req, emit)
+}
+
+func hidden(im Image) string {
+	return fmt.Sprintf("[A picture (%s), which you cannot see.]", im.MediaType)
 }
 
 var errTooLong = &Error{Kind: KindBroken, Message: fmt.Sprintf("the model's answer is larger than %d bytes", maxReplyBytes)}

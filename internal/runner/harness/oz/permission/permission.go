@@ -29,8 +29,9 @@ const (
 // Call is what is judged.
 type Call struct {
 	Tool string
-	// Subject is what a pattern in parentheses is matched with: a path, say.
-	Subject string
+	// Subject is what a pattern in parentheses is matched with: a path, say. Real is what it stands
+	// for, when that is something else: where a symlink leads. The stricter verdict counts.
+	Subject, Real string
 	// Shell says that Subject is a shell command.
 	Shell bool
 }
@@ -157,10 +158,21 @@ func about(rules []rule, tool string) bool {
 // Decide judges a call.
 func (p *Policy) Decide(c Call) Verdict {
 	if !c.Shell {
-		return p.judge(c.Tool, []string{c.Subject}, false)
+		v := p.judge(c.Tool, []string{c.Subject}, false)
+		if c.Real != "" && c.Real != c.Subject {
+			v = stricter(v, p.judge(c.Tool, []string{c.Real}, false))
+		}
+		return v
 	}
 	cmds := Split(c.Subject)
 	return p.judge(c.Tool, append(cmds.Simple, c.Subject), cmds.Opaque)
+}
+
+func stricter(a, b Verdict) Verdict {
+	if a.Decision == Deny || (a.Decision == Ask && b.Decision == Allow) {
+		return a
+	}
+	return b
 }
 
 // judge decides over all subjects. The whole of a compound command comes last: it can be denied or

@@ -157,3 +157,21 @@ func FuzzSplit(f *testing.F) {
 		t.Errorf("%q hides a command: %+v", s, joined)
 	})
 }
+
+// The name of a file and what it leads to are both judged.
+func TestRealSubjectCounts(t *testing.T) {
+	t.Parallel()
+	pol := policy(t, api.PermissionProfile{Default: api.PermissionProfileDefaultAsk,
+		Deny: []string{"edit_file(secret/*)", "edit_file(alias)"}, Allow: []string{"edit_file(src/*)"}})
+	for _, c := range []struct {
+		named, real string
+		want        Decision
+	}{
+		{"src/x", "src/x", Allow}, {"src/x", "", Allow}, {"src/x", "src/y", Allow}, {"src/link", "secret/key", Deny},
+		{"alias", "src/x", Deny}, {"src/link", "/etc/passwd", Ask}, {"other", "src/x", Ask},
+	} {
+		if v := pol.Decide(Call{Tool: "edit_file", Subject: c.named, Real: c.real}); v.Decision != c.want {
+			t.Errorf("%+v: %+v", c, v)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package tool
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -49,7 +50,7 @@ func (t *ReportArtifact) Spec() Spec {
 }
 
 // Subject is the path.
-func (t *ReportArtifact) Subject(input json.RawMessage) string {
+func (t *ReportArtifact) Subject(input json.RawMessage) (named, real string) {
 	return subjectPath(t.Workspace, input)
 }
 
@@ -70,7 +71,7 @@ func (t *ReportArtifact) Run(ctx context.Context, c Call) (Result, error) {
 	case "pull_request":
 		rep, err = pullRequest(in)
 	case "plan":
-		rep, err = t.plan(ctx, in)
+		rep, err = planArtifact(ctx, t.Blobs, in.Title, in.Description, in.Content)
 	default:
 		err = fmt.Errorf("type must be file, screenshot, pull_request or plan")
 	}
@@ -127,14 +128,15 @@ func pullRequest(in artifactInput) (api.ArtifactReport, error) {
 		Url: u.String(), Branch: in.Branch, Title: in.Title, Description: in.Description}}, nil
 }
 
-func (t *ReportArtifact) plan(ctx context.Context, in artifactInput) (api.ArtifactReport, error) {
-	if in.Title == "" || in.Content == "" {
-		return api.ArtifactReport{}, fmt.Errorf("a plan needs title and content")
+// planArtifact stores a plan in Markdown.
+func planArtifact(ctx context.Context, blobs Blobs, title, description, text string) (api.ArtifactReport, error) {
+	if title == "" || text == "" {
+		return api.ArtifactReport{}, errors.New("a plan needs title and content")
 	}
-	ref, err := t.Blobs.PutBlob(ctx, api.BlobKindArtifact, "plan.md", strings.NewReader(in.Content))
+	ref, err := blobs.PutBlob(ctx, api.BlobKindArtifact, "plan.md", strings.NewReader(text))
 	if err != nil {
 		return api.ArtifactReport{}, fmt.Errorf("store plan: %w", err)
 	}
 	return api.ArtifactReport{ArtifactType: api.ArtifactTypePLAN, Blob: ref.BlobId, Data: api.ArtifactData{
-		Title: in.Title, Description: in.Description, MimeType: "text/markdown", SizeBytes: ref.SizeBytes}}, nil
+		Title: title, Description: description, MimeType: "text/markdown", SizeBytes: ref.SizeBytes}}, nil
 }

@@ -47,7 +47,9 @@ func (t *ReadFile) Spec() Spec {
 }
 
 // Subject is the path.
-func (t *ReadFile) Subject(input json.RawMessage) string { return subjectPath(t.Workspace, input) }
+func (t *ReadFile) Subject(input json.RawMessage) (named, real string) {
+	return subjectPath(t.Workspace, input)
+}
 
 // Run reads the file.
 func (t *ReadFile) Run(_ context.Context, c Call) (Result, error) {
@@ -139,7 +141,9 @@ func (t *WriteFile) Spec() Spec {
 }
 
 // Subject is the path.
-func (t *WriteFile) Subject(input json.RawMessage) string { return subjectPath(t.Workspace, input) }
+func (t *WriteFile) Subject(input json.RawMessage) (named, real string) {
+	return subjectPath(t.Workspace, input)
+}
 
 // Run writes the file.
 func (t *WriteFile) Run(_ context.Context, c Call) (Result, error) {
@@ -185,7 +189,9 @@ func (t *EditFile) Spec() Spec {
 }
 
 // Subject is the path.
-func (t *EditFile) Subject(input json.RawMessage) string { return subjectPath(t.Workspace, input) }
+func (t *EditFile) Subject(input json.RawMessage) (named, real string) {
+	return subjectPath(t.Workspace, input)
+}
 
 // Run edits the file.
 func (t *EditFile) Run(_ context.Context, c Call) (Result, error) {
@@ -241,15 +247,16 @@ func diffDetail(rel, old, changed string) fileDetail {
 	return d
 }
 
-// subjectPath is the path of a call as permission patterns see it: relative to the workspace, or
-// absolute when it is outside.
-func subjectPath(w *Workspace, input json.RawMessage) string {
+// subjectPath is the path of a call as permission patterns see it, as it is written and as it is once
+// symlinks are followed: relative to the workspace, or absolute when it is outside.
+func subjectPath(w *Workspace, input json.RawMessage) (named, real string) {
 	var in struct {
 		Path string `json:"path"`
 	}
 	_ = json.Unmarshal(input, &in)
-	if rel, err := w.Path(in.Path); err == nil {
-		return rel
+	rel, err := w.Path(in.Path)
+	if err != nil {
+		return in.Path, ""
 	}
-	return in.Path
+	return rel, w.follow(rel)
 }

@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func (AskUser) Spec() Spec {
 func (AskUser) Run(context.Context, Call) (Result, error) { return Failf("not answered"), nil }
 
 // Ask makes the question.
-func (AskUser) Ask(input json.RawMessage) (api.Request, []api.EntryData, error) {
+func (AskUser) Ask(_ context.Context, input json.RawMessage) (api.Request, []api.EntryData, error) {
 	var in askInput
 	if err := decode(input, &in); err != nil {
 		return api.Request{}, nil, err
@@ -118,8 +119,8 @@ func (AskUser) Answered(_ json.RawMessage, a api.Answer) Result {
 	return Result{Text: strings.Join(parts, "\n")}
 }
 
-// SubmitPlan asks for approval of a plan before anything is changed.
-type SubmitPlan struct{}
+// SubmitPlan asks for approval of a plan before anything is changed, and reports it as an artifact.
+type SubmitPlan struct{ Blobs Blobs }
 
 type submitInput struct {
 	Title string `json:"title"`
@@ -140,7 +141,7 @@ func (SubmitPlan) Spec() Spec {
 func (SubmitPlan) Run(context.Context, Call) (Result, error) { return Failf("not answered"), nil }
 
 // Ask makes the request.
-func (SubmitPlan) Ask(input json.RawMessage) (api.Request, []api.EntryData, error) {
+func (t SubmitPlan) Ask(ctx context.Context, input json.RawMessage) (api.Request, []api.EntryData, error) {
 	var in submitInput
 	if err := decode(input, &in); err != nil {
 		return api.Request{}, nil, err
@@ -155,7 +156,11 @@ func (SubmitPlan) Ask(input json.RawMessage) (api.Request, []api.EntryData, erro
 	if in.Title != "" {
 		prompt = "# " + in.Title + "\n\n" + in.Plan
 	}
-	return api.Request{Kind: api.RequestKindPlan, Prompt: prompt}, nil, nil
+	artifact, err := planArtifact(ctx, t.Blobs, cmp.Or(strings.TrimSpace(in.Title), "Plan"), "", in.Plan)
+	if err != nil {
+		return api.Request{}, nil, err
+	}
+	return api.Request{Kind: api.RequestKindPlan, Prompt: prompt}, []api.EntryData{artifact}, nil
 }
 
 // Answered tells the decision.

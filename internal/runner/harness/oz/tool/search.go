@@ -42,7 +42,9 @@ func (t *Glob) Spec() Spec {
 }
 
 // Subject is the directory.
-func (t *Glob) Subject(input json.RawMessage) string { return subjectPath(t.Workspace, input) }
+func (t *Glob) Subject(input json.RawMessage) (named, real string) {
+	return subjectPath(t.Workspace, input)
+}
 
 // Run finds the files.
 func (t *Glob) Run(ctx context.Context, c Call) (Result, error) {
@@ -132,7 +134,9 @@ func (t *Grep) Spec() Spec {
 }
 
 // Subject is the directory or file.
-func (t *Grep) Subject(input json.RawMessage) string { return subjectPath(t.Workspace, input) }
+func (t *Grep) Subject(input json.RawMessage) (named, real string) {
+	return subjectPath(t.Workspace, input)
+}
 
 // Run finds the lines.
 func (t *Grep) Run(ctx context.Context, c Call) (Result, error) {

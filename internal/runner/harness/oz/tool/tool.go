@@ -42,15 +42,17 @@ type Tool interface {
 // Asker is a tool that is carried out by a person's answer. Its Run is never called.
 type Asker interface {
 	Tool
-	// Ask makes the request for a call; the caller gives it its ids. An error is told to the model.
-	Ask(input json.RawMessage) (api.Request, []api.EntryData, error)
+	// Ask makes the request for a call, and entries that go before it; the caller gives it its ids.
+	// An error is told to the model.
+	Ask(ctx context.Context, input json.RawMessage) (api.Request, []api.EntryData, error)
 	// Answered makes the result from the answer.
 	Answered(input json.RawMessage, a api.Answer) Result
 }
 
 // Subjecter is a tool whose calls permission patterns can tell apart by a subject, such as a path.
 type Subjecter interface {
-	Subject(input json.RawMessage) string
+	// Subject is what the call names, and what that really is where it differs: a symlink's target.
+	Subject(input json.RawMessage) (named, real string)
 }
 
 // Call is one call of a tool.

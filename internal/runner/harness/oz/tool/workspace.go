@@ -69,6 +69,39 @@ func (w *Workspace) inside(abs string) (string, error) {
 	return filepath.ToSlash(rel), nil
 }
 
+// follow is where a path inside the workspace leads: what of it exists without its symlinks, and the
+// rest as it is. Like Path it is relative to the workspace, absolute when it leads out.
+func (w *Workspace) follow(rel string) string {
+	const most = 40 // symlinks in a row, as in the kernel
+	path := filepath.Join(w.dir, filepath.FromSlash(rel))
+	for range most {
+		there, rest := path, ""
+		for {
+			if _, err := os.Lstat(there); err == nil || there == w.dir || there == filepath.Dir(there) {
+				break
+			}
+			there, rest = filepath.Dir(there), filepath.Join(filepath.Base(there), rest)
+		}
+		if real, err := filepath.EvalSymlinks(there); err == nil {
+			path = filepath.Join(real, rest)
+			break
+		}
+		// A symlink to what is not there yet: writing would make it.
+		target, err := os.Readlink(there)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(there), target)
+		}
+		path = filepath.Join(target, rest)
+	}
+	if inside, err := w.inside(path); err == nil {
+		return inside
+	}
+	return path
+}
+
 // open opens a regular file for reading: in the workspace, or in a readable directory when the path
 // is absolute.
 func (w *Workspace) open(name string) (*os.File, fs.FileInfo, error) {
