@@ -56,7 +56,7 @@ func (r *room) run() {
 	defer r.stop()
 	signals, err := r.svc.cfg.Bus.Watch(r.ctx, r.runID)
 	if err == nil {
-		err = r.open()
+		err = r.quietly(r.open)
 	}
 	if err != nil {
 		r.failed = fmt.Errorf("open session: %w", err)
@@ -83,9 +83,17 @@ func (r *room) run() {
 			look.Reset(r.pause(r.refresh()))
 		case <-look.C:
 			r.history.clear()
-			look.Reset(r.pause(r.refresh()))
+			look.Reset(r.pause(r.quietly(r.refresh)))
 		}
 	}
+}
+
+// quietly runs a step of a room that may have nothing to do for long on another goroutine, and waits
+// for it: reading the log takes a deep stack, which this one would keep.
+func (r *room) quietly(step func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- step() }()
+	return <-done
 }
 
 // pause is the wait until the room looks by itself, spread so that rooms do not look together.

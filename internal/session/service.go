@@ -27,7 +27,7 @@ type Config struct {
 	// Encode writes an item as viewers receive it. It is called once per item and room, and must not
 	// keep what it is given.
 	Encode func(Item) []byte
-	// Poll is how often a room looks by itself, against lost hints. Default 5 s; each wait is up to a
+	// Poll is how often a room looks by itself, against lost hints. Default 15 s; each wait is up to a
 	// fifth shorter or longer.
 	Poll time.Duration
 	// WindowBytes is how much of the newest encoded entries a room keeps for its viewers; it may
@@ -39,7 +39,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Poll <= 0 {
-		c.Poll = 5 * time.Second
+		c.Poll = 15 * time.Second
 	}
 	if c.WindowBytes <= 0 {
 		c.WindowBytes = 256 << 10

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,10 +25,7 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 				return
 			}
 			s.actor = actor
-			s.recheck = func() error {
-				_, err := a.authorize(op, r)
-				return err
-			}
+			s.recheck = func(context.Context) (identity.Actor, error) { return a.authorize(op, r) }
 		}
 		if err := checkAddress(r); err != nil {
 			a.fail(w, r, err)

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// recheck is how often a command stream looks by itself, in case the bus lost a bell.
-const recheck = 5 * time.Second
-
 // streamCommands serves GET /runner/commands/stream: every command not consumed yet, then each new
 // one. A command is sent once per connection. When the execution is over the stream ends, and the
 // runner learns why from the answer to its next request.
@@ -25,7 +22,7 @@ func (a *API) streamCommands(w http.ResponseWriter, r *http.Request) {
 	}
 	// The first look happens before the answer, so that an execution which is over is refused.
 	s := commandStream{api: a}
-	first, err := s.look(ctx)
+	first, err := aside(ctx, s.look)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -36,7 +33,9 @@ func (a *API) streamCommands(w http.ResponseWriter, r *http.Request) {
 	if err := s.send(first); err != nil {
 		return
 	}
-	s.follow(ctx, bell)
+	if err := s.follow(ctx, bell); err != nil {
+		a.fail(w, r, err) // which logs what is the server's own fault
+	}
 }
 
 // commandStream is one runner's connection.
@@ -46,30 +45,32 @@ type commandStream struct {
 	last int64 // id of the last command sent
 }
 
-func (s *commandStream) follow(ctx context.Context, bell <-chan struct{}) {
-	beat, look := time.NewTicker(heartbeat), time.NewTicker(recheck)
+// follow sends commands as they are stored. With every heartbeat it looks by itself, in case the bus
+// lost a bell, which also finds out that the execution is over.
+func (s *commandStream) follow(ctx context.Context, bell <-chan struct{}) error {
+	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-s.api.closing:
-			return
+			return nil
 		case <-beat.C:
-			if s.out.beat() != nil || stateOf(ctx).recheck() != nil {
-				return
+			if s.out.beat() != nil {
+				return nil
 			}
-			continue
 		case _, ok := <-bell:
 			if !ok {
 				bell = nil // the bus is closing: the slow look goes on
 			}
-		case <-look.C:
 		}
-		events, err := s.look(ctx)
-		if err != nil || s.send(events) != nil {
-			return
+		events, err := aside(ctx, s.look)
+		if err != nil {
+			return err
+		}
+		if s.send(events) != nil {
+			return nil
 		}
 	}
 }

@@ -21,10 +21,11 @@ type state struct {
 	actor       identity.Actor
 	status      int
 	wroteHeader bool
-	recheck     func() error // whether the actor may still do this, for long streams
-	body        []byte       // as read, for naming the field of a decoding error
-	source      string       // as the client declares it
-	root        string       // this server's root URL as the caller reached it
+	// recheck says whether the actor may still do this, for long streams.
+	recheck func(context.Context) (identity.Actor, error)
+	body    []byte // as read, for naming the field of a decoding error
+	source  string // as the client declares it
+	root    string // this server's root URL as the caller reached it
 }
 
 type stateKey struct{}

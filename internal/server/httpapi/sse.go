@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -32,6 +35,28 @@ func startEvents(w http.ResponseWriter) (*events, error) {
 	// A body that came along is dealt with by now: its deadline must not end the stream.
 	_ = e.control.SetReadDeadline(time.Time{})
 	return e, err
+}
+
+// aside runs fn on a goroutine of its own. The store needs a deep stack, which one that only waits
+// from then on would keep: with a thousand streams that is more memory than all the rest of them.
+func aside[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+			done <- r
+		}()
+		r.value, r.err = fn(ctx)
+	}()
+	r := <-done
+	return r.value, r.err
 }
 
 // write sends already encoded events.

@@ -48,11 +48,12 @@ func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := r.Context()
-	if _, err := a.cfg.Runs.Get(ctx, actorOf(ctx), r.PathValue("runId")); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	viewer, err := a.cfg.Sessions.Follow(ctx, r.PathValue("runId"), after)
+	viewer, err := aside(ctx, func(ctx context.Context) (*session.Viewer, error) {
+		if _, err := a.cfg.Runs.Get(ctx, actorOf(ctx), r.PathValue("runId")); err != nil {
+			return nil, err
+		}
+		return a.cfg.Sessions.Follow(ctx, r.PathValue("runId"), after)
+	})
 	if err != nil {
 		a.fail(w, r, stopping(err))
 		return
@@ -96,7 +97,10 @@ func (a *API) show(ctx context.Context, out *events, viewer *session.Viewer) {
 			return
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || wait.Err() == nil:
 			return
-		case out.beat() != nil || stateOf(ctx).recheck() != nil:
+		case out.beat() != nil:
+			return
+		}
+		if _, err := aside(ctx, stateOf(ctx).recheck); err != nil {
 			return
 		}
 	}
