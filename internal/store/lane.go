@@ -21,11 +21,15 @@ type effort struct {
 	first, growth, longest, longestRead int
 	// few is how many runs are rather sorted than looked for in order.
 	few int
-	// follow bounds the steps made for the search index to be complete.
-	follow int
+	// follow bounds the steps made for the search index to be complete, blind the runs whose text is
+	// read without it.
+	follow, blind int
 }
 
-var usualEffort = effort{first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 3000, follow: 3}
+var usualEffort = effort{first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 3000, follow: 3, blind: 20_000}
+
+// errBuilding is why a search is refused: going through all texts instead would take minutes.
+var errBuilding = errors.New("the search index is being built")
 
 // runLane is the runs of one owner that a query selects, in the order of one index. It never goes
 // through all runs to find some. It first walks a little in its order. If that does not do, it asks
@@ -43,6 +47,7 @@ type runLane struct {
 	ready  []item // found, in order
 	after  *place // where the walk goes on
 	walked int    // length of the last walk
+	total  int    // of all walks
 	ended  bool
 
 	sorted  []item      // all that is left, in order, to be compared with the fragments
@@ -108,6 +113,9 @@ func (l *runLane) walk(ctx context.Context, want int) error {
 		longest = e.longestRead
 	}
 	l.walked = min(max(e.first, l.walked*e.growth), longest)
+	if l.total += l.walked; l.total > e.blind && len(l.fragments) > 0 && l.among == nil {
+		return unavailable(errBuilding)
+	}
 	end, err := l.endOf(ctx, l.walked)
 	if err != nil {
 		return err

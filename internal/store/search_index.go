@@ -22,6 +22,9 @@ const (
 	// how long that is waited for: a burst of creates has the machine to itself.
 	quiet   = 250 * time.Millisecond
 	overdue = 4 * time.Second
+	// beginning is how long a query waits for a server that has just started to read what it needs: a
+	// block of runs at most, unless the index was never built.
+	beginning = 2 * time.Second
 	// followPoll is how often a server looks for what other servers created.
 	followPoll = 5 * time.Second
 	// settled is how many newer runs a block waits for before it is stored. PostgreSQL gives numbers
@@ -40,9 +43,12 @@ const (
 type searchIndex struct {
 	db   *DB
 	wake chan struct{} // something may have been created
-	// complete says that the index was level with the events a moment ago.
+	// complete says that the index was level with the events a moment ago, begun is closed when it was
+	// for the first time.
 	complete atomic.Bool
+	begun    chan struct{}
 
+	once      sync.Once
 	following sync.Mutex // held while seq moves; taken before mu
 	storing   sync.Mutex // held while blocks are stored; taken before mu
 	mu        sync.RWMutex
@@ -60,7 +66,7 @@ type tailBlock struct {
 }
 
 func newSearchIndex(db *DB) *searchIndex {
-	return &searchIndex{db: db, wake: make(chan struct{}, 1), blocks: map[int64]*tailBlock{}}
+	return &searchIndex{db: db, wake: make(chan struct{}, 1), begun: make(chan struct{}), blocks: map[int64]*tailBlock{}}
 }
 
 // poke says that something may have been created. It never blocks.
@@ -134,7 +140,9 @@ func (x *searchIndex) follow(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	x.complete.Store(done)
+	if x.complete.Store(done); done {
+		x.once.Do(func() { close(x.begun) })
+	}
 	return done, x.storeFull(ctx)
 }
 
@@ -302,7 +310,11 @@ func termsOf(q run.Query) []posting.Term {
 // find returns the runs that have all the terms, perhaps with some that have not: text is looked up
 // by its parts. ok is false while the index is too far behind to be complete.
 func (x *searchIndex) find(ctx context.Context, terms []posting.Term) (found posting.Set, ok bool, err error) {
+	if x.db.effort.follow > 0 {
+		x.begin(ctx)
+	}
 	if !x.complete.Load() {
+		x.poke()
 		return nil, false, nil
 	}
 	level := false
@@ -335,6 +347,22 @@ func (x *searchIndex) find(ctx context.Context, terms []posting.Term) (found pos
 		}
 	}
 	return sets[0], true, nil
+}
+
+// begin waits a little for the index of a server that has just started.
+func (x *searchIndex) begin(ctx context.Context) {
+	select {
+	case <-x.begun:
+		return
+	default:
+	}
+	late := time.NewTimer(beginning)
+	defer late.Stop()
+	select {
+	case <-x.begun:
+	case <-late.C:
+	case <-ctx.Done():
+	}
 }
 
 // tail returns what memory has of each term.
