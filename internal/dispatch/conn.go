@@ -94,6 +94,7 @@ type conn struct {
 	backend   string
 	capacity  int // 0: unbounded or unknown
 	seen      time.Time
+	beat      time.Time          // when the last heartbeat came
 	tasks     map[string]*task   // by execution id
 	byRun     map[string][]*task // oldest first
 	unclaimed int                // tasks whose claim is not committed yet
@@ -223,8 +224,9 @@ func (c *conn) write(ctx context.Context, transport Transport) {
 	}
 }
 
-// probe pings at a third of a lease. An answer proves that a worker which sends no heartbeats still
-// has what it claimed; silence ends the connection.
+// probe pings at a third of a lease, unless something was heard meanwhile. An answer proves that the
+// worker still has what it claimed, so that leases hold that are shorter than its heartbeats are
+// apart; silence ends the connection.
 func (d *Dispatcher) probe(ctx context.Context, c *conn, transport Transport) {
 	for pause(ctx, d.cfg.Lease/3) {
 		if d.fresh(c) {
@@ -252,11 +254,8 @@ func (d *Dispatcher) alive(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c.seen = d.now()
-	if c.greeted {
-		return // its heartbeats say what it runs
-	}
 	for _, t := range c.tasks {
-		if t.state == taskClaimed {
+		if t.state == taskClaimed && !t.forgotten {
 			t.proof = c.seen
 		}
 	}

@@ -300,3 +300,27 @@ func TestRunsThatTakeTooLongAreEnded(t *testing.T) {
 		worker.cancellation()
 	})
 }
+
+// A lease may be shorter than a worker's heartbeats are apart: pings prove what the last one named.
+func TestPingsKeepShortLeases(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		d := w.start(t, func(c *Config) { c.Lease, c.ClaimWait = 3*time.Second, 2*time.Second })
+		worker := connect(t, d, "team", "linux")
+		worker.hello(0)
+		synctest.Wait()
+		w.queue("team", "linux", 2)
+		kept, forgotten := worker.assignment(), worker.assignment()
+		worker.claim(kept)
+		worker.claim(forgotten)
+		for range 5 {
+			time.Sleep(6 * time.Second)
+			worker.beat(kept.ExecutionID)
+		}
+		synctest.Wait()
+		if w.look(kept.TaskID).lost != 0 || w.look(forgotten.TaskID).lost != 1 {
+			t.Errorf("kept lost %d times, forgotten %d", w.look(kept.TaskID).lost, w.look(forgotten.TaskID).lost)
+		}
+	})
+}

@@ -38,6 +38,9 @@ func (d *Dispatcher) heartbeat(ctx context.Context, c *conn, running []string) e
 	now := d.now()
 	d.mu.Lock()
 	c.greeted = true
+	for _, t := range c.tasks {
+		t.forgotten = t.state == taskClaimed
+	}
 	for _, id := range running {
 		t := c.tasks[id]
 		switch {
@@ -48,7 +51,7 @@ func (d *Dispatcher) heartbeat(ctx context.Context, c *conn, running []string) e
 			d.sendCancel(c, t.runID, id)
 			t.gone = now // again after the same grace, should it go on
 		default:
-			t.proof = now
+			t.proof, t.forgotten = now, false
 		}
 	}
 	d.mu.Unlock()

@@ -36,6 +36,7 @@ type task struct {
 	state              taskState
 	deadline           time.Time // an offer not claimed by then is taken back
 	proof              time.Time // when the worker last showed that it has it
+	forgotten          bool      // the last heartbeat did not name it: no ping proves it
 	renewed            time.Time // the proof the lease was last renewed for
 	gone               time.Time // when the execution was found to be over; zero while it is not
 	stop               bool      // it was cancelled
