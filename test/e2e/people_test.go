@@ -3,7 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/worker"
@@ -165,6 +164,3 @@ func TestPlanMode(t *testing.T) {
 	}
 	contains(t, "the command after approval", r[len(r)-1].Output, "changed")
 }
-
-// cancelGrace is what an agent may take to leave when cancelled: see world.work.
-const cancelGrace = 2 * time.Second
