@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -226,61 +225,4 @@ func TestUnknownFieldsAreAccepted(t *testing.T) {
 	w.post("/agent/runs", `{"prompt":"x","from_the_future":{"a":[1]},"config":{"new_thing":true}}`).want(200)
 	w.do(request{method: "POST", path: api.BasePath + "/agent/runs", key: w.key, body: `{"prompt":"x"}`,
 		header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}}).want(200)
-}
-
-// FuzzCreate: whatever is sent, the answer is a run or a problem that blames the sender.
-func FuzzCreate(f *testing.F) {
-	for _, b := range badRequests {
-		if b.path == "/agent/runs" && b.method == "" && len(b.body) < 10_000 {
-			f.Add([]byte(b.body))
-		}
-	}
-	full, err := json.Marshal(api.RunAgentRequest{Prompt: "p", Title: "t", Metadata: map[string]string{"k": "v"}, Mode: api.RunModePlan})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(full)
-	fuzz(f, "/agent/runs", func(w *world) string { return w.key })
-}
-
-// FuzzEntries is the same for what a sandbox sends.
-func FuzzEntries(f *testing.F) {
-	for _, b := range badReports {
-		if b.path == "/runner/entries" && len(b.body) < 10_000 {
-			f.Add([]byte(b.body))
-		}
-	}
-	f.Add([]byte(`{"first_index":0,"entries":[{"type":"agent_message","data":{"text":"\ud800 \u0000"}}]}`))
-	f.Add([]byte("{\"first_index\":0,\"entries\":[{\"type\":\"notice\",\"data\":{\"text\":\"\xff\xfe\"}}]}"))
-	fuzz(f, "/runner/entries", func(w *world) string {
-		run := w.localRun("fuzzed")
-		w.say(run.RunToken, 0, api.RunStateINPROGRESS).want(200)
-		return run.RunToken
-	})
-}
-
-// fuzz sends bodies to one server. do fails the test on any answer that is a 5xx or breaks the
-// contract.
-func fuzz(f *testing.F, path string, key func(*world) string) {
-	f.Helper()
-	var w *world
-	var credential string
-	dir := f.TempDir()
-	f.Cleanup(func() {
-		if w != nil {
-			w.end()
-		}
-	})
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if w == nil {
-			w = &world{t: t, log: &syncBuffer{}}
-			w.cfg = server.Config{Listen: "127.0.0.1:0", DataDir: dir}
-			w.start()
-			w.key = w.srv.BootstrapKey()
-			credential = key(w)
-		}
-		v := *w
-		v.t = t
-		v.do(request{method: "POST", path: api.BasePath + path, key: credential, body: string(body)})
-	})
 }
