@@ -108,3 +108,34 @@ func openFile(path string) (fd int, err error) {
 		}
 	}
 }
+
+// Children lists the children of a process, ended ones included. It is not ok where the kernel does
+// not tell.
+func Children(pid int) (pids []int, ok bool) {
+	base := "/proc/" + strconv.Itoa(pid) + "/task"
+	dir, err := os.Open(base)
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = dir.Close() }()
+	threads, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, false
+	}
+	buf := make([]byte, 4<<10)
+	for _, thread := range threads {
+		fd, err := openFile(base + "/" + thread + "/children")
+		if err != nil {
+			return nil, false
+		}
+		n, err := unix.Read(fd, buf)
+		_ = unix.Close(fd)
+		if err != nil || n == len(buf) {
+			return nil, false
+		}
+		for _, word := range bytes.Fields(buf[:n]) {
+			pids = append(pids, number(word))
+		}
+	}
+	return pids, true
+}

@@ -142,6 +142,32 @@ func TestSinceAndSpare(t *testing.T) {
 	}
 }
 
+// Children that only wait to be collected count as children: nobody is called childless too early.
+func TestChildren(t *testing.T) {
+	t.Parallel()
+	cmd, pid := begin(t, "sleep 600 & echo $!; wait")
+	if got, ok := Children(cmd.Process.Pid); !ok || !slices.Contains(got, pid) || childless([]int{cmd.Process.Pid}) {
+		t.Errorf("children %v %v, want %d", got, ok, pid)
+	}
+	if got, ok := Children(pid); !ok || len(got) > 0 || !childless([]int{pid}) {
+		t.Errorf("children of sleep %v %v", got, ok)
+	}
+	if got, ok := Children(os.Getpid()); !ok || !slices.Contains(got, cmd.Process.Pid) || !Adopted() {
+		t.Errorf("our children %v %v", got, ok)
+	}
+	tree := Tree{Roots: []int{cmd.Process.Pid}, Closed: true}
+	if found := tree.Members(); !slices.Contains(found, pid) {
+		t.Errorf("found %v", found)
+	}
+	if err := tree.Kill(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if _, ok := Children(cmd.Process.Pid); ok || childless([]int{cmd.Process.Pid}) {
+		t.Error("a process that is gone was asked")
+	}
+}
+
 // Reading is granted around what is hidden, piece by piece.
 func TestGrants(t *testing.T) {
 	t.Parallel()

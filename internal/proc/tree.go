@@ -27,6 +27,9 @@ type Tree struct {
 	// Since, by the clock of Ticks, is when the first of them started, so that older processes need
 	// not be searched for cookies.
 	Since uint64
+	// Closed says that every process of the tree descends from Roots, which adopt what detaches itself
+	// (see Adopt): when they have no children, nothing else is looked for.
+	Closed bool
 	// Spare lists processes that are never signalled, though their descendants may be.
 	Spare []int
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,9 @@ import (
 const maxEnviron = 4 << 20
 
 func (t Tree) members(roots []int) []int {
+	if t.Closed && childless(roots) {
+		return nil
+	}
 	all := List()
 	belongs := make(map[int]bool, len(all))
 	var in func(pid int) bool
@@ -37,6 +41,16 @@ func (t Tree) members(roots []int) []int {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// childless reports that none of the processes has a child. It asks them rather than the machine.
+func childless(pids []int) bool {
+	for _, pid := range pids {
+		if children, ok := Children(pid); !ok || len(children) > 0 {
+			return false
+		}
+	}
+	return len(pids) > 0
 }
 
 func (t Tree) carries(pid int) bool {
@@ -71,6 +85,13 @@ func environ(pid int) []byte {
 // Adopt makes this process the parent of every descendant whose own parent ends, so that Roots with
 // this process's pid finds processes that detached themselves.
 func Adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// Adopted reports whether Adopt was called.
+func Adopted() bool {
+	var is int32
+	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0)
+	return err == nil && is != 0
+}
 
 // Carrying lists the values of the named environment entry over all processes that may be read.
 func Carrying(name string) map[int]string {

@@ -22,5 +22,8 @@ func (t Tree) members(roots []int) []int {
 // Adopt is not possible on this system.
 func Adopt() error { return errors.ErrUnsupported }
 
+// Adopted is false on this system.
+func Adopted() bool { return false }
+
 // Carrying finds nothing on this system.
 func Carrying(string) map[int]string { return nil }

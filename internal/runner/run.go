@@ -343,7 +343,7 @@ func (r *execution) stopAgent(ctx context.Context, grace time.Duration) {
 func (r *execution) tree() proc.Tree {
 	t := proc.Tree{Cookies: []proc.Cookie{r.cookie()}, Since: r.began, Spare: []int{os.Getpid()}}
 	if r.cfg.OwnProcess {
-		t.Roots = []int{os.Getpid()}
+		t.Roots, t.Closed = []int{os.Getpid()}, proc.Adopted()
 	}
 	return t
 }

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 
@@ -19,6 +20,20 @@ func members(root int, since uint64) []int {
 		}
 	}
 	return out
+}
+
+// idle reports that a shell has no process but its own: neither below it nor, when this process
+// adopts what detaches itself, anywhere else. It is false where that cannot be told cheaply.
+func idle(root int) bool {
+	if !proc.Adopted() {
+		return false
+	}
+	ours, ok := proc.Children(os.Getpid())
+	if !ok || len(ours) != 1 || ours[0] != root {
+		return false
+	}
+	below, ok := proc.Children(root)
+	return ok && len(below) == 0
 }
 
 func below(all map[int]proc.Process, pid, root int) bool {

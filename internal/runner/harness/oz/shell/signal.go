@@ -31,6 +31,10 @@ func (e *ending) signal(sig syscall.Signal) bool {
 
 // killAll ends the shell, its session and its process group at once.
 func killAll(root int) {
+	if idle(root) {
+		_ = syscall.Kill(-root, syscall.SIGKILL)
+		return
+	}
 	// Listed while the shell lives: what left its session is found by descent alone.
 	e := ending{root: root}
 	busy := e.signal(syscall.SIGKILL)
