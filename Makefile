@@ -41,6 +41,7 @@ gen: bin/oapi-codegen ## Regenerate what comes from api/openapi.yaml
 .PHONY: check
 check: bin/golangci-lint gen ## Format, vet, lint; generated files must be current
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@go mod tidy -diff >/dev/null || { echo 'go.mod is not tidy: run go mod tidy and commit it'; exit 1; }
 	@git diff --exit-code -- api/api.gen.go || { echo 'api/api.gen.go is stale: run make gen and commit it'; exit 1; }
 	go vet ./...
 	bin/golangci-lint run ./...
