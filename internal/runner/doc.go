@@ -12,4 +12,11 @@
 // moment. The end of its context is a request to leave in good order: the agent is stopped, the
 // workspace kept, the execution ended, all within Config.Grace. When the server says that the
 // execution is over (superseded, cancelled), everything is killed at once.
+//
+// # What is kept
+//
+// The workspace is kept at the end of a turn and, in the background, once the actions pause that may
+// have changed it (see keeper). With every snapshot goes the number of the last entry stored before it
+// was begun. The next execution's notice to the agent rests on that: which actions came later, so
+// that what they changed is missing (see resume). It is silent when a run goes on as it was left.
 package runner

@@ -24,6 +24,10 @@
 // it: an Action with an ActionResult is never carried out again. A Turn with nothing to do returns
 // the Outcome that the conversation already has and changes nothing.
 //
+// What became of the workspace is a Notice with Agent set, at its place in the History: a harness
+// tells it to its model, and lets the model act on one that is a warning even where the conversation
+// had come to an end.
+//
 // # Failure
 //
 // After a Start that returned an error nothing of the agent is left running and Close must not be

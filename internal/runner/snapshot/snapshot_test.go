@@ -318,3 +318,56 @@ func TestNothingToKeepAndGarbage(t *testing.T) {
 		t.Errorf("broken repository: %v, %+v", err, taken.Manifest)
 	}
 }
+
+// What is the same as before is recognised before anything is packed, whatever changed meanwhile and
+// back; what became empty is a change like any other.
+func TestSameAsBefore(t *testing.T) {
+	t.Parallel()
+	w := clone(t, gittest.New(t).Repo("app", map[string]string{"f": "one\n"}))
+	put := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(w.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1e9, 0), time.Unix(1e9, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("notes", "side")
+	known := ""
+	for i, step := range []struct {
+		change func()
+		same   bool
+	}{
+		{func() {}, false},
+		{func() {}, true},
+		{func() { put("repo/f", "two\n") }, false},
+		{func() { put("repo/g", "new") }, false},
+		{func() { _ = os.Remove(filepath.Join(w.dir, "repo/g")) }, false},
+		{func() {}, true},
+		{func() { w.git(t, "add", "f") }, false},
+		{func() { w.git(t, "checkout", "-qb", "other") }, false},
+		{func() { put("notes", "sidewards") }, false},
+		{func() { put("repo/token", "SECRET-TOKEN-VALUE") }, false}, // left out, and that is told
+		{func() {}, true},
+	} {
+		step.change()
+		taken, err := snapshot.Take(t.Context(), snapshot.Source{Work: w.dir, Scratch: t.TempDir(), Env: w.env, At: time.Now(), Known: known,
+			Quiet: true, Secret: func(b []byte) bool { return bytes.Contains(b, []byte("SECRET-TOKEN-VALUE")) }})
+		if step.same != errors.Is(err, snapshot.ErrSame) || (err != nil && !step.same) {
+			t.Errorf("step %d: %v", i, err)
+		}
+		if err == nil {
+			known = taken.Fingerprint
+		}
+	}
+	empty := snapshot.Source{Work: t.TempDir(), Scratch: t.TempDir(), At: time.Now()}
+	if _, err := snapshot.Take(t.Context(), empty); !errors.Is(err, snapshot.ErrEmpty) {
+		t.Errorf("empty: %v", err)
+	}
+	empty.Known = known
+	if taken, err := snapshot.Take(t.Context(), empty); err != nil || taken.Manifest.Files != 0 {
+		t.Errorf("emptied: %+v, %v", taken.Manifest, err)
+	}
+}
