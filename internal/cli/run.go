@@ -62,7 +62,10 @@ func (a *app) runGetCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printRun(cl, r)
+		if err := a.printRun(cl, r); err != nil || r.State != api.RunStateBLOCKED {
+			return err
+		}
+		return a.printAsked(ctx, cl, r.RunId)
 	})
 }
 

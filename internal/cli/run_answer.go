@@ -11,6 +11,7 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/api/client"
+	"github.com/cadrehq/cadre/internal/cli/term"
 )
 
 func (a *app) runApproveCommand() *cobra.Command {
@@ -71,34 +72,50 @@ func (a *app) answer(ctx context.Context, runID, requestID, did string, req api.
 		return err
 	}
 	if requestID == "" {
-		if requestID, err = openRequest(ctx, cl, runID, kinds); err != nil {
+		asked, err := openRequest(ctx, cl, runID, kinds)
+		if err != nil {
 			return err
+		}
+		requestID = asked.Id
+		if !a.settings.format.machine() { // what was decided, in case it is not what was meant
+			fmt.Fprintln(a.Stdout, askedLine(asked))
 		}
 	}
 	ack, err := cl.Answer(ctx, runID, requestID, req)
 	return a.printAck(runID, did, ack, err)
 }
 
-func openRequest(ctx context.Context, cl *client.Client, runID string, kinds []api.RequestKind) (string, error) {
+// askedLine is what a run asks, on one line.
+func askedLine(r api.RunRequest) string {
+	const most = 300
+	line := []rune(term.CleanLine(r.Prompt))
+	if len(line) > most {
+		return string(line[:most]) + "…"
+	}
+	return string(line)
+}
+
+// openRequest is the oldest open request of the given kinds.
+func openRequest(ctx context.Context, cl *client.Client, runID string, kinds []api.RequestKind) (api.RunRequest, error) {
 	requests, err := cl.Requests(ctx, runID)
 	if err != nil {
-		return "", err
+		return api.RunRequest{}, err
 	}
 	other := ""
 	for _, r := range requests {
 		switch {
 		case !r.Answer.AnsweredAt.IsZero():
 		case slices.Contains(kinds, r.Kind):
-			return r.Id, nil
+			return r, nil
 		default:
 			other = string(r.Kind)
 		}
 	}
 	if other != "" {
-		return "", withHint(fmt.Errorf("run %s waits for an answer to a %s", runID, other),
+		return api.RunRequest{}, withHint(fmt.Errorf("run %s waits for an answer to a %s", runID, other),
 			"permissions and plans are decided with 'cadre run approve', questions with 'cadre run answer'")
 	}
-	return "", fmt.Errorf("run %s asks nothing", runID)
+	return api.RunRequest{}, fmt.Errorf("run %s asks nothing", runID)
 }
 
 // maxMessage bounds what is read as a message or prompt from standard input.

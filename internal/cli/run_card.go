@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -52,6 +53,27 @@ func (a *app) printRun(c *client.Client, r api.RunItem) error {
 	fmt.Fprintln(a.Stdout, a.style.Bold("Artifacts")+":")
 	for _, art := range r.Artifacts {
 		fmt.Fprintln(a.Stdout, "  "+artifactLine(c, art))
+	}
+	return nil
+}
+
+// printAsked prints what a run waits for somebody to decide, with the command that does.
+func (a *app) printAsked(ctx context.Context, c *client.Client, runID string) error {
+	requests, err := c.Requests(ctx, runID)
+	if err != nil {
+		return err
+	}
+	for _, r := range requests {
+		if !r.Answer.AnsweredAt.IsZero() {
+			continue
+		}
+		how := "run approve "
+		if r.Kind == api.RequestKindQuestion {
+			how = "run answer "
+		}
+		if err := a.printFields([]field{{"Asks", askedLine(r)}, {"Decide", a.typed() + " " + how + runID}}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -107,6 +107,7 @@ var lines = map[string]string{
 var noLines = map[string]string{
 	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "agent run": "a story of its own",
 	"login": "a story of its own", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
+	"dev bench": "measures this machine", "dev seed": "fills a database",
 	"config get": "settings test", "config set": "settings test", "config path": "settings test",
 }
 

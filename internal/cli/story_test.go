@@ -40,15 +40,19 @@ func TestStories(t *testing.T) {
 			e.Setenv("HOME", home)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("GOPROXY", "off")
-			// Compiling the standard library anew would take most of the time. Agents see HOME only.
+			// Compiling the standard library anew would take most of the time. Agents see HOME only, and
+			// may write its caches, where they really are: a link further down would lead out of bounds.
 			cache, err := exec.Command("go", "env", "GOCACHE").Output()
 			if err != nil {
 				return err
 			}
-			if err := os.MkdirAll(filepath.Join(home, ".cache"), 0o755); err != nil {
+			if err := os.MkdirAll(home, 0o755); err != nil {
 				return err
 			}
-			return os.Symlink(strings.TrimSpace(string(cache)), filepath.Join(home, ".cache", "go-build"))
+			if real := strings.TrimSpace(string(cache)); filepath.Base(real) == "go-build" {
+				return os.Symlink(filepath.Dir(real), filepath.Join(home, ".cache"))
+			}
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"up": up, "stop": stop, "mode": mode, "setid": setID, "poll": poll},
 	})

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -85,7 +87,11 @@ Connection problems never end the worker: it reconnects and delivers what it has
 		if err != nil {
 			return err
 		}
-		return worker.Run(cmd.Context(), cfg)
+		err = worker.Run(cmd.Context(), cfg)
+		if errors.Is(err, os.ErrPermission) {
+			return withHint(err, "name a directory this user may write with --workspace-root or CADRE_WORKSPACE_ROOT")
+		}
+		return err
 	})
 }
 
@@ -103,6 +109,9 @@ func (a *app) workerConfig(f workerFlags) (worker.Config, error) {
 	}
 	if a.settings.apiKey == "" {
 		return worker.Config{}, errNoKey
+	}
+	if f.workerID == "" && file.WorkerID == "" {
+		return worker.Config{}, usagef("give this host a name with --worker-id, CADRE_WORKER_ID or worker_id in the file; runs ask for it as their host")
 	}
 	d := file.Backend.Direct
 	if d == nil {
