@@ -57,6 +57,8 @@ type layout struct {
 	// database is a PostgreSQL that two servers share, one for the client and one for the worker.
 	// Empty: one server with a SQLite of its own.
 	database string
+	// nats is the bus the servers share. Empty: each has its own.
+	nats string
 }
 
 // fleet is one server or two and one worker as separate processes, each started again whenever it
@@ -94,6 +96,9 @@ func newFleet(t *testing.T, l layout, ref *referee) *fleet {
 	if l.database != "" {
 		far = freeAddr(t)
 		server = append(server, "--database-url", l.database)
+		if l.nats != "" {
+			server = append(server, "--nats-url", l.nats)
+		}
 		f.keep(ctx, "far", append(server, "--listen", far, "--instance", "far")...)
 	}
 	f.keep(ctx, "server", append(server, "--listen", f.addr, "--instance", "near")...)
