@@ -55,8 +55,9 @@ func floorSync(ctx context.Context, s *suite) error {
 }
 
 // serve answers HTTP on loopback until stop.
-func serve(h http.Handler) (url string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func serve(ctx context.Context, h http.Handler) (url string, stop func(), err error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
@@ -67,7 +68,7 @@ func serve(h http.Handler) (url string, stop func(), err error) {
 
 // floorHTTP answers a request with the bytes it brought.
 func floorHTTP(ctx context.Context, s *suite) error {
-	url, stop, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
+	url, stop, err := serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
 	if err != nil {
 		return err
 	}
@@ -93,8 +94,8 @@ func floorCreate(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	url, stop, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	defer func() { _ = db.Close() }() // what it holds is thrown away
+	url, stop, err := serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Prompt string }
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -133,7 +134,7 @@ func floorCreate(ctx context.Context, s *suite) error {
 // floorStream passes one event through an open stream.
 func floorStream(ctx context.Context, s *suite) error {
 	events := make(chan string)
-	url, stop, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url, stop, err := serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		flush := http.NewResponseController(w)
 		_ = flush.Flush()
@@ -179,7 +180,7 @@ func floorExec(ctx context.Context, s *suite) error {
 // floorAgent asks a model twice and runs one command in between, keeping nothing.
 func floorAgent(ctx context.Context, s *suite) error {
 	v := newVendor()
-	url, stop, err := serve(v)
+	url, stop, err := serve(ctx, v)
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,8 @@ type cadre struct {
 // start runs "up" or "server" on a data directory, and returns when it could accept a run.
 func (s *suite) start(ctx context.Context, verb, data, addr string, env ...string) (*cadre, error) {
 	if addr == "" {
-		addr = "127.0.0.1:0"
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			return nil, err
-		}
-		addr = l.Addr().String()
-		if err := l.Close(); err != nil {
+		var err error
+		if addr, err = freeAddress(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +45,8 @@ func (s *suite) start(ctx context.Context, verb, data, addr string, env ...strin
 	}
 	defer log.Close()
 	c := &cadre{url: "http://" + addr, key: key, log: log.Name(), clients: client()}
-	c.cmd = exec.Command(s.cfg.Executable, verb, "--listen", addr, "--data", data)
+	// It ends by stop or kill, in good order even when ctx has ended.
+	c.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Executable, verb, "--listen", addr, "--data", data)
 	c.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "CADRE_BOOTSTRAP_API_KEY=" + key, "CADRE_API_KEY=" + key,
 	}, env...)
@@ -61,11 +57,22 @@ func (s *suite) start(ctx context.Context, verb, data, addr string, env ...strin
 		return nil, err
 	}
 	if err := c.untilReady(ctx); err != nil {
+		c.stop()
 		said, _ := os.ReadFile(c.log) // what it said, if anything
-		return nil, errors.Join(fmt.Errorf("%s did not start: %w\n%s", verb, err, said), c.stop())
+		return nil, fmt.Errorf("%s did not start: %w\n%s", verb, err, said)
 	}
 	c.ready = time.Since(began)
 	return c, nil
+}
+
+// freeAddress is a loopback address that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // keyOf is the first admin's key of a data directory, made if there is none.
@@ -106,13 +113,12 @@ func (c *cadre) untilReady(ctx context.Context) error {
 }
 
 // stop ends it as an operator would, and by force if that takes long.
-func (c *cadre) stop() error {
+func (c *cadre) stop() {
 	c.clients.CloseIdleConnections()
 	kill := time.AfterFunc(15*time.Second, func() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) })
 	defer kill.Stop()
 	_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
 	_ = c.cmd.Wait()                          // how it ended does not matter
-	return nil
 }
 
 // kill is the end nobody is prepared for.

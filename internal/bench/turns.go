@@ -15,7 +15,7 @@ import (
 // at once.
 func measureTurns(ctx context.Context, s *suite) error {
 	v := newVendor()
-	url, stop, err := serve(v)
+	url, stop, err := serve(ctx, v)
 	if err != nil {
 		return err
 	}

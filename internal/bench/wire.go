@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,7 +87,7 @@ func (c *cadre) stream(ctx context.Context, token, path string, open func(), see
 	lines := bufio.NewReaderSize(rsp.Body, 4<<10)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil {
@@ -107,7 +108,8 @@ type fakeWorker struct {
 
 // connect connects a worker for a host; take hears every assignment, in order.
 func (c *cadre) connect(ctx context.Context, host string, running []string, take func(*fakeWorker, api.TaskAssignment)) (*fakeWorker, error) {
-	ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.url, "http")+api.WorkerPath+"?worker_id="+host,
+	ws, _, err := websocket.Dial(ctx, //nolint:bodyclose // the library closes it
+		"ws"+strings.TrimPrefix(c.url, "http")+api.WorkerPath+"?worker_id="+host,
 		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + c.key}}})
 	if err != nil {
 		return nil, fmt.Errorf("connect worker: %w", err)
