@@ -204,3 +204,58 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		f.Close()
 	}
 }
+
+// TestEveryLibraryIsExplained holds each module that go.mod requires directly to a line in
+// docs/libraries.md, and each line there to a module.
+func TestEveryLibraryIsExplained(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../../docs/libraries.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := map[string]bool{}
+	for line := range strings.Lines(string(mod)) {
+		f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(f) == 2 && strings.HasPrefix(f[1], "v") {
+			required[f[0]] = true
+		}
+	}
+	explained := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z0-9.-]+\\.[a-z]+/[A-Za-z0-9_./-]+)`").FindAllStringSubmatch(string(doc), -1) {
+		explained[m[1]] = true
+	}
+	for module := range required {
+		if !explained[module] {
+			t.Errorf("docs/libraries.md does not say why %s is required", module)
+		}
+	}
+	for module := range explained {
+		if !required[module] {
+			t.Errorf("docs/libraries.md explains %s, which go.mod does not require", module)
+		}
+	}
+}
+
+// TestEveryFlagIsDocumented finds each flag of the long-running commands in docs/operating.md.
+func TestEveryFlagIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flag := regexp.MustCompile(`(?m)^ +(?:-[a-zA-Z], )?(--[a-z-]+)`)
+	for _, command := range []string{"up", "server", "worker"} {
+		help, err := os.ReadFile("../../internal/cli/testdata/help/cadre-" + command + ".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, _, _ := strings.Cut(string(help), "Global Flags:")
+		for _, m := range flag.FindAllStringSubmatch(own, -1) {
+			if m[1] != "--help" && !strings.Contains(string(doc), "`"+m[1]+"`") {
+				t.Errorf("docs/operating.md does not tell of %s of cadre %s", m[1], command)
+			}
+		}
+	}
+}
