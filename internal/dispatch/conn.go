@@ -94,7 +94,6 @@ type conn struct {
 	backend   string
 	capacity  int // 0: unbounded or unknown
 	seen      time.Time
-	beat      time.Time          // when the last heartbeat came
 	tasks     map[string]*task   // by execution id
 	byRun     map[string][]*task // oldest first
 	unclaimed int                // tasks whose claim is not committed yet
