@@ -109,7 +109,7 @@ func TestAppendRefusesHostileEntries(t *testing.T) {
 		"unknown type":         {entry("surprise", `{}`), "entries[0]"},
 		"no JSON":              {entry(api.EntryTypeAgentMessage, `{"text":`), "entries[0].data"},
 		"no object":            {entry(api.EntryTypeAgentMessage, `["text"]`), "entries[0].data"},
-		"wrong shape":          {entry(api.EntryTypeAgentMessage, `{"text":{}}`), "entries[0]"},
+		"wrong shape":          {entry(api.EntryTypeAgentMessage, `{"text":{}}`), "entries[0].data.text"},
 		"request without id":   {entry(api.EntryTypeRequest, `{"kind":"question"}`), "entries[0].data.id"},
 		"request kind":         {entry(api.EntryTypeRequest, `{"id":"q","kind":"ransom"}`), "entries[0].data.kind"},
 		"artifact type":        {entry(api.EntryTypeArtifact, `{"artifact_type":"VIRUS","data":{}}`), "entries[0].data.artifact_type"},
