@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -178,9 +179,12 @@ func TestPostIsNotRepeatedWhenItMayHaveBeenDone(t *testing.T) {
 // TestCreateIsRepeatedUnderOneKey: the server tells a repetition by it, so a lost answer starts no
 // second run.
 func TestCreateIsRepeatedUnderOneKey(t *testing.T) {
+	var mu sync.Mutex
 	keys := map[string]int{}
 	c := far(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		keys[r.Header.Get("Idempotency-Key")]++
+		mu.Unlock()
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		conn.Close()
 	})
@@ -189,6 +193,8 @@ func TestCreateIsRepeatedUnderOneKey(t *testing.T) {
 			t.Error("no answer is no error")
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(keys) != 2 || keys[""] != 0 {
 		t.Errorf("keys of two requests: %v", keys)
 	}
