@@ -5,7 +5,7 @@ import "context"
 // Hasten makes lists of a few runs take every way that lists of many take. With
 // follow 0 the search index counts as too far behind.
 func (db *DB) Hasten(first, longest, few, follow int) {
-	db.effort = effort{first: first, growth: 2, longest: longest, longestRead: longest, few: few, follow: follow, blind: 1 << 20}
+	db.effort = effort{first: first, growth: 2, longest: longest, longestRead: longest, few: few, many: 4 * few, follow: follow, blind: 1 << 20}
 }
 
 // LevelSearch brings the search index level with what was created and stores a share of its blocks.

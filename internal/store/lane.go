@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cadrehq/cadre/api"
@@ -19,14 +20,15 @@ type effort struct {
 	// common is found there. Further walks are growth times as long, up to longest, or to longestRead
 	// where texts are read, which may be long.
 	first, growth, longest, longestRead int
-	// few is how many runs are rather sorted than looked for in order.
-	few int
+	// few is how many runs are rather sorted than looked for in order. Up to many that a filter's index
+	// knows are remembered, for the walk.
+	few, many int
 	// follow bounds the steps made for the search index to be complete, blind the runs whose text is
 	// read without it.
 	follow, blind int
 }
 
-var usualEffort = effort{first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 3000, follow: 3, blind: 20_000}
+var usualEffort = effort{first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 1200, many: 24_000, follow: 3, blind: 20_000}
 
 // errBuilding is why a search is refused: going through all texts instead would take minutes.
 var errBuilding = errors.New("the search index is being built")
@@ -172,10 +174,26 @@ func (l *runLane) endOf(ctx context.Context, runs int) (*place, error) {
 func (l *runLane) meet(ctx context.Context, end *place) (stretch, error) {
 	c := l.base()
 	order := l.between(&c, l.after, end)
-	numbers, err := all(value[int64])(l.db.queryOnce(ctx, "SELECT r.n FROM "+l.db.dialect.indexed(l.seg.index)+
-		" WHERE "+c.String()+" ORDER BY "+order, c.args...))
-	numbers = slices.DeleteFunc(numbers, func(n int64) bool { return !l.among.Has(n) })
-	return stretch{numbers, l.after, end}, err
+	// As one text, which takes a third of the time of as many rows.
+	text, err := one(value[sql.NullString])(l.db.queryOnce(ctx, l.db.dialect.joined()+"(SELECT r.n FROM "+l.db.dialect.indexed(l.seg.index)+
+		" WHERE "+c.String()+" ORDER BY "+order+" LIMIT "+c.arg(l.walked)+") AS walk", c.args...))
+	if err != nil {
+		return stretch{}, err
+	}
+	var numbers []int64
+	for part := range strings.SplitSeq(text.String, ",") {
+		if part == "" {
+			break // nobody was met
+		}
+		n, err := strconv.ParseInt(part, 10, 64)
+		if err != nil {
+			return stretch{}, err
+		}
+		if l.among.Has(n) {
+			numbers = append(numbers, n)
+		}
+	}
+	return stretch{numbers, l.after, end}, nil
 }
 
 // read returns the next items in order, of at most limit rows up to end, and stops when want of them

@@ -5,35 +5,44 @@ import (
 	"slices"
 
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/store/posting"
 )
 
 // plan decides how the lane goes on after its first walk: with all that its filters select, if that is
-// few, or by walking on.
+// few, or by walking on and comparing what it meets with what they select.
 func (l *runLane) plan(ctx context.Context) error {
 	numbers, known, err := l.fewest(ctx)
 	if err != nil {
 		return err
 	}
-	if terms := termsOf(l.q); len(terms) > 0 {
+	var among posting.Set
+	if known {
+		among = posting.Set{}
+		for _, n := range numbers {
+			among.Add(n)
+		}
+	}
+	if terms := termsOf(l.q); len(terms) > 0 && (!known || len(numbers) > 0) {
 		owner := ownerTerm(string(l.owner.Type), l.owner.UID)
 		set, ok, err := l.db.search.find(ctx, append(terms, owner))
-		if err != nil {
-			return err
-		}
 		switch {
-		case !ok: // being built: the walk gets there too
-		case known:
-			numbers = slices.DeleteFunc(numbers, func(n int64) bool { return !set.Has(n) })
-		case set.Len() <= l.db.effort.few:
-			numbers, known = set.Numbers(), true
-		default:
-			l.among = set
+		case err != nil:
+			return err
+		case ok && known:
+			among.And(set)
+		case ok: // else it is being built: the walk gets there too
+			among = set
 		}
 	}
-	if !known {
+	if among == nil {
 		return nil
 	}
-	l.sorted, err = l.readNumbers(ctx, numbers, l.after, nil, false)
+	// Descendants and the like are in no order that a walk could follow: all of them are read.
+	if among.Len() > l.db.effort.few && l.q.ConversationID == "" && l.q.AncestorID == "" {
+		l.among = among
+		return nil
+	}
+	l.sorted, err = l.readNumbers(ctx, among.Numbers(), l.after, nil, false)
 	l.ended = len(l.sorted) == 0
 	return err
 }
@@ -82,63 +91,61 @@ func (l *runLane) texts(ctx context.Context, numbers []int64) (map[int64][]strin
 }
 
 // fewest returns the numbers of the runs that one of the filters selects by its own index, if one
-// selects few; what the search index knows is not asked here.
+// selects not too many; what the search index knows is not asked here.
 func (l *runLane) fewest(ctx context.Context) (numbers []int64, known bool, err error) {
 	for _, s := range l.sources() {
-		limit := l.db.effort.few
+		c, query, limit := s.clause, s.query, s.most
 		if known {
 			limit = min(limit, len(numbers))
 		}
-		query := s.query
-		c := s.clause
-		if !s.whole {
+		if s.most > 0 {
 			query += " LIMIT " + c.arg(limit+1)
 		}
 		list, err := all(value[int64])(l.db.queryOnce(ctx, query, c.args...))
 		if err != nil {
 			return nil, false, err
 		}
-		if s.whole || len(list) <= limit {
-			slices.Sort(list)
-			numbers, known = slices.Compact(list), true
+		if s.most == 0 || len(list) <= limit {
+			numbers, known = list, true
 		}
 	}
 	return numbers, known, nil
 }
 
-// source is a query for the numbers of the runs that one filter selects.
+// source is a query for the numbers of the runs that one filter selects. They may repeat.
 type source struct {
 	query  string
 	clause clause
-	whole  bool // it selects few by its nature, and nothing else does better
+	most   int // how many are worth to be read; 0 for all, where nothing else does better
 }
 
 // sources lists the filters that have an index of their own.
 func (l *runLane) sources() (list []source) {
-	add := func(index string, whole bool, filter func(*clause)) {
+	add := func(index string, filter func(*clause)) {
 		var c clause
-		filter(&c)
-		if len(c.conditions) == 0 {
-			return
-		}
-		from := "runs r"
-		if !whole {
+		if filter(&c); len(c.conditions) > 0 {
 			c.where(c.ownedBy("r.", l.owner))
-			from = l.db.dialect.indexed(index)
+			list = append(list, source{"SELECT r.n FROM " + l.db.dialect.indexed(index) + " WHERE " + c.String(), c, l.db.effort.many})
 		}
-		list = append(list, source{"SELECT r.n FROM " + from + " WHERE " + c.String(), c, whole})
 	}
-	add("", true, func(c *clause) { c.conversation(l.q.ConversationID) })
-	add("", true, func(c *clause) { c.descendants(l.q.AncestorID) })
-	add("runs_state", false, func(c *clause) { c.states(l.q.States) })
-	add("runs_created", false, func(c *clause) {
+	for _, filter := range []func(*clause){
+		func(c *clause) { c.conversation(l.q.ConversationID) },
+		func(c *clause) { c.descendants(l.q.AncestorID) },
+	} {
+		var c clause
+		if filter(&c); len(c.conditions) > 0 {
+			list = append(list, source{"SELECT r.n FROM runs r WHERE " + c.String(), c, 0})
+		}
+	}
+	add("runs_state", func(c *clause) { c.states(l.q.States) })
+	add("runs_created", func(c *clause) {
 		c.times(run.Query{CreatedAfter: l.q.CreatedAfter, CreatedBefore: l.q.CreatedBefore}, "")
 	})
-	add("runs_updated", false, func(c *clause) { c.times(run.Query{UpdatedAfter: l.q.UpdatedAfter}, "") })
+	add("runs_updated", func(c *clause) { c.times(run.Query{UpdatedAfter: l.q.UpdatedAfter}, "") })
 	if l.q.ArtifactType != "" {
 		var c clause
 		query := "SELECT r.n FROM artifacts a" + l.db.dialect.join() + "runs r ON r.id = a.run_id WHERE a.type = " + c.arg(string(l.q.ArtifactType))
-		list = append(list, source{query, c, false})
+		list = append(list, source{query, c, l.db.effort.many / 8}) // each costs a look at a run
 	}
 	return list
 }

@@ -187,6 +187,14 @@ func (d dialect) join() string {
 	return " CROSS JOIN "
 }
 
+// joined begins a query for the numbers n of what follows as one text, in its order, with commas.
+func (d dialect) joined() string {
+	if d == postgres {
+		return "SELECT string_agg(n::text, ',') FROM "
+	}
+	return "SELECT group_concat(n) FROM "
+}
+
 // indexed makes SQLite use an index of runs r or fail. PostgreSQL decides by itself, without a way to
 // scan: see openPostgres.
 func (d dialect) indexed(index string) string {

@@ -75,12 +75,10 @@ func TestMembersAreNoText(t *testing.T) {
 func TestSets(t *testing.T) {
 	a, b := Set{}, Set{}
 	for _, n := range []int64{1, 2, BlockSize, 5 * BlockSize} {
-		block, place := Split(n)
-		a.Block(block).Add(place)
+		a.Add(n)
 	}
 	for _, n := range []int64{2, 3, BlockSize + 1, 5 * BlockSize} {
-		block, place := Split(n)
-		b.Block(block).Add(place)
+		b.Add(n)
 	}
 	a.And(b)
 	if got := a.Numbers(); !slices.Equal(got, []int64{2, 5 * BlockSize}) || !a.Has(2) || a.Has(1) || a.Len() != 2 {

@@ -128,6 +128,12 @@ func (s Set) Block(block int64) *Bits {
 	return b
 }
 
+// Add puts a run into the set.
+func (s Set) Add(n int64) {
+	block, place := Split(n)
+	s.Block(block).Add(place)
+}
+
 // Has says whether a run is in the set.
 func (s Set) Has(n int64) bool {
 	block, place := Split(n)
