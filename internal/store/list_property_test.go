@@ -236,7 +236,7 @@ func TestListsAsIfAllWereSeen(t *testing.T) {
 				if name == "missing" {
 					follow = 0
 				}
-				for i := range 150 {
+				for i := range 60 {
 					db.Hasten(pick(w.rng, 1, 3, 20), pick(w.rng, 4, 30), pick(w.rng, 1, 20, 1000), follow)
 					q := w.query()
 					got, want := pages(t, runs, q), w.want(q)
