@@ -8,6 +8,9 @@ func (db *DB) Hasten(first, longest, few, follow int) {
 	db.effort = effort{first: first, growth: 2, longest: longest, longestRead: longest, few: few, many: 4 * few, follow: follow, blind: 1 << 20}
 }
 
+// Blind bounds the texts read while the search index is missing.
+func (db *DB) Blind(runs int) { db.effort.blind = runs }
+
 // LevelSearch brings the search index level with what was created and stores a share of its blocks.
 func (db *DB) LevelSearch(ctx context.Context, store bool) error {
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,8 +31,12 @@ type effort struct {
 
 var usualEffort = effort{first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 1200, many: 24_000, follow: 3, blind: 20_000}
 
-// errBuilding is why a search is refused: going through all texts instead would take minutes.
-var errBuilding = errors.New("the search index is being built")
+// building refuses a search that has no index yet: going through all texts instead would take minutes.
+func building() error {
+	f := api.Fail(api.PlatformErrorCodeResourceUnavailable, "the search index is still being built; try again later")
+	f.Status = http.StatusServiceUnavailable
+	return f
+}
 
 // runLane is the runs of one owner that a query selects, in the order of one index. It never goes
 // through all runs to find some. It first walks a little in its order. If that does not do, it asks
@@ -116,7 +121,7 @@ func (l *runLane) walk(ctx context.Context, want int) error {
 	}
 	l.walked = min(max(e.first, l.walked*e.growth), longest)
 	if l.total += l.walked; l.total > e.blind && len(l.fragments) > 0 && l.among == nil {
-		return unavailable(errBuilding)
+		return building()
 	}
 	end, err := l.endOf(ctx, l.walked)
 	if err != nil {

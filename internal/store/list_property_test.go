@@ -257,3 +257,23 @@ func difference(got, want []string) string {
 	}
 	return ""
 }
+
+// TestSearchWithoutIndexIsBounded: while the index is missing, a search that would have to read every
+// text is refused, as something to be tried again.
+func TestSearchWithoutIndexIsBounded(t *testing.T) {
+	_, past := newWorld(1, 300)
+	db := storetest.Open(t, store.Options{})
+	runs := store.NewRuns(db)
+	if err := runs.InsertPast(t.Context(), past); err != nil {
+		t.Fatal(err)
+	}
+	db.Hasten(4, 20, 1, 0)
+	db.Blind(100)
+	_, err := runs.List(t.Context(), run.Query{TeamUIDs: []string{team.UID}, Text: "absent"})
+	if api.CodeOf(err) != api.PlatformErrorCodeResourceUnavailable {
+		t.Errorf("error is %v, want resource_unavailable", err)
+	}
+	if page, err := runs.List(t.Context(), run.Query{TeamUIDs: []string{team.UID}, Text: "the", Limit: 5}); err != nil || len(page.Runs) != 5 {
+		t.Errorf("a common word: %d runs, %v", len(page.Runs), err)
+	}
+}

@@ -24,7 +24,7 @@ const (
 	overdue = 4 * time.Second
 	// beginning is how long a query waits for a server that has just started to read what it needs: a
 	// block of runs at most, unless the index was never built.
-	beginning = 2 * time.Second
+	beginning = 5 * time.Second
 	// followPoll is how often a server looks for what other servers created.
 	followPoll = 5 * time.Second
 	// settled is how many newer runs a block waits for before it is stored. PostgreSQL gives numbers
