@@ -29,6 +29,8 @@ const (
 	host = "crash"
 	// patience bounds every wait. Recovery itself is bounded by the lease the fleet runs with.
 	patience = 2 * time.Minute
+	// leaving bounds how long a runner may take to leave: its grace and some.
+	leaving = 20 * time.Second
 )
 
 // built is the program with fault points, made once by TestMain.
@@ -193,6 +195,9 @@ func (f *fleet) runners() []int {
 func (f *fleet) close() {
 	f.stop()
 	f.done.Wait()
+	// A runner whose worker was killed leaves by itself, in good order.
+	for deadline := time.Now().Add(leaving); len(f.runners()) > 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	}
 	for _, pid := range f.runners() {
 		f.t.Errorf("runner %d outlived its worker", pid)
 		killPID(pid)

@@ -76,8 +76,12 @@ func TestDiskFull(t *testing.T) {
 		w.get(before)
 		time.Sleep(250 * time.Millisecond)
 	}
-	if rsp, err := http.Get(w.url + "/healthz"); err != nil || rsp.StatusCode != http.StatusOK {
-		t.Errorf("healthz: %v, %v", rsp, err)
+	rsp, err := http.Get(w.url + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rsp.Body.Close(); rsp.StatusCode != http.StatusOK {
+		t.Errorf("healthz: %s", rsp.Status)
 	}
 
 	if err := os.Remove(filler); err != nil {
