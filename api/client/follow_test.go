@@ -127,7 +127,7 @@ func TestFollowStopsWhenTheCallerDoes(t *testing.T) {
 
 func TestFollowRefusesAnEndlessEvent(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 33 MiB")
+		t.Skip("short: writes 33 MiB")
 	}
 	calls := 0
 	c := far(t, func(w http.ResponseWriter, r *http.Request) {

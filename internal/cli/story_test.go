@@ -19,7 +19,7 @@ import (
 // TestStories carries out testdata/script against real processes of the real program.
 func TestStories(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the program")
+		t.Skip("short: builds the program")
 	}
 	bin := t.TempDir()
 	program := filepath.Join(bin, "cadre")

@@ -123,7 +123,7 @@ func (k *keeper) keepAfter(ctx context.Context, delay time.Duration) (stop func(
 	ctx, cancel := context.WithCancelCause(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
-		if sleep(ctx, delay) == nil {
+		if link.Sleep(ctx, delay) == nil {
 			k.take(ctx, true)
 		}
 	})

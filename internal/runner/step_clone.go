@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/runner/link"
 )
 
 // repository is one clone in the workspace.
@@ -126,7 +127,7 @@ func (r *execution) cloneOne(ctx context.Context, repo repository, show func(str
 		if attempt > 0 {
 			return out, cloneError(repo, err)
 		}
-		if err := sleep(ctx, cloneAgainAfter); err != nil {
+		if err := link.Sleep(ctx, cloneAgainAfter); err != nil {
 			return out, err
 		}
 	}
@@ -176,16 +177,5 @@ func (r *execution) git(dir string, show func(string), args ...string) command {
 	return command{
 		name: "git", args: append([]string{"-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never"}, args...),
 		dir: dir, env: r.env, show: show, timeout: r.cfg.CloneTimeout,
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

@@ -80,7 +80,11 @@ func (p *Printer) userMessage(d api.UserMessage) {
 	}
 	p.bullet(p.style.Bold("›"), strings.Join(lines, "\n"), p.style.Bold)
 	if script > 0 {
-		p.line("  " + p.style.Dim(fmt.Sprintf("(with %d lines of turns for the scripted model)", script)))
+		noun := "lines"
+		if script == 1 {
+			noun = "line"
+		}
+		p.line("  " + p.style.Dim(fmt.Sprintf("(with %d %s of turns for the scripted model)", script, noun)))
 	}
 }
 

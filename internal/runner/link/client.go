@@ -196,7 +196,7 @@ func (c *Client) insist(ctx context.Context, act string, call func(context.Conte
 		if err == nil || !Passes(err) {
 			return wrap(ctx, act, err)
 		}
-		if err := sleep(ctx, c.retry.delay(attempt)); err != nil {
+		if err := Sleep(ctx, c.retry.delay(attempt)); err != nil {
 			return err
 		}
 	}
@@ -286,8 +286,8 @@ func (c *Client) do(ctx context.Context, method, target string, body io.Reader) 
 	return rsp, nil
 }
 
-// sleep waits for d or until ctx ends, whose cause it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or until ctx ends, whose cause it then returns.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
