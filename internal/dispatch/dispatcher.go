@@ -112,17 +112,26 @@ func (d *Dispatcher) listen(ctx context.Context) {
 	if d.cfg.Wakes == nil {
 		return
 	}
-	for ctx.Err() == nil {
-		wakes, err := d.cfg.Wakes(ctx)
+	follow(ctx, d.cfg.Wakes, func(err error) {
 		if err != nil {
-			if ctx.Err() == nil {
-				d.cfg.Logger.Warn("cannot listen for hints; looking once a second", "error", err)
-			}
-			wakes = nil
+			d.cfg.Logger.Warn("cannot listen for hints; looking once a second", "error", err)
 		}
 		d.hint(Wake{Dropped: true})
-		for w := range wakes {
-			d.hint(w)
+	}, d.hint)
+}
+
+// follow hears what a subscription delivers until ctx ends, and subscribes again when it fails or
+// ends. tried is told of every attempt, except of one that failed because ctx ended.
+func follow[T any](ctx context.Context, subscribe func(context.Context) (<-chan T, error), tried func(error), hear func(T)) {
+	for ctx.Err() == nil {
+		heard, err := subscribe(ctx)
+		if ctx.Err() == nil {
+			tried(err)
+		}
+		if err == nil { // a failed subscription has no channel, and a nil channel would never end
+			for v := range heard {
+				hear(v)
+			}
 		}
 		pause(ctx, tick)
 	}

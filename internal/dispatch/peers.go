@@ -52,21 +52,13 @@ func (d *Dispatcher) meet(ctx context.Context) {
 	if d.cfg.Peers == nil {
 		return
 	}
-	for ctx.Err() == nil {
-		heard, err := d.cfg.Peers.Announcements(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				d.cfg.Logger.Warn("cannot listen to other replicas", "error", err)
-			}
-			heard = nil
-		} else {
+	follow(ctx, d.cfg.Peers.Announcements, func(err error) {
+		if err == nil {
 			d.announce(true)
+			return
 		}
-		for payload := range heard {
-			d.hear(payload)
-		}
-		pause(ctx, tick)
-	}
+		d.cfg.Logger.Warn("cannot listen to other replicas", "error", err)
+	}, d.hear)
 }
 
 func (d *Dispatcher) hear(payload []byte) {
