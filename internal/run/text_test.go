@@ -29,12 +29,27 @@ func TestTitleOf(t *testing.T) {
 		"\x1b[31mred\x07":             "[31mred",
 		"":                            "Untitled run",
 		strings.Repeat("ab ", 60):     strings.TrimSpace(strings.Repeat("ab ", 27)[:79]) + "…",
+		"```scripted\n- text: Hi\n```\nGreet them.":                       "Greet them.",
+		"````scripted\n- text: |\n    ```\n    x\n    ```\n````\n\nGo on": "Go on",
+		"~~~\npanic: nil map\n~~~\n":                                      "panic: nil map",
+		"```scripted\n\n- text: Only this\n```":                           "text: Only this",
+		"```\nnever closed":                                               "never closed",
+		"```":                                                             "Untitled run",
+		"# Fix the build\nIt is red.":                                     "Fix the build",
+		"> 1. said\nso":                                                   "1. said",
+		"---\n***\nMend it":                                               "Mend it",
+		"-v is ignored":                                                   "-v is ignored",
+		"- #12 again":                                                     "#12 again",
+		"`go test` fails":                                                 "`go test` fails",
+		"?!":                                                              "Untitled run",
+		"直して":                                                             "直して",
+		"🙏":                                                               "🙏",
 	} {
 		if got := titleOf(prompt, ""); got != want {
 			t.Errorf("%q: %q, want %q", prompt, got, want)
 		}
 	}
-	if got := titleOf("", "org/repo:review"); got != "org/repo:review" {
+	if got := titleOf("```\n```", "org/repo:review"); got != "org/repo:review" {
 		t.Errorf("a skill's title: %q", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
