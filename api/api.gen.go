@@ -2002,14 +2002,14 @@ type LocalRunRequest struct {
 	// Prompt What the agent is asked to do, at most 1 MiB.
 	Prompt string `json:"prompt"`
 
-	// Source What the run is shown as.
+	// Source What the run is shown as. What the header `X-Oz-Api-Source` claims of these when absent.
 	Source LocalRunRequestSource `json:"source,omitempty,omitzero"`
 
 	// Title Heading in lists. Made from the prompt when absent.
 	Title string `json:"title,omitempty,omitzero"`
 }
 
-// LocalRunRequestSource What the run is shown as.
+// LocalRunRequestSource What the run is shown as. What the header `X-Oz-Api-Source` claims of these when absent.
 type LocalRunRequestSource string
 
 // LocalRunResponse A run in CLAIMED with its first execution, whose lease the caller must renew by heartbeats.
@@ -2474,7 +2474,7 @@ type RunItem struct {
 	// SessionLink Where a person watches the run.
 	SessionLink string `json:"session_link,omitempty,omitzero"`
 
-	// Source What started a run. Callers may claim API, CLI, WEB_APP and CLOUD_MODE by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; ORCHESTRATION is a parent run. The others belong to triggers.
+	// Source What started a run. Callers may claim API, CLI, WEB_APP, CLOUD_MODE and GITHUB_ACTION by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; any other claim counts as API. ORCHESTRATION is a parent run. The others belong to triggers.
 	Source RunSourceType `json:"source,omitempty,omitzero"`
 
 	// StartedAt When an agent first began to work; stays through later executions.
@@ -2539,7 +2539,7 @@ type RunRequest struct {
 // RunSort What to sort by; `agent` is the skill, with runs made from none at the end.
 type RunSort string
 
-// RunSourceType What started a run. Callers may claim API, CLI, WEB_APP and CLOUD_MODE by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; ORCHESTRATION is a parent run. The others belong to triggers.
+// RunSourceType What started a run. Callers may claim API, CLI, WEB_APP, CLOUD_MODE and GITHUB_ACTION by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; any other claim counts as API. ORCHESTRATION is a parent run. The others belong to triggers.
 type RunSourceType string
 
 // RunState Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
@@ -3148,6 +3148,12 @@ type ListEnvironmentsParams struct {
 // ListEnvironmentsParamsSortBy defines parameters for ListEnvironments.
 type ListEnvironmentsParamsSortBy string
 
+// CreateLocalRunParams defines parameters for CreateLocalRun.
+type CreateLocalRunParams struct {
+	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // CreateRunAliasParams defines parameters for CreateRunAlias.
 type CreateRunAliasParams struct {
 	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
@@ -3445,21 +3451,21 @@ type ClientInterface interface {
 
 	// CreateLocalRunWithBody Register a local run
 	//
-	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-	CreateLocalRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateLocalRunWithBody(ctx context.Context, params *CreateLocalRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateLocalRun Register a local run
 	//
-	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-	CreateLocalRun(ctx context.Context, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateLocalRun(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListModels Models
 	//
@@ -3968,13 +3974,13 @@ func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, bo
 
 // CreateLocalRunWithBody Register a local run
 //
-// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-func (c *Client) CreateLocalRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateLocalRunRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateLocalRunWithBody(ctx context.Context, params *CreateLocalRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLocalRunRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3987,13 +3993,13 @@ func (c *Client) CreateLocalRunWithBody(ctx context.Context, contentType string,
 
 // CreateLocalRun Register a local run
 //
-// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-func (c *Client) CreateLocalRun(ctx context.Context, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateLocalRunRequest(c.Server, body)
+func (c *Client) CreateLocalRun(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLocalRunRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5045,18 +5051,18 @@ func NewUpdateEnvironmentRequestWithBody(server string, environmentId string, co
 }
 
 // NewCreateLocalRunRequest calls the generic CreateLocalRun builder with application/json body
-func NewCreateLocalRunRequest(server string, body CreateLocalRunJSONRequestBody) (*http.Request, error) {
+func NewCreateLocalRunRequest(server string, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateLocalRunRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateLocalRunRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateLocalRunRequestWithBody constructs an http.Request for the CreateLocalRun method, with any body, and a specified content type
-func NewCreateLocalRunRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateLocalRunRequestWithBody(server string, params *CreateLocalRunParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5080,6 +5086,19 @@ func NewCreateLocalRunRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -6450,21 +6469,21 @@ type ClientWithResponsesInterface interface {
 
 	// CreateLocalRunWithBodyWithResponse Register a local run
 	//
-	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-	CreateLocalRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
+	CreateLocalRunWithBodyWithResponse(ctx context.Context, params *CreateLocalRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
 
 	// CreateLocalRunWithResponse Register a local run
 	//
-	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-	CreateLocalRunWithResponse(ctx context.Context, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
+	CreateLocalRunWithResponse(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
 
 	// ListModelsWithResponse Models
 	//
@@ -8732,13 +8751,13 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 
 // CreateLocalRunWithBodyWithResponse Register a local run
 //
-// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-func (c *ClientWithResponses) CreateLocalRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error) {
-	rsp, err := c.CreateLocalRunWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateLocalRunWithBodyWithResponse(ctx context.Context, params *CreateLocalRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error) {
+	rsp, err := c.CreateLocalRunWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -8747,13 +8766,13 @@ func (c *ClientWithResponses) CreateLocalRunWithBodyWithResponse(ctx context.Con
 
 // CreateLocalRunWithResponse Register a local run
 //
-// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR.
+// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
-func (c *ClientWithResponses) CreateLocalRunWithResponse(ctx context.Context, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error) {
-	rsp, err := c.CreateLocalRun(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateLocalRunWithResponse(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error) {
+	rsp, err := c.CreateLocalRun(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -10553,7 +10572,7 @@ type ServerInterface interface {
 	UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
 	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
-	CreateLocalRun(w http.ResponseWriter, r *http.Request)
+	CreateLocalRun(w http.ResponseWriter, r *http.Request, params CreateLocalRunParams)
 	// ListModels Models
 	// (GET /agent/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -10935,8 +10954,35 @@ func (siw *ServerInterfaceWrapper) UpdateEnvironment(w http.ResponseWriter, r *h
 // CreateLocalRun operation middleware
 func (siw *ServerInterfaceWrapper) CreateLocalRun(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateLocalRunParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateLocalRun(w, r)
+		siw.Handler.CreateLocalRun(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12485,7 +12531,8 @@ func (response UpdateEnvironmentdefaultApplicationProblemPlusJSONResponse) Visit
 }
 
 type CreateLocalRunRequestObject struct {
-	Body *CreateLocalRunJSONRequestBody
+	Params CreateLocalRunParams
+	Body   *CreateLocalRunJSONRequestBody
 }
 
 type CreateLocalRunResponseObject interface {
@@ -13954,8 +14001,10 @@ func (sh *strictHandler) UpdateEnvironment(w http.ResponseWriter, r *http.Reques
 }
 
 // CreateLocalRun operation middleware
-func (sh *strictHandler) CreateLocalRun(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateLocalRun(w http.ResponseWriter, r *http.Request, params CreateLocalRunParams) {
 	var request CreateLocalRunRequestObject
+
+	request.Params = params
 
 	var body CreateLocalRunJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {

@@ -188,10 +188,11 @@ func TestCreateIsRepeatedUnderOneKey(t *testing.T) {
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		conn.Close()
 	})
-	for range 2 {
-		if _, err := c.CreateRun(t.Context(), api.RunAgentRequest{Prompt: "p"}); err == nil {
-			t.Error("no answer is no error")
-		}
+	if _, err := c.CreateRun(t.Context(), api.RunAgentRequest{Prompt: "p"}); err == nil {
+		t.Error("no answer is no error")
+	}
+	if _, err := c.CreateLocalRun(t.Context(), api.LocalRunRequest{Prompt: "p"}); err == nil {
+		t.Error("no answer to a local run is no error")
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -19,8 +19,10 @@ func (c *Client) CreateRun(ctx context.Context, req api.RunAgentRequest) (api.Ru
 }
 
 // CreateLocalRun registers a run that the caller carries out itself, with the token its runner uses.
+// A request whose answer is lost is sent again and registers no second run.
 func (c *Client) CreateLocalRun(ctx context.Context, req api.LocalRunRequest) (api.LocalRunResponse, error) {
-	return Read[api.LocalRunResponse](c.raw.CreateLocalRun(ctx, req))
+	params := api.CreateLocalRunParams{IdempotencyKey: rand.Text()}
+	return Read[api.LocalRunResponse](c.raw.CreateLocalRun(ctx, &params, req))
 }
 
 // GetRun returns one run.

@@ -27,6 +27,9 @@ func cancellable(r Run) bool {
 func decideCancel(t *turn, by api.UserProfile) error {
 	state := t.run.State
 	switch {
+	case !cancellable(t.run) && t.run.Location == api.RunExecutionLocationREMOTE:
+		return api.Fail(api.PlatformErrorCodeOperationNotSupported,
+			"a run of source %s cannot be cancelled through the API: interrupt its agent instead", t.run.Source)
 	case !cancellable(t.run):
 		return api.Fail(api.PlatformErrorCodeOperationNotSupported,
 			"this run is carried out on a machine of its own (source %s): stop it there", t.run.Source)

@@ -41,20 +41,37 @@ func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunA
 }
 
 // CreateLocal registers a run that the caller carries out itself, outside the queue. It begins
-// CLAIMED with its execution, whose lease the runner renews by heartbeats.
-func (s *Service) CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest) (Run, Execution, error) {
+// CLAIMED with its execution, whose lease the runner renews by heartbeats. A key names the request as
+// it does for CreateOnce: repeated, the answer is the first one's run and execution, whatever became
+// of them.
+func (s *Service) CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest, key string) (Run, Execution, error) {
+	r, err := s.once(ctx, actor, localRequest, req, key, func(once *Once) (Run, error) {
+		return s.createLocal(ctx, actor, req, once)
+	})
+	if err != nil {
+		return Run{}, Execution{}, err
+	}
+	list, err := s.cfg.History.Executions(ctx, r.ID)
+	if err != nil {
+		return Run{}, Execution{}, fmt.Errorf("find execution: %w", err)
+	}
+	if len(list) == 0 {
+		return Run{}, Execution{}, fmt.Errorf("local run %s has no execution", r.ID)
+	}
+	return r, list[len(list)-1], nil
+}
+
+func (s *Service) createLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest, once *Once) (Run, error) {
 	source := api.RunSourceType(orElse(string(req.Source), string(api.RunSourceTypeCLI)))
-	switch source {
-	case api.RunSourceTypeCLI, api.RunSourceTypeLOCAL, api.RunSourceTypeGITHUBACTION:
-	default:
-		return Run{}, Execution{}, api.Invalid("source", "must be LOCAL, CLI or GITHUB_ACTION")
+	if !LocalSource(source) {
+		return Run{}, api.Invalid("source", "must be LOCAL, CLI or GITHUB_ACTION")
 	}
 	d, err := s.draft(ctx, actor, api.RunAgentRequest{
 		Prompt: req.Prompt, Title: req.Title, Config: req.Config, Mode: req.Mode, ParentRunId: req.ParentRunId,
 		ConversationId: req.ConversationId, Metadata: req.Metadata,
 	}, source)
 	if err != nil {
-		return Run{}, Execution{}, err
+		return Run{}, err
 	}
 	now := d.run.CreatedAt
 	x := Execution{
@@ -64,8 +81,17 @@ func (s *Service) CreateLocal(ctx context.Context, actor identity.Actor, req api
 	d.run.State, d.run.Location, d.run.Source = api.RunStateCLAIMED, api.RunExecutionLocationLOCAL, source
 	d.run.Host, d.run.Execution, d.run.Live = "", 1, true
 	d.run.Waiting = api.RunWaiting{Code: api.WaitingCodeStarting, Message: "Starting on its own machine.", Since: now}
-	r, err := s.insert(ctx, d, &x)
-	return r, x, err
+	d.once = once
+	return s.insert(ctx, d, &x)
+}
+
+// LocalSource says whether a local run may be shown as started by this.
+func LocalSource(source api.RunSourceType) bool {
+	switch source {
+	case api.RunSourceTypeCLI, api.RunSourceTypeLOCAL, api.RunSourceTypeGITHUBACTION:
+		return true
+	}
+	return false
 }
 
 // draft is a checked and resolved request: the run and the entries it begins with.

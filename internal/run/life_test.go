@@ -168,7 +168,7 @@ func (b *bench) wantKilled(r run.Run, tok identity.Actor) {
 
 func TestLocalRuns(t *testing.T) {
 	b := newBench(t, nil)
-	r, x, err := b.s.CreateLocal(b.ctx, ada, api.LocalRunRequest{Prompt: "Here."})
+	r, x, err := b.s.CreateLocal(b.ctx, ada, api.LocalRunRequest{Prompt: "Here."}, "")
 	b.ok(err)
 	tok := token(r, x)
 	b.wantState(r.ID, api.RunStateCLAIMED, api.WaitingCodeStarting)
@@ -191,7 +191,7 @@ func TestLocalRuns(t *testing.T) {
 	if _, _, err := b.s.Heartbeat(b.ctx, tok); !errors.Is(err, run.ErrFenced) {
 		t.Errorf("heartbeat after the end: %v", err)
 	}
-	_, _, err = b.s.CreateLocal(b.ctx, ada, api.LocalRunRequest{Prompt: "x", Source: "API"})
+	_, _, err = b.s.CreateLocal(b.ctx, ada, api.LocalRunRequest{Prompt: "x", Source: "API"}, "")
 	wantFailure(t, "source", err, api.PlatformErrorCodeInvalidRequest, "source")
 }
 

@@ -41,7 +41,7 @@ func newWorld(t *rapid.T) *world {
 	}
 	w.s = s
 	if w.local {
-		_, _, err = s.CreateLocal(context.Background(), person, api.LocalRunRequest{Prompt: "Do it."})
+		_, _, err = s.CreateLocal(context.Background(), person, api.LocalRunRequest{Prompt: "Do it."}, "")
 	} else {
 		_, _, err = s.Create(context.Background(), person, api.RunAgentRequest{Prompt: "Do it."}, api.RunSourceTypeAPI)
 	}

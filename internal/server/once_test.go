@@ -68,6 +68,42 @@ func TestRepeatedCreateStartsOneRun(t *testing.T) {
 	}
 }
 
+// TestRepeatedLocalRunIsOne: whoever lost the answer gets the same run and a token that works for it.
+func TestRepeatedLocalRunIsOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	req := api.LocalRunRequest{Prompt: "once", Source: api.LocalRunRequestSourceLOCAL}
+	answers := make(chan api.LocalRunResponse, 10)
+	var all sync.WaitGroup
+	for range cap(answers) {
+		all.Go(func() {
+			answers <- decode[api.LocalRunResponse](w.createOnce("/agent/local-runs", "here", req).want(200))
+		})
+	}
+	all.Wait()
+	first := <-answers
+	for range cap(answers) - 1 {
+		if a := <-answers; a.RunId != first.RunId || a.ExecutionId != first.ExecutionId {
+			t.Fatalf("%+v and %+v for one key", a, first)
+		}
+	}
+	again := decode[api.LocalRunResponse](w.createOnce("/agent/local-runs", "here", req).want(200))
+	w.as(again.RunToken).post("/runner/start", api.RunnerStartRequest{}).want(200)
+	if list := decode[api.ListRunsResponse](w.get("/agent/runs").want(200)); len(list.Runs) != 1 {
+		t.Errorf("%d runs", len(list.Runs))
+	}
+
+	other := req
+	other.Prompt = "something else"
+	w.createOnce("/agent/local-runs", "here", other).wantProblem(api.PlatformErrorCodeConflict, 409, "Idempotency-Key")
+	// The same words to another operation are another request.
+	w.createOnce("/agent/runs", "here", `{"prompt":"once"}`).wantProblem(api.PlatformErrorCodeConflict, 409, "Idempotency-Key")
+	w.createOnce("/agent/local-runs", strings.Repeat("k", 256), req).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "Idempotency-Key")
+	if a, b := w.localRun("once"), w.localRun("once"); a.RunId == b.RunId {
+		t.Error("without a key two requests are one")
+	}
+}
+
 // TestCreateOfAClientThatLeaves: whether the run was stored before its client went away, it is stored
 // once or not at all, and the same request finds out.
 func TestCreateOfAClientThatLeaves(t *testing.T) {

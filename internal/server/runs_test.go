@@ -109,13 +109,37 @@ func TestListPagesThrough(t *testing.T) {
 func TestSourceIsWhatTheClientMayClaim(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for claimed, want := range map[string]api.RunSourceType{"": "API", "CLI": "CLI", "WEB_APP": "WEB_APP", "SLACK": "API", "nonsense": "API"} {
-		a := w.do(request{method: "POST", path: api.BasePath + "/agent/runs", key: w.key, body: api.RunAgentRequest{Prompt: "x"},
-			header: http.Header{"X-Oz-Api-Source": {claimed}}})
-		if got := w.run(decode[api.RunAgentResponse](a.want(200)).RunId).Source; got != want {
-			t.Errorf("claimed %q: %s, want %s", claimed, got, want)
+	claim := func(path, source string, body any) api.RunItem {
+		a := w.do(request{method: "POST", path: api.BasePath + path, key: w.key, body: body, header: http.Header{"X-Oz-Api-Source": {source}}})
+		return w.run(decode[struct {
+			RunID string `json:"run_id"`
+		}](a.want(200)).RunID)
+	}
+	for source, want := range map[string]api.RunSourceType{
+		"": "API", "API": "API", "CLI": "CLI", "WEB_APP": "WEB_APP", "CLOUD_MODE": "CLOUD_MODE", "GITHUB_ACTION": "GITHUB_ACTION",
+		"SLACK": "API", "LOCAL": "API", "SCHEDULED_AGENT": "API", "AGENT_WEBHOOK": "API", "nonsense": "API",
+	} {
+		if got := claim("/agent/runs", source, api.RunAgentRequest{Prompt: "x"}).Source; got != want {
+			t.Errorf("claimed %q: %s, want %s", source, got, want)
 		}
 	}
+	for source, want := range map[string]api.RunSourceType{"": "CLI", "LOCAL": "LOCAL", "GITHUB_ACTION": "GITHUB_ACTION", "WEB_APP": "CLI"} {
+		if got := claim("/agent/local-runs", source, api.LocalRunRequest{Prompt: "x"}).Source; got != want {
+			t.Errorf("a local run claimed %q: %s, want %s", source, got, want)
+		}
+	}
+	if got := claim("/agent/local-runs", "GITHUB_ACTION", api.LocalRunRequest{Prompt: "x", Source: "LOCAL"}).Source; got != "LOCAL" {
+		t.Errorf("the body says LOCAL: %s", got)
+	}
+
+	// The list finds it, and what the contract refuses for it is refused.
+	list := decode[api.ListRunsResponse](w.get("/agent/runs?source=GITHUB_ACTION&execution_location=REMOTE").want(200))
+	if len(list.Runs) != 1 || list.Runs[0].IsRunTypeCancellable {
+		t.Fatalf("listed: %+v", list.Runs)
+	}
+	path := "/agent/runs/" + list.Runs[0].RunId
+	w.post(path+"/cancel", nil).wantProblem(api.PlatformErrorCodeOperationNotSupported, 422, "GITHUB_ACTION")
+	w.post(path+"/followups", api.RunFollowupRequest{Message: "x"}).wantProblem(api.PlatformErrorCodeOperationNotSupported, 422, "GITHUB_ACTION")
 }
 
 func TestCancel(t *testing.T) {

@@ -29,7 +29,7 @@ type Fence func(ctx context.Context, actor identity.Actor) error
 type Runs interface {
 	// CreateOnce makes one run however often it is called with a key; an empty key makes one each time.
 	CreateOnce(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType, key string) (r run.Run, atCapacity bool, err error)
-	CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest) (run.Run, run.Execution, error)
+	CreateLocal(ctx context.Context, actor identity.Actor, req api.LocalRunRequest, key string) (run.Run, run.Execution, error)
 	Get(ctx context.Context, actor identity.Actor, id string) (run.Run, error)
 	List(ctx context.Context, actor identity.Actor, q run.Query) (run.Page, error)
 	Timeline(ctx context.Context, actor identity.Actor, id string) ([]api.TimelineEvent, error)

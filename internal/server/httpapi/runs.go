@@ -14,9 +14,11 @@ const defaultPage = 20
 // sourceHeader lets a client say what it is; anything but these counts as API.
 const sourceHeader = "X-Oz-Api-Source"
 
-// declared are the sources a caller may claim. The others are given by what starts runs by itself.
+// declared are the sources a caller may claim. The others are given by what starts runs by itself, or
+// say that a run is carried out elsewhere.
 var declared = map[api.RunSourceType]bool{
-	api.RunSourceTypeAPI: true, api.RunSourceTypeCLI: true, api.RunSourceTypeWEBAPP: true, api.RunSourceTypeCLOUDMODE: true,
+	api.RunSourceTypeAPI: true, api.RunSourceTypeCLI: true, api.RunSourceTypeWEBAPP: true,
+	api.RunSourceTypeCLOUDMODE: true, api.RunSourceTypeGITHUBACTION: true,
 }
 
 // sourceOf says what started a run: its parent's run token, or what the client declares.
@@ -53,7 +55,11 @@ func (a *API) create(ctx context.Context, req api.RunAgentRequest, key string) (
 
 // CreateLocalRun serves POST /agent/local-runs.
 func (a *API) CreateLocalRun(ctx context.Context, req api.CreateLocalRunRequestObject) (api.CreateLocalRunResponseObject, error) {
-	r, x, err := a.cfg.Runs.CreateLocal(ctx, actorOf(ctx), *req.Body)
+	body := *req.Body
+	if claimed := api.RunSourceType(stateOf(ctx).source); body.Source == "" && run.LocalSource(claimed) {
+		body.Source = api.LocalRunRequestSource(claimed)
+	}
+	r, x, err := a.cfg.Runs.CreateLocal(ctx, actorOf(ctx), body, req.Params.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
