@@ -19,6 +19,17 @@ const (
 	EnvSandboxWorkdir = "CADRE_SANDBOX_WORKDIR"
 	// EnvSandboxConfined says what the sandbox is confined in, for people: "files and signals".
 	EnvSandboxConfined = "CADRE_SANDBOX_CONFINED"
+	// EnvSandboxGuard says what makes sure that no process outlives the sandbox, one of the Guard
+	// constants; absent where the sandbox itself does.
+	EnvSandboxGuard = "CADRE_SANDBOX_GUARD"
 	// EnvSandboxGrace is how long the runner may take to leave once asked, as a Go duration.
 	EnvSandboxGrace = "CADRE_SANDBOX_GRACE"
+)
+
+// The values of EnvSandboxGuard.
+const (
+	// GuardCgroup: all processes are in one control group, which is killed as a whole.
+	GuardCgroup = "cgroup"
+	// GuardMarks: processes are found by what they inherit.
+	GuardMarks = "marks"
 )

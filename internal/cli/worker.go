@@ -34,6 +34,7 @@ type workerFlags struct {
 	root          string
 	setup, tear   string
 	noConfinement bool
+	noCgroups     bool
 	limits        proc.Limits
 	level         slog.Level
 }
@@ -46,6 +47,8 @@ func (f *workerFlags) registerShared(c *cobra.Command) {
 	c.Flags().BoolVar(&f.noCleanup, "no-cleanup", false, "keep workspaces after their runs")
 	c.Flags().BoolVar(&f.noConfinement, "no-confinement", false, "do not confine agents to their workspace (Landlock)")
 	fs.env("no-confinement", nil)
+	c.Flags().BoolVar(&f.noCgroups, "no-cgroups", false, "do not hold the processes of each run in a control group")
+	fs.env("no-cgroups", nil)
 	c.Flags().StringArrayVar(&f.env, "env", nil, "`KEY=VALUE`, or KEY of this environment, for every agent (repeatable)")
 	c.Flags().Uint64Var(&f.limits.OpenFiles, "limit-open-files", 0, "file descriptors per process of an agent; 0 leaves the system's")
 	fs.env("limit-open-files", nil)
@@ -141,7 +144,7 @@ func (a *app) workerConfig(f workerFlags) (worker.Config, error) {
 		Root: firstNonEmpty(f.root, d.WorkspaceRoot), TargetDir: firstNonEmpty(f.targetDir, d.TargetDir), Program: d.OzPath,
 		SetupCommand: firstNonEmpty(f.setup, d.SetupCommand), TeardownCommand: firstNonEmpty(f.tear, d.TeardownCommand),
 		Env: env, HostEnv: a.Environ(), KeepWorkspaces: f.noCleanup || file.Cleanup != nil && !*file.Cleanup,
-		NoConfinement: f.noConfinement, Hide: a.ownFiles(), Limits: f.limits, Host: cfg.WorkerID, Log: log,
+		NoConfinement: f.noConfinement, NoCgroups: f.noCgroups, OwnProcess: true, Hide: a.ownFiles(), Limits: f.limits, Host: cfg.WorkerID, Log: log,
 	})
 	return cfg, err
 }
@@ -165,7 +168,7 @@ func (a *app) builtInWorker(f upFlags, cfg server.Config, url, key string, conne
 	host := firstNonEmpty(cfg.DefaultHost, server.Config{}.WithDefaults().DefaultHost)
 	backend, err := direct.New(direct.Config{
 		Root: firstNonEmpty(f.worker.root, filepath.Join(cfg.DataDir, "workspaces")), Env: env, HostEnv: a.Environ(),
-		KeepWorkspaces: f.worker.noCleanup, NoConfinement: f.worker.noConfinement, Hide: append(a.ownFiles(), cfg.DataDir),
+		KeepWorkspaces: f.worker.noCleanup, NoConfinement: f.worker.noConfinement, NoCgroups: f.worker.noCgroups, OwnProcess: true, Hide: append(a.ownFiles(), cfg.DataDir),
 		Limits: f.worker.limits, Host: host, Log: cfg.Log,
 	})
 	if err != nil {

@@ -11,6 +11,12 @@ func Group(cmd *exec.Cmd) {
 	attributes(cmd).Setpgid = true
 }
 
+// Session puts the command into a session of its own, and so into a group: beside what Group does it
+// has no terminal, and nothing it starts can come back into our session.
+func Session(cmd *exec.Cmd) {
+	attributes(cmd).Setsid = true
+}
+
 // SignalGroup signals every process of the group that pid leads.
 func SignalGroup(pid int, sig syscall.Signal) error { return syscall.Kill(-pid, sig) }
 

@@ -22,10 +22,12 @@ func (c Cookie) String() string { return c.Name + "=" + c.Value }
 type Tree struct {
 	// Cookies mark processes: one that carries any of them belongs.
 	Cookies []Cookie
+	// Marked, if set, tells by the Mark of a process that has one whether it belongs.
+	Marked func(Mark) bool
 	// Roots are processes whose descendants belong, and that belong themselves.
 	Roots []int
 	// Since, by the clock of Ticks, is when the first of them started, so that older processes need
-	// not be searched for cookies.
+	// not be searched for cookies and marks.
 	Since uint64
 	// Closed says that every process of the tree descends from Roots, which adopt what detaches itself
 	// (see Adopt): when they have no children, nothing else is looked for.

@@ -53,7 +53,13 @@ func childless(pids []int) bool {
 	return len(pids) > 0
 }
 
+// carries reports whether a process has a mark or a cookie of the tree.
 func (t Tree) carries(pid int) bool {
+	if t.Marked != nil {
+		if m := MarkOf(pid); m != 0 && t.Marked(m) {
+			return true
+		}
+	}
 	if len(t.Cookies) == 0 {
 		return false
 	}
@@ -92,6 +98,24 @@ func Adopted() bool {
 	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0)
 	return err == nil && is != 0
 }
+
+// Orphans lists the children of this process, ended ones included, that are in another session than it
+// and not among own: what descendants left to it that were to be adopted by it (see Adopt). Nothing
+// that this process starts itself and keeps in its session is among them, since no process can enter a
+// session.
+func Orphans(own func(pid int) bool) (pids []int) {
+	all, self := List(), os.Getpid()
+	for pid, p := range all {
+		if p.Parent == self && p.Session != all[self].Session && !own(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// Collect takes the exit status of an orphan that has ended, for the kernel to forget it.
+func Collect(pid int) { _, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) }
 
 // Carrying lists the values of the named environment entry over all processes that may be read.
 func Carrying(name string) map[int]string {

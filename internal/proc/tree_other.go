@@ -25,5 +25,11 @@ func Adopt() error { return errors.ErrUnsupported }
 // Adopted is false on this system.
 func Adopted() bool { return false }
 
+// Orphans finds none on this system.
+func Orphans(func(int) bool) []int { return nil }
+
+// Collect does nothing on this system.
+func Collect(int) {}
+
 // Carrying finds nothing on this system.
 func Carrying(string) map[int]string { return nil }

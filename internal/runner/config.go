@@ -36,6 +36,8 @@ type Config struct {
 	OwnProcess bool
 	// Confined says what whoever started this process confined it in, for people; empty: nothing.
 	Confined string
+	// Guard is the worker's guard against processes that outlive the execution (api.EnvSandboxGuard).
+	Guard string
 	// NoSnapshot leaves the workspace unkept; the server can ask for the same.
 	NoSnapshot bool
 	// SnapshotTimeout bounds taking and storing a snapshot. Default 2 minutes.

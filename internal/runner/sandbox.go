@@ -17,6 +17,7 @@ func (c *Config) InSandbox(environ []string) {
 	c.Managed = value(environ, api.EnvWorkerManaged) == "1"
 	c.OwnProcess = true
 	c.Confined = value(environ, api.EnvSandboxConfined)
+	c.Guard = value(environ, api.EnvSandboxGuard)
 	c.Backend = value(environ, api.EnvWorkerBackend)
 	c.Host = value(environ, api.EnvWorkerHost)
 	if d, err := time.ParseDuration(value(environ, api.EnvSandboxGrace)); err == nil && d > 0 {

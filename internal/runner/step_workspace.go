@@ -32,7 +32,7 @@ func (r *execution) workspace(ctx context.Context) error {
 				r.cfg.Log.Warn("detached processes cannot be adopted", "error", err)
 			}
 		}
-		return r.confinement(), nil
+		return r.confinement() + r.guard(), nil
 	})
 	if err != nil || len(r.assignment.Attachments) == 0 {
 		return err
@@ -51,6 +51,17 @@ func (r *execution) confinement() string {
 		return "Not confined: commands can do what the worker's user can. The kernel has no Landlock, or the worker was told not to use it."
 	}
 	return "Confined by Landlock (" + r.cfg.Confined + "): writing outside the workspace, caches and temporary files is refused, and so is reading credentials."
+}
+
+// guard says in the session how nothing the agent starts outlives the sandbox.
+func (r *execution) guard() string {
+	switch r.cfg.Guard {
+	case api.GuardCgroup:
+		return " Guarded by a control group: whatever is still running when the sandbox ends is ended with it."
+	case api.GuardMarks:
+		return " Guarded by marks that processes inherit: this worker may not make control groups, so a process that sheds every mark on purpose could outlive the sandbox."
+	}
+	return ""
 }
 
 // fetchAttachments downloads the run's files to where the agent can read them.

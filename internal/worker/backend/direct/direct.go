@@ -40,6 +40,11 @@ type Config struct {
 	KeepWorkspaces bool
 	// NoConfinement leaves Landlock off.
 	NoConfinement bool
+	// NoCgroups leaves control groups alone: processes are held together by marks (see guard).
+	NoCgroups bool
+	// OwnProcess says that this process exists for this worker, and that nothing else in it starts
+	// processes in sessions of their own. It then adopts what loses its runner, where it must.
+	OwnProcess bool
 	// Hide lists paths hidden from confined tasks: the server's data directory, say.
 	Hide []string
 	// Limits are put on each runner and so on all it starts. The task's instance shape lowers
@@ -53,8 +58,9 @@ type Config struct {
 
 // Backend is the direct backend.
 type Backend struct {
-	cfg  Config
-	lock *os.File
+	cfg   Config
+	lock  *os.File
+	guard *guard
 }
 
 // New makes the backend. Nothing is touched before Open.
@@ -106,18 +112,29 @@ func (b *Backend) Open(ctx context.Context) error {
 		return fmt.Errorf("workspace root %s is in use by another worker: %w", real, err)
 	}
 	b.lock = lock
-	return b.sweep(ctx)
+	b.guard = newGuard(real)
+	if err = b.sweep(ctx); err == nil {
+		err = b.guard.open(b.cfg)
+	}
+	if err != nil {
+		return errors.Join(err, b.unlock())
+	}
+	return nil
 }
 
 // sweep ends the processes and removes the directories of a worker that died. Only processes that
-// carry this root's mark are touched.
+// carry this root's cookie or mark are touched.
 func (b *Backend) sweep(ctx context.Context) error {
-	left := proc.Tree{Cookies: []proc.Cookie{b.mark()}, Spare: []int{os.Getpid()}}
+	left := proc.Tree{Cookies: []proc.Cookie{b.cookie()}, Marked: b.guard.ofRoot, Spare: []int{os.Getpid()}}
 	if n := len(left.Members()); n > 0 {
 		b.cfg.Log.Warn("ending processes of a worker that died", "processes", n)
 		if err := left.Kill(ctx, time.Second); err != nil {
 			return fmt.Errorf("end what an earlier worker left: %w", err)
 		}
+	}
+	// Only now: a runner that was still keeping its workspace had its second.
+	if err := b.guard.endLeft(ctx); err != nil {
+		return fmt.Errorf("end what an earlier worker left: %w", err)
 	}
 	if b.cfg.KeepWorkspaces {
 		return nil
@@ -137,7 +154,9 @@ func (b *Backend) sweep(ctx context.Context) error {
 	return nil
 }
 
-func (b *Backend) mark() proc.Cookie { return proc.Cookie{Name: api.EnvWorkerRoot, Value: b.cfg.Root} }
+func (b *Backend) cookie() proc.Cookie {
+	return proc.Cookie{Name: api.EnvWorkerRoot, Value: b.cfg.Root}
+}
 
 // isRunID recognises a UUID.
 func isRunID(s string) bool {
@@ -158,6 +177,11 @@ func (b *Backend) Close(context.Context) error {
 	if b.lock == nil {
 		return nil
 	}
+	b.guard.close()
+	return b.unlock()
+}
+
+func (b *Backend) unlock() error {
 	err := b.lock.Close()
 	b.lock = nil
 	return err
@@ -172,12 +196,17 @@ func (b *Backend) Start(ctx context.Context, t backend.Task) (backend.Sandbox, e
 	if err := s.makeDir(); err != nil {
 		return nil, &backend.Error{Reason: backend.ReasonWorkspace, Err: err}
 	}
-	err := s.setUp(ctx)
-	if err == nil {
+	hold, err := b.guard.hold(t.ExecutionID)
+	if err != nil {
+		s.remove()
+		return nil, &backend.Error{Reason: backend.ReasonWorkspace, Err: err}
+	}
+	s.hold = hold
+	if err = s.setUp(ctx); err == nil {
 		err = s.launch(ctx)
 	}
 	if err != nil {
-		s.kill(0)
+		s.release()
 		s.tearDown()
 		s.remove()
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,25 +55,40 @@ func play(part string, args []string) {
 		touch(args[0] + ".left")
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
-		if err := exec.Command("bash", "-c", escape(args[0])).Run(); err != nil {
+		if err := exec.Command("bash", "-c", args[1]).Run(); err != nil {
 			fmt.Println(err)
 		}
+		_ = os.WriteFile(args[0]+".runner", []byte(os.Getenv("CADRE_SANDBOX_GUARD")+" "+strconv.Itoa(os.Getpid())), 0o600)
 		touch(args[0] + ".ready")
 		select {}
-	case "worker": // a worker that starts one deaf runner
-		b, err := direct.New(direct.Config{Root: args[0], Program: os.Args[0], HostEnv: os.Environ(), NoConfinement: true, Log: quiet()})
-		if err == nil {
-			err = b.Open(context.Background())
-		}
-		if err == nil {
-			_, err = b.Start(context.Background(), task("deaf", args[1]))
-		}
-		if err != nil {
+	case "worker":
+		if err := work(args[0], args[1], args[2], args[3]); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 		select {}
 	}
+}
+
+// work is a worker that starts one deaf runner with an escaping process, and notes its end.
+func work(root, guard, pidFile, escape string) error {
+	b, err := direct.New(direct.Config{
+		Root: root, Program: os.Args[0], HostEnv: os.Environ(), NoConfinement: true, NoCgroups: guard != api.GuardCgroup, OwnProcess: true, Log: quiet(),
+	})
+	if err == nil {
+		err = b.Open(context.Background())
+	}
+	if err != nil {
+		return err
+	}
+	s, err := b.Start(context.Background(), task("deaf", pidFile, escape))
+	if err == nil {
+		go func() {
+			s.Wait()
+			touch(pidFile + ".over")
+		}()
+	}
+	return err
 }
 
 func touch(path string) { _ = os.WriteFile(path, []byte("x"), 0o600) }
@@ -110,7 +125,7 @@ func open(t *testing.T, cfg direct.Config) *direct.Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Open(t.Context()); err != nil {
+	if err := b.Open(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close(context.Background()) })
@@ -221,7 +236,7 @@ func TestStopGivesGraceThenKillsTheTree(t *testing.T) {
 		t.Errorf("polite: %+v", exit)
 	}
 	pid := filepath.Join(t.TempDir(), "pid")
-	deaf := start(t, open(t, direct.Config{}), task("deaf", pid))
+	deaf := start(t, open(t, direct.Config{}), task("deaf", pid, escape(pid)))
 	until(t, "the deaf runner", exists(pid+".ready"))
 	if !running(pid) {
 		t.Fatal("the escaped process did not start")
@@ -282,50 +297,6 @@ func TestRootBelongsToOneWorker(t *testing.T) {
 	if err := second.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "in use by another worker") {
 		t.Errorf("a second worker got the root: %v", err)
 	}
-}
-
-// A worker is killed: its runner is told, and what is left is ended by the next worker of the root,
-// which touches nothing else.
-func TestNextWorkerCleansUpAfterAKilledOne(t *testing.T) {
-	t.Parallel()
-	root, other := t.TempDir(), t.TempDir()
-	pid, otherPid := filepath.Join(t.TempDir(), "pid"), filepath.Join(t.TempDir(), "pid")
-	var workers []*exec.Cmd
-	for _, w := range [][2]string{{root, pid}, {other, otherPid}} {
-		cmd := exec.Command(os.Args[0], "play", "worker", w[0], w[1])
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		workers = append(workers, cmd)
-		until(t, "the runner of the worker", exists(w[1]+".ready"))
-	}
-	for _, cmd := range workers {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	if !running(pid) {
-		t.Fatal("the escaped process did not outlive its worker: nothing to test")
-	}
-	if err := os.Mkdir(filepath.Join(root, "not-a-run"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	open(t, direct.Config{Root: root})
-	if running(pid) {
-		t.Error("a process of the dead worker survived")
-	}
-	if !running(otherPid) {
-		t.Error("a process of another worker was ended")
-	}
-	names := []string{}
-	entries, _ := os.ReadDir(root)
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	if !slices.Equal(names, []string{".lock", "not-a-run"}) {
-		t.Errorf("left in the root: %v", names)
-	}
-	open(t, direct.Config{Root: other})
 }
 
 // A task writes its own directory and reads the system; it reads neither credentials nor other tasks

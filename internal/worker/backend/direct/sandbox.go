@@ -31,6 +31,7 @@ type sandbox struct {
 	dir     string
 	began   uint64            // before any of its processes
 	env     map[string]string // what the hooks and the task add
+	hold    *hold
 	cmd     *exec.Cmd
 	wait    func() error
 	output  *tail
@@ -69,11 +70,11 @@ func (s *sandbox) launch(context.Context) error {
 	cmd := exec.Command(s.backend.cfg.Program, s.task.Args...)
 	cmd.Dir, cmd.Env = s.dir, s.environment()
 	cmd.Stdout, cmd.Stderr = write, write
-	proc.Group(cmd)
+	proc.Session(cmd)
 	// SIGTERM, so that a runner whose worker was killed still keeps its workspace. One that does not
 	// leave is ended by the next worker.
 	proc.DieWithParent(cmd, syscall.SIGTERM)
-	wait, err := s.start(cmd)
+	wait, err := s.hold.start(cmd, s.start)
 	if err != nil {
 		_ = read.Close()
 		return backend.Fail(backend.ReasonAgent, "start the runner: %w", err)
@@ -142,6 +143,7 @@ func (s *sandbox) environment() []string {
 	add(map[string]string{
 		api.EnvExecutionID: s.task.ExecutionID, api.EnvWorkerRoot: cfg.Root,
 		api.EnvWorkerBackend: s.backend.Name(), api.EnvWorkerHost: cfg.Host, api.EnvSandboxDir: s.dir,
+		api.EnvSandboxGuard: s.backend.guard.kind(),
 	})
 	if cfg.TargetDir != "" {
 		add(map[string]string{api.EnvSandboxWorkdir: cfg.TargetDir})
@@ -166,7 +168,7 @@ func (s *sandbox) supervise() {
 		s.killer.Stop()
 	}
 	s.mu.Unlock()
-	s.kill(0)
+	s.release()
 	s.output.close()
 	s.exit = s.result(err)
 	s.tearDown()
@@ -214,20 +216,26 @@ func (s *sandbox) Stop(grace time.Duration) {
 	if s.killer != nil {
 		s.killer.Stop()
 	}
-	s.killer = time.AfterFunc(grace, func() {
-		s.mu.Lock()
-		if !s.ended {
-			_ = s.cmd.Process.Kill()
-		}
-		s.mu.Unlock()
-		// What the runner started follows once supervise has seen its end.
-	})
+	s.killer = time.AfterFunc(grace, s.kill)
 }
 
-// kill ends every process of the task but the runner itself, which Wait collects.
-func (s *sandbox) kill(grace time.Duration) {
-	tree := proc.Tree{Cookies: []proc.Cookie{{Name: api.EnvExecutionID, Value: s.task.ExecutionID}}, Since: s.began, Spare: []int{os.Getpid()}}
-	if err := tree.Kill(context.Background(), grace); err != nil {
+// kill ends the runner, and all it started where one act does that; elsewhere that follows once
+// supervise has seen the runner's end.
+func (s *sandbox) kill() {
+	if s.hold.kill(context.Background()) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		_ = s.cmd.Process.Kill()
+	}
+}
+
+// release ends every process of the task, whose runner was collected or never started.
+func (s *sandbox) release() {
+	left := proc.Tree{Cookies: []proc.Cookie{{Name: api.EnvExecutionID, Value: s.task.ExecutionID}}, Since: s.began, Spare: []int{os.Getpid()}}
+	if err := s.hold.release(context.Background(), left); err != nil {
 		s.backend.cfg.Log.Error("processes left", "run_id", s.task.TaskID, "execution_id", s.task.ExecutionID, "error", err)
 	}
 }
