@@ -12,6 +12,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
+	"github.com/cadrehq/cadre/internal/store/wal"
 )
 
 // walHard is the size of the write-ahead log, in pages of 4 KiB, at which the writer itself copies
@@ -30,6 +32,9 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 		return err
 	}
 	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := wal.Register(); err != nil {
 		return err
 	}
 	if db.writes, err = sql.Open("sqlite", sqliteDSN(abs, false)); err != nil {
@@ -62,6 +67,9 @@ func sqliteDSN(path string, readOnly bool) string {
 		pragmas = append(pragmas, "cache_size(-16000)") // KiB, taken as needed
 	}
 	q := url.Values{"_pragma": pragmas}
+	if !readOnly {
+		q.Set("vfs", wal.VFS)
+	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
