@@ -619,6 +619,7 @@ const (
 	PlatformErrorCodeOperationNotSupported          PlatformErrorCode = "operation_not_supported"
 	PlatformErrorCodeResourceNotFound               PlatformErrorCode = "resource_not_found"
 	PlatformErrorCodeResourceUnavailable            PlatformErrorCode = "resource_unavailable"
+	PlatformErrorCodeStorageLimitExceeded           PlatformErrorCode = "storage_limit_exceeded"
 )
 
 // Valid indicates whether the value is a known member of the PlatformErrorCode enum.
@@ -659,6 +660,8 @@ func (e PlatformErrorCode) Valid() bool {
 	case PlatformErrorCodeResourceNotFound:
 		return true
 	case PlatformErrorCodeResourceUnavailable:
+		return true
+	case PlatformErrorCodeStorageLimitExceeded:
 		return true
 	default:
 		return false
@@ -2210,7 +2213,7 @@ type PlanArtifactResponseData struct {
 	Url string `json:"url,omitempty,omitzero"`
 }
 
-// PlatformErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
+// PlatformErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and three of our own for what happens to sandboxes and what runs store.)
 type PlatformErrorCode string
 
 // ProvidersConfig Cloud accounts an environment uses. Kept and shown; without effect here.
@@ -2547,7 +2550,7 @@ type RunState string
 
 // RunStatusMessage What the state is shown with.
 type RunStatusMessage struct {
-	// ErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
+	// ErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and three of our own for what happens to sandboxes and what runs store.)
 	ErrorCode PlatformErrorCode `json:"error_code,omitempty,omitzero"`
 
 	// Message A sentence for people; after a failure it says what to do.
@@ -2766,7 +2769,7 @@ type RunnerModel struct {
 
 // RunnerReport A state the runner observed. Repeating one has no effect.
 type RunnerReport struct {
-	// ErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
+	// ErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and three of our own for what happens to sandboxes and what runs store.)
 	ErrorCode PlatformErrorCode `json:"error_code,omitempty,omitzero"`
 
 	// Message A sentence for people, cut at 16 KiB.

@@ -40,6 +40,7 @@ var Codes = []Code{
 	{PlatformErrorCodeExternalAuthenticationRequired, http.StatusUnauthorized, false, FaultUser, 1, "External authentication required"},
 	{PlatformErrorCodeInsufficientCredits, http.StatusForbidden, false, FaultUser, 1, "Insufficient credits"},
 	{PlatformErrorCodeBudgetExceeded, http.StatusForbidden, false, FaultUser, 1, "Budget exceeded"},
+	{PlatformErrorCodeStorageLimitExceeded, http.StatusForbidden, false, FaultUser, 1, "Storage limit exceeded"},
 	{PlatformErrorCodeFeatureNotAvailable, http.StatusForbidden, false, FaultUser, 1, "Feature not available"},
 	{PlatformErrorCodeIntegrationDisabled, http.StatusForbidden, false, FaultUser, 1, "Integration disabled"},
 	{PlatformErrorCodeIntegrationNotConfigured, http.StatusBadRequest, false, FaultUser, 1, "Integration not configured"},

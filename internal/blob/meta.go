@@ -8,6 +8,7 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -24,10 +25,22 @@ type Meta struct {
 	CreatedAt time.Time
 }
 
+// block is what a file system sets aside at least.
+const block = 4096
+
+// Stored is what a blob takes of the disk, in bytes: its size rounded up to whole blocks, and at least
+// one, so that many small blobs weigh what they cost.
+func (m Meta) Stored() int64 { return (m.Size/block + 1) * block }
+
+// ErrFull refuses a blob of a run that has stored all it may.
+var ErrFull = errors.New("the run may store no more blobs")
+
 // Store keeps the rows of blobs. A row is inserted only after its bytes are durable, so that a row
 // always has bytes; bytes without a row are leftovers of a crash.
 type Store interface {
-	Insert(ctx context.Context, m Meta) error
+	// Insert stores a row unless its run would then have more than atMost bytes, as Meta.Stored counts
+	// them: ErrFull. 0 is without bound.
+	Insert(ctx context.Context, m Meta, atMost int64) error
 	// Get returns one row; api.NotFound when there is none.
 	Get(ctx context.Context, id string) (Meta, error)
 }

@@ -21,6 +21,8 @@ type Config struct {
 	Log   *slog.Logger
 	// URL says where bytes live: "file:///var/lib/cadre/blobs".
 	URL string
+	// PerRun bounds what one run may store, in bytes; 0 is without bound.
+	PerRun int64
 	// Now and NewID default to the clock and random ids.
 	Now   func() time.Time
 	NewID func() string
@@ -52,8 +54,8 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Put stores what r yields and returns the row, with its id, size and time set. It returns after the
-// bytes and the row are durable. More than limit bytes are refused with invalid_request and nothing
-// is kept; an error of r is returned wrapped.
+// bytes and the row are durable. More than limit bytes are refused with invalid_request, more than the
+// run may store with ErrFull, and then nothing is kept; an error of r is returned wrapped.
 func (s *Service) Put(ctx context.Context, m Meta, r io.Reader, limit int64) (Meta, error) {
 	m.ID = s.cfg.NewID()
 	m.Name = label(m.Name)
@@ -69,11 +71,21 @@ func (s *Service) Put(ctx context.Context, m Meta, r io.Reader, limit int64) (Me
 		return Meta{}, fmt.Errorf("write blob: %w", err)
 	}
 	m.Size = size
-	if err := s.cfg.Store.Insert(ctx, m); err != nil {
+	if err := s.cfg.Store.Insert(ctx, m, s.cfg.PerRun); err != nil {
 		// What cannot be removed is bytes without a row, never a row without bytes.
 		return Meta{}, fmt.Errorf("record blob: %w", errors.Join(err, s.dir.remove(m.ID)))
 	}
 	return m, nil
+}
+
+// Discard removes the bytes of a blob whose row is gone. What cannot be removed is left over.
+func (s *Service) Discard(id string) {
+	if !validID(id) {
+		return
+	}
+	if err := s.dir.remove(id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.cfg.Log.Warn("bytes of a dropped blob stay", "blob_id", id, "err", err)
+	}
 }
 
 // Stat returns the row of a blob; api.NotFound when there is none.

@@ -23,7 +23,7 @@ type rows struct {
 	fail error
 }
 
-func (r *rows) Insert(_ context.Context, m blob.Meta) error {
+func (r *rows) Insert(_ context.Context, m blob.Meta, _ int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fail != nil {

@@ -38,6 +38,8 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.bytes(&c.Limits.BatchBody, "max-batch-body", "`size` of a batch of entries (default 32MiB)")
 	f.bytes(&c.Limits.Body, "max-body", "`size` of any other JSON request (default 1MiB)")
 	f.bytes(&c.Limits.Blob, "max-blob", "`size` of an artifact, snapshot or large output (default 512MiB)")
+	f.bytes(&c.RunEntries, "max-run-entries", "`size` of the whole session of a run (default 1GiB)")
+	f.bytes(&c.RunBlobs, "max-run-blobs", "`size` of all artifacts, snapshots and large outputs of a run (default 16GiB)")
 	f.bytes(&c.Limits.WorkerFrame, "max-worker-frame", "`size` of a worker's message (default 1MiB)")
 	f.count(&c.Entries.EntryBytes, "max-entry-bytes", "bytes of one session entry; larger content goes to blobs (default 262144)")
 	f.count(&c.Entries.BatchEntries, "max-batch-entries", "entries of one batch (default 256)")

@@ -92,6 +92,8 @@ type noBlobs struct{}
 func (noBlobs) Put(context.Context, blob.Meta, io.Reader, int64) (blob.Meta, error) {
 	return blob.Meta{}, errors.New("no blobs")
 }
+func (noBlobs) Discard(string) {}
+
 func (noBlobs) Stat(context.Context, string) (blob.Meta, error) {
 	return blob.Meta{}, errors.New("no blobs")
 }

@@ -17,7 +17,8 @@ const EventPhase EventType = "phase"
 // Append stores entries of an execution and, in the same transaction, what its runner reports. A
 // batch stored before is acknowledged again without effect, a gap is a GapError, and an execution
 // that is over or superseded is ErrFenced; only a final report that changes nothing any more is then
-// acknowledged.
+// acknowledged. Of a batch with which the run would store more than it may, what fits is stored, the
+// run ends FAILED and Changed tells how far that is.
 func (s *Service) Append(ctx context.Context, actor identity.Actor, req api.RunnerAppendRequest) (Changed, error) {
 	if err := runner(actor); err != nil {
 		return Changed{}, err
@@ -26,7 +27,7 @@ func (s *Service) Append(ctx context.Context, actor identity.Actor, req api.Runn
 	if err != nil {
 		return Changed{}, err
 	}
-	return s.change(ctx, actor.RunID, func(t *turn) error { return decideAppend(t, actor.ExecutionID, b) })
+	return s.change(ctx, actor.RunID, func(t *turn) error { return s.cfg.decideAppend(t, actor.ExecutionID, b) })
 }
 
 // batch is a checked request to append.
@@ -110,7 +111,7 @@ func checkAsked(field string, r api.Request) error {
 	return api.Invalid(field+".kind", "must be permission, question or plan")
 }
 
-func decideAppend(t *turn, executionID string, b batch) error {
+func (c Config) decideAppend(t *turn, executionID string, b batch) error {
 	if !t.mayWrite(executionID) {
 		if t.exec != nil && t.exec.ID == executionID && b.moot(t) {
 			return nil
@@ -124,18 +125,34 @@ func decideAppend(t *turn, executionID string, b batch) error {
 	t.change.By = x.Number
 	t.keep(b.snapshot, b.kept)
 	if stored := x.NextIndex - b.first; stored < int64(len(b.entries)) {
-		fresh := b.entries[stored:]
-		t.touch().NextIndex += int64(len(fresh))
-		for _, c := range fresh {
-			if err := t.take(c); err != nil {
-				return err
-			}
+		full, err := c.takeAll(t, b.entries[stored:])
+		if full || err != nil {
+			return err
 		}
 	}
 	if b.report == nil {
 		return t.settle()
 	}
+	if !b.report.State.Ended() && t.run.EntryBytes >= c.RunEntries {
+		return c.endFull(t, entriesFull, c.RunEntries) // every move leaves an entry, too
+	}
 	return t.report(*b.report)
+}
+
+// takeAll stores new entries while there is room; full says that there was not enough and that the
+// run has ended for it.
+func (c Config) takeAll(t *turn, fresh []checked) (full bool, err error) {
+	room := c.RunEntries - t.run.EntryBytes
+	for _, e := range fresh {
+		if room -= storedBytes(e.entry); room < 0 {
+			return true, c.endFull(t, entriesFull, c.RunEntries)
+		}
+		t.touch().NextIndex++
+		if err := t.take(e); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // moot says that nothing in the batch is new and its report is the end of a run that has ended.

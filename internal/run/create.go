@@ -154,7 +154,10 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 		}
 		n.Entries = append(n.Entries, api.MakeEntry(d.run.CreatedAt, m))
 	}
-	n.Run.LastSeq = int64(len(n.Entries))
+	n.Run.LastSeq, n.Run.EntryBytes = int64(len(n.Entries)), storedBytes(n.Entries...)
+	for _, a := range n.Run.Attachments {
+		n.Run.BlobBytes += blob.Meta{Size: a.Size}.Stored()
+	}
 	if err := s.cfg.Store.Insert(ctx, n); err != nil {
 		return Run{}, fmt.Errorf("store run: %w", err)
 	}

@@ -258,6 +258,7 @@ func (surroundings) Resolve(string, api.HarnessType) (string, error) { return "s
 func (surroundings) Put(_ context.Context, m blob.Meta, _ io.Reader, _ int64) (blob.Meta, error) {
 	return m, nil
 }
+func (surroundings) Discard(string) {}
 func (surroundings) Stat(_ context.Context, id string) (blob.Meta, error) {
 	return blob.Meta{}, api.NotFound("blob", id)
 }

@@ -51,6 +51,10 @@ type Run struct {
 	Attempts  int   // executions lost in a row without the agent acting
 	LastSeq   int64 // number of the latest entry
 
+	// EntryBytes and BlobBytes are what the run has stored, as the limits of Config count it. The store
+	// keeps BlobBytes: a decision cannot change it.
+	EntryBytes, BlobBytes int64
+
 	Usage Totals
 }
 

@@ -28,7 +28,10 @@ type Models interface {
 
 // Blobs keeps what is too large for a row.
 type Blobs interface {
+	// Put is blob.ErrFull when the blob's run may store no more.
 	Put(ctx context.Context, m blob.Meta, r io.Reader, limit int64) (blob.Meta, error)
+	// Discard removes the bytes of a blob whose row is gone.
+	Discard(id string)
 	Stat(ctx context.Context, id string) (blob.Meta, error)
 }
 
@@ -70,6 +73,10 @@ type Config struct {
 	MaxAttachmentBytes int64
 	// Entries bounds what a runner may append.
 	Entries session.Limits
+	// RunEntries bounds what all entries of one run take, in bytes with entryRow for each. Default 1 GiB.
+	RunEntries int64
+	// RunBlobs is what Blobs lets one run store, for the message of a run that meets it.
+	RunBlobs int64
 
 	Now   func() time.Time
 	NewID func() string // a UUID
@@ -107,6 +114,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxAttachments, 25)
 	orDefault(&c.MaxAttachmentBytes, 64<<20)
 	c.Entries = c.Entries.WithDefaults()
+	orDefault(&c.RunEntries, 1<<30)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -145,12 +153,20 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Micro
 // change runs a decision as one transaction of the run.
 func (s *Service) change(ctx context.Context, runID string, decide func(*turn) error) (Changed, error) {
 	now := s.now()
+	var dropped []string
 	done, err := s.cfg.Store.Change(ctx, runID, func(cur Current) (Change, error) {
 		t := begin(cur, now)
 		if err := decide(t); err != nil {
 			return Change{}, err
 		}
-		return t.done(), nil
+		c := t.done()
+		dropped = c.Dropped
+		return c, nil
 	})
+	if err == nil {
+		for _, id := range dropped {
+			s.cfg.Blobs.Discard(id)
+		}
+	}
 	return done, edge(err)
 }

@@ -50,5 +50,9 @@ func (t *turn) keep(blob string, seq int64) {
 		return
 	}
 	x := t.touch()
+	if x.Snapshot != "" {
+		// Only the newest one is ever restored, and a working agent makes one every few seconds.
+		t.change.Dropped = append(t.change.Dropped, x.Snapshot)
+	}
 	x.Snapshot, x.SnapshotSeq = blob, seq
 }

@@ -73,8 +73,8 @@ type Current struct {
 
 // Change is what a decision stores. Members left zero change nothing.
 type Change struct {
-	// Run replaces the run's mutable columns. Its LastSeq is that of the stored run plus the number
-	// of Entries.
+	// Run replaces the run's mutable columns, all but BlobBytes. Its LastSeq is that of the stored run
+	// plus the number of Entries.
 	Run *Run
 	// Execution is inserted when its Number is new, else replaces the stored one.
 	Execution *Execution
@@ -91,6 +91,8 @@ type Change struct {
 	Requests  []Request
 	Answered  []Request
 	Artifacts []Artifact
+	// Dropped names blobs of the run that nothing refers to any more: their rows go.
+	Dropped []string
 }
 
 // Changed is what Change stored, after its commit.

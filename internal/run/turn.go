@@ -33,6 +33,7 @@ func begin(cur Current, now time.Time) *turn {
 // done returns the change, with the run as it became.
 func (t *turn) done() Change {
 	t.run.LastSeq = t.before.Run.LastSeq + int64(len(t.change.Entries))
+	t.run.EntryBytes = t.before.Run.EntryBytes + storedBytes(t.change.Entries...)
 	t.change.Run = &t.run
 	return t.change
 }

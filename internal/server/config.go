@@ -73,6 +73,10 @@ type Config struct {
 	// Limits bound requests, Entries what a runner may append.
 	Limits  httpapi.Limits
 	Entries session.Limits
+	// RunEntries and RunBlobs bound what one run may store, in bytes: its whole session; its
+	// attachments, artifacts, snapshots and large outputs. A run that needs more fails. Defaults 1 GiB
+	// and 16 GiB.
+	RunEntries, RunBlobs int64
 	// StopGrace is how long requests under way may take to finish when the server stops. Default 8 s.
 	StopGrace time.Duration
 
@@ -106,6 +110,8 @@ func (c Config) WithDefaults() Config {
 	orDefault(&c.MaxQueued, 24*time.Hour)
 	orDefault(&c.Idle, 10*time.Minute)
 	orDefault(&c.StopGrace, 8*time.Second)
+	orDefault(&c.RunEntries, 1<<30)
+	orDefault(&c.RunBlobs, 16<<30)
 	c.Limits = c.Limits.WithDefaults()
 	c.Entries = c.Entries.WithDefaults()
 	if c.Now == nil {

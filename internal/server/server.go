@@ -92,7 +92,7 @@ func (s *Server) open(ctx context.Context) error {
 	if s.key, err = s.identity.Bootstrap(ctx, s.cfg.BootstrapKey); err != nil {
 		return err
 	}
-	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Now: s.cfg.Now, Log: s.cfg.Log, URL: s.cfg.BlobURL})
+	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Now: s.cfg.Now, Log: s.cfg.Log, URL: s.cfg.BlobURL, PerRun: s.cfg.RunBlobs})
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db),
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
-		Entries: s.cfg.Entries, Now: s.cfg.Now,
+		Entries: s.cfg.Entries, RunEntries: s.cfg.RunEntries, RunBlobs: s.cfg.RunBlobs, Now: s.cfg.Now,
 	})
 }
 

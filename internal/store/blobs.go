@@ -21,15 +21,51 @@ var insertBlobs = newInsert("blobs", "id", "run_id", "kind", "name", "mime_type"
 
 const selectBlobs = "SELECT id, run_id, kind, name, mime_type, size, created_at FROM blobs "
 
-// Insert stores a blob's row. An id that exists is a conflict.
-func (s Blobs) Insert(ctx context.Context, m blob.Meta) error {
+// Insert stores a blob's row and counts it to its run. An id that exists is a conflict, and a run that
+// would have more than atMost bytes with it is blob.ErrFull.
+func (s Blobs) Insert(ctx context.Context, m blob.Meta, atMost int64) error {
 	at := m.CreatedAt
 	if at.IsZero() {
 		at = s.db.now()
 	}
 	return s.db.Write(ctx, m.RunID, func(tx *Tx) error {
+		if err := countBlob(tx, m, atMost); err != nil {
+			return err
+		}
 		return insertBlobs.into(tx, []any{m.ID, m.RunID, string(m.Kind), m.Name, m.MimeType, m.Size, micros(at)})
 	})
+}
+
+// countBlob adds a blob to what its run has stored. What comes with a prompt is stored before its run,
+// which counts it when it is inserted.
+func countBlob(tx *Tx, m blob.Meta, atMost int64) error {
+	stored, err := one(func(r scanner) (n int64, err error) { return n, r.Scan(&n) })(
+		tx.Query("SELECT r.blob_bytes FROM runs r WHERE r.id = $1"+tx.forUpdate("r"), m.RunID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if atMost > 0 && stored+m.Stored() > atMost {
+		return blob.ErrFull
+	}
+	return tx.Send("UPDATE runs SET blob_bytes = $1 WHERE id = $2", stored+m.Stored(), m.RunID)
+}
+
+// dropBlob forgets a blob of a locked run. One that is gone, or another's, is left alone.
+func dropBlob(tx *Tx, runID, id string) error {
+	m, err := one(scanBlob)(tx.Query(selectBlobs+"WHERE id = $1", id))
+	if errors.Is(err, sql.ErrNoRows) || err == nil && m.RunID != runID {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.Send("DELETE FROM blobs WHERE id = $1", id); err != nil {
+		return err
+	}
+	return tx.Send("UPDATE runs SET blob_bytes = blob_bytes - $1 WHERE id = $2", m.Stored(), runID)
 }
 
 // Get returns one row.

@@ -75,7 +75,7 @@ func (c *changing) store() (run.Changed, error) {
 		stored := *x
 		done.Execution = &stored
 	}
-	for _, step := range []func() error{c.commands, c.entries, c.requests, c.artifacts, c.execution} {
+	for _, step := range []func() error{c.commands, c.entries, c.requests, c.artifacts, c.execution, c.drop} {
 		if err := step(); err != nil {
 			return done, err
 		}
@@ -98,6 +98,16 @@ func (c *changing) execution() error {
 	return putExecution(c.tx, *c.change.Execution, c.current.Execution)
 }
 
+// drop forgets blobs nobody can reach any more, and what they counted.
+func (c *changing) drop() error {
+	for _, id := range c.change.Dropped {
+		if err := dropBlob(c.tx, c.current.Run.ID, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run writes the run's row, as little of it as changed: an append touches no index.
 func (c *changing) run(was, next run.Run) error {
 	id := was.ID
@@ -111,17 +121,18 @@ func (c *changing) run(was, next run.Run) error {
 		if next.LastSeq == was.LastSeq && len(c.change.Commands) == 0 {
 			return nil
 		}
-		return c.tx.Send("UPDATE runs SET last_seq = $1, last_command = $2 WHERE id = $3",
-			next.LastSeq, c.lastCommand, id)
+		return c.tx.Send("UPDATE runs SET last_seq = $1, last_command = $2, entry_bytes = $3 WHERE id = $4",
+			next.LastSeq, c.lastCommand, next.EntryBytes, id)
 	}
 	return c.tx.Send(`UPDATE runs SET state = $1, message = $2, error_code = $3, retryable = $4,
 		waiting_code = $5, waiting_message = $6, waiting_since = $7, updated_at = $8, queued_at = $9,
 		started_at = $10, ended_at = $11, active_us = $12, active_at = $13, execution = $14, live = $15,
-		attempts = $16, last_seq = $17, last_command = $18 WHERE id = $19`,
+		attempts = $16, last_seq = $17, last_command = $18, entry_bytes = $19 WHERE id = $20`,
 		string(next.State), next.Message, string(next.ErrorCode), flag(next.Retryable),
 		string(next.Waiting.Code), next.Waiting.Message, micros(next.Waiting.Since), micros(next.UpdatedAt),
 		micros(next.QueuedAt), micros(next.StartedAt), micros(next.EndedAt), next.Active.Microseconds(),
-		micros(next.ActiveAt), next.Execution, flag(next.Live), next.Attempts, next.LastSeq, c.lastCommand, id)
+		micros(next.ActiveAt), next.Execution, flag(next.Live), next.Attempts, next.LastSeq, c.lastCommand,
+		next.EntryBytes, id)
 }
 
 // runHead is what rarely changes of a run.

@@ -80,6 +80,7 @@ type API struct {
 	cfg       Config
 	mux       *http.ServeMux
 	reference reference
+	uploads   uploads
 
 	// ctx ends, and closing closes, when the server stops: streams end so that it can.
 	ctx     context.Context

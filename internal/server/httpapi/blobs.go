@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -147,8 +148,13 @@ func (a *API) receiveBlob(w http.ResponseWriter, r *http.Request) (api.BlobRef, 
 	if err := a.checkExecution(r.Context()); err != nil {
 		return api.BlobRef{}, err
 	}
+	done, err := a.uploads.begin(actor.RunID)
+	if err != nil {
+		return api.BlobRef{}, err
+	}
+	defer done()
 	body := deadlineReader{Reader: r.Body, control: http.NewResponseController(w)}
-	meta, err := a.cfg.Blobs.Put(r.Context(), blob.Meta{RunID: actor.RunID, Kind: kind, Name: name}, body, a.cfg.Limits.Blob)
+	meta, err := a.cfg.Runs.Upload(r.Context(), actor, kind, name, body, a.cfg.Limits.Blob)
 	var f *api.Failure
 	switch {
 	case err == nil:
@@ -159,6 +165,36 @@ func (a *API) receiveBlob(w http.ResponseWriter, r *http.Request) (api.BlobRef, 
 		return api.BlobRef{}, context.Canceled
 	}
 	return api.BlobRef{}, err
+}
+
+// maxUploads is how many blobs of one run may be on their way at once: what is not stored yet is not
+// counted yet.
+const maxUploads = 8
+
+// uploads counts blobs on their way, by run.
+type uploads struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+// begin lets one more in, until done is called.
+func (u *uploads) begin(runID string) (done func(), err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.n[runID] >= maxUploads {
+		return nil, api.Fail(api.PlatformErrorCodeResourceUnavailable, "%d uploads of this run are under way", maxUploads)
+	}
+	if u.n == nil {
+		u.n = map[string]int{}
+	}
+	u.n[runID]++
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if u.n[runID]--; u.n[runID] == 0 {
+			delete(u.n, runID)
+		}
+	}, nil
 }
 
 func tooLarge(limit int64) error {

@@ -64,6 +64,10 @@ var errorHelp = map[api.PlatformErrorCode]struct{ when, then string }{
 		"The run, or its team, has spent what it may.",
 		"Raise the budget; the run keeps what it did.",
 	},
+	api.PlatformErrorCodeStorageLimitExceeded: {
+		"The run has stored as much as one run may: in its session, or in artifacts, snapshots and large outputs.",
+		"Start another run that writes less, or raise the limit `detail` names; a message then sets the run going again.",
+	},
 	api.PlatformErrorCodeFeatureNotAvailable: {
 		"The feature is not there: switched off, or missing in the runner that carries the run out.",
 		"Choose another harness or model, or use a newer worker.",

@@ -55,6 +55,7 @@ type Steering interface {
 type Runners interface {
 	Start(ctx context.Context, actor identity.Actor, req api.RunnerStartRequest) (run.Run, run.Execution, error)
 	Append(ctx context.Context, actor identity.Actor, req api.RunnerAppendRequest) (run.Changed, error)
+	Upload(ctx context.Context, actor identity.Actor, kind api.BlobKind, name string, r io.Reader, limit int64) (blob.Meta, error)
 	Heartbeat(ctx context.Context, actor identity.Actor) (until time.Time, cancelled bool, err error)
 	Commands(ctx context.Context, actor identity.Actor) ([]run.Command, error)
 	End(ctx context.Context, actor identity.Actor, req api.RunnerEndRequest) error
@@ -97,9 +98,8 @@ type EnvironmentReader interface {
 	Get(ctx context.Context, uid string) (catalog.Environment, error)
 }
 
-// Blobs keeps bytes: blob.Service.
+// Blobs finds bytes: blob.Service.
 type Blobs interface {
-	Put(ctx context.Context, m blob.Meta, r io.Reader, limit int64) (blob.Meta, error)
 	Stat(ctx context.Context, id string) (blob.Meta, error)
 	Open(ctx context.Context, id string) (blob.Meta, io.ReadCloser, error)
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -321,10 +322,55 @@ func testSecret(b *bundle) {
 	same(b, "length", len(results[0]), 3)
 }
 
+// testStoredBytes: what a run stores is counted with it, and bounded.
+func testStoredBytes(b *bundle) {
+	r := b.insert(nil)
+	m := func(id string, size int64) blob.Meta {
+		return blob.Meta{ID: id, RunID: r.ID, Kind: api.BlobKindSnapshot, Size: size, CreatedAt: noon}
+	}
+	stored := func() int64 {
+		got, err := b.runs.Get(b.ctx, r.ID)
+		b.ok(err)
+		return got.BlobBytes
+	}
+	first := newID()
+	b.ok(b.blobs.Insert(b.ctx, m(first, 5000), 12288))
+	same(b, "two blocks", stored(), int64(8192))
+	if err := b.blobs.Insert(b.ctx, m(newID(), 4096), 12288); !errors.Is(err, blob.ErrFull) {
+		b.Errorf("one block too many: %v", err)
+	}
+	b.ok(b.blobs.Insert(b.ctx, m(newID(), 4095), 12288))
+	same(b, "to the last byte", stored(), int64(12288))
+	if err := b.blobs.Insert(b.ctx, m(newID(), 0), 12288); !errors.Is(err, blob.ErrFull) {
+		b.Errorf("an empty blob beyond it: %v", err)
+	}
+	list, err := b.blobs.ByRun(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "rows", len(list), 2)
+
+	// A decision drops what nothing refers to any more, and counts its entries; a blob of another run
+	// stays, whoever names it.
+	b.ok(b.blobs.Insert(b.ctx, blob.Meta{ID: "of-another", RunID: "another", CreatedAt: noon}, 0))
+	_, err = b.runs.Change(b.ctx, r.ID, func(cur run.Current) (run.Change, error) {
+		next := cur.Run
+		next.LastSeq, next.EntryBytes, next.BlobBytes = next.LastSeq+1, 777, 1
+		return run.Change{Run: &next, Entries: []api.NewEntry{api.MakeEntry(noon, api.AgentMessage{Text: "x"})}, Dropped: []string{first, "of-another", "unknown"}}, nil
+	})
+	b.ok(err)
+	same(b, "after the drop", stored(), int64(4096))
+	got, err := b.runs.Get(b.ctx, r.ID)
+	b.ok(err)
+	same(b, "entries", got.EntryBytes, int64(777))
+	_, err = b.blobs.Get(b.ctx, first)
+	b.code(err, api.PlatformErrorCodeResourceNotFound)
+	_, err = b.blobs.Get(b.ctx, "of-another")
+	b.ok(err)
+}
+
 func testBlobs(b *bundle) {
 	put := func(id, runID string, at time.Time) blob.Meta {
 		m := blob.Meta{ID: id, RunID: runID, Kind: api.BlobKindOutput, Name: "out", MimeType: "text/plain", Size: 1 << 40, CreatedAt: at}
-		b.ok(b.blobs.Insert(b.ctx, m))
+		b.ok(b.blobs.Insert(b.ctx, m, 0))
 		return m
 	}
 	late, early := put("b1", "r1", noon.Add(time.Second)), put("b2", "r1", noon)
@@ -337,5 +383,5 @@ func testBlobs(b *bundle) {
 	same(b, "blobs", list, []blob.Meta{early, late})
 	_, err = b.blobs.Get(b.ctx, "b9")
 	b.code(err, api.PlatformErrorCodeResourceNotFound)
-	b.code(b.blobs.Insert(b.ctx, late), api.PlatformErrorCodeConflict)
+	b.code(b.blobs.Insert(b.ctx, late, 0), api.PlatformErrorCodeConflict)
 }

@@ -70,6 +70,7 @@ func Run(t *testing.T, open Opener) {
 		"Keys":                  testKeys,
 		"Secret":                testSecret,
 		"Blobs":                 testBlobs,
+		"StoredBytes":           testStoredBytes,
 		"ListFilters":           testListFilters,
 		"ListPages":             testListPages,
 		"ListVisibility":        testListVisibility,
