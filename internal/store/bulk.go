@@ -60,7 +60,7 @@ func (b *bulk) add(db *DB, p Past) error {
 
 func (b *bulk) store(tx *Tx) error {
 	for _, part := range []struct {
-		into insert
+		into *insert
 		rows [][]any
 	}{
 		{insertRuns, b.runs}, {insertSpecs, b.specs}, {insertEntries, b.entries}, {insertMetadata, b.metadata},

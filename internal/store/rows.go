@@ -79,47 +79,117 @@ const largestChunk = 64
 
 // insert is an INSERT into one table that can take several rows at once.
 type insert struct {
-	width int
-	texts func() map[int]string // by rows in the chunk: 1, 4, 16, 64; made when first needed
+	table   string
+	columns []string
+
+	mu    sync.RWMutex
+	texts map[shape]string
 }
 
-func newInsert(table string, columns ...string) insert {
-	width := len(columns)
-	return insert{width: width, texts: sync.OnceValue(func() map[int]string {
-		texts := map[int]string{}
-		for size := 1; size <= largestChunk; size *= 4 {
-			var b strings.Builder
-			fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
-			for i := range size {
-				if i > 0 {
-					b.WriteString(", ")
-				}
-				b.WriteString("(" + placeholders(i*width+1, width) + ")")
-			}
-			texts[size] = b.String()
-		}
-		return texts
-	})}
+// shape is what the text of an INSERT depends on: how many rows it takes and, if it is one, which of its
+// values are zero. Most of a new run's are, and one that stands in the text costs an eighth of an
+// argument.
+type shape struct {
+	rows int
+	zero uint64 // bit i: column i is 0
+	void uint64 // bit i: column i is ''
+}
+
+const (
+	// maxShapes bounds the texts of a table's INSERT, since statements are kept: where rows differ more
+	// than that, the later ones name no zeros.
+	maxShapes = 32
+	// maxNamed is how many columns may be named as zero.
+	maxNamed = 64
+)
+
+func newInsert(table string, columns ...string) *insert {
+	return &insert{table: table, columns: columns, texts: map[shape]string{}}
 }
 
 // rows inserts rows, each a value per column, in order.
-func (in insert) rows(send func(query string, args ...any) error, rows [][]any) error {
-	for size := largestChunk; size > 0; size /= 4 {
+func (in *insert) rows(send func(query string, args ...any) error, rows [][]any) error {
+	for size := largestChunk; size > 1; size /= 4 {
 		for ; len(rows) >= size; rows = rows[size:] {
-			args := rows[0]
-			if size > 1 {
-				args = slices.Concat(rows[:size]...)
-			}
-			if err := send(in.texts()[size], args...); err != nil {
+			if err := send(in.text(shape{rows: size}), slices.Concat(rows[:size]...)...); err != nil {
 				return err
 			}
+		}
+	}
+	for _, row := range rows {
+		query, args := in.single(row)
+		if err := send(query, args...); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// single is the statement for one row, with the arguments it takes.
+func (in *insert) single(row []any) (query string, args []any) {
+	s := shape{rows: 1}
+	args = make([]any, 0, len(row))
+	for i, v := range row {
+		switch {
+		case i >= maxNamed:
+			args = append(args, v)
+		case v == "":
+			s.void |= 1 << i
+		case v == 0, v == int64(0), v == float64(0):
+			s.zero |= 1 << i
+		default:
+			args = append(args, v)
+		}
+	}
+	if text := in.text(s); text != "" {
+		return text, args
+	}
+	return in.text(shape{rows: 1}), row
+}
+
+// text is the statement of a shape; "" when there are too many shapes and this one can be done without.
+func (in *insert) text(s shape) string {
+	in.mu.RLock()
+	text, ok := in.texts[s]
+	full := len(in.texts) >= maxShapes
+	in.mu.RUnlock()
+	if ok || full && s.zero|s.void != 0 {
+		return text
+	}
+	text = in.write(s)
+	in.mu.Lock()
+	in.texts[s] = text
+	in.mu.Unlock()
+	return text
+}
+
+func (in *insert) write(s shape) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", in.table, strings.Join(in.columns, ", "))
+	n := 0
+	for row := range s.rows {
+		if row > 0 {
+			b.WriteString(", ")
+		}
+		values := make([]string, len(in.columns))
+		for i := range values {
+			switch {
+			case s.void>>i&1 == 1: // shifted out from maxNamed on
+				values[i] = "''"
+			case s.zero>>i&1 == 1:
+				values[i] = "0"
+			default:
+				n++
+				values[i] = "$" + strconv.Itoa(n)
+			}
+		}
+		b.WriteString("(" + strings.Join(values, ", ") + ")")
+	}
+	return b.String()
+}
+
 // into inserts through a transaction.
-func (in insert) into(tx *Tx, rows ...[]any) error {
+func (in *insert) into(tx *Tx, rows ...[]any) error {
 	return in.rows(tx.Send, rows)
 }
 
