@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/cadrehq/cadre/api"
@@ -41,6 +42,8 @@ type checker struct {
 
 // enum is what every generated enumeration has.
 type enum interface{ Valid() bool }
+
+var enumType = reflect.TypeFor[enum]()
 
 // bound is an inclusive range of a number, or of the count of a list or map.
 type bound struct{ min, max int64 }
@@ -81,72 +84,107 @@ func (c checker) check(v reflect.Value, path string) error {
 	case reflect.Slice:
 		return c.slice(v, path)
 	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			at := join(path, key.String())
-			if err := c.text(key.String(), path); err != nil {
+		for pairs := v.MapRange(); pairs.Next(); {
+			key := pairs.Key().String()
+			if err := c.text(key, path); err != nil {
 				return err
 			}
-			if err := c.check(v.MapIndex(key), at); err != nil {
+			if err := c.check(pairs.Value(), join(path, key)); err != nil {
 				return err
 			}
 		}
 	case reflect.String:
-		if e, ok := v.Interface().(enum); ok && v.Len() > 0 && !e.Valid() {
-			return api.Invalid(path, "%.64q is not one of the values known here", v.String())
+		if wrong := c.word(v, v.Type().Implements(enumType)); wrong != "" {
+			return api.Invalid(path, "%s", wrong)
 		}
-		return c.text(v.String(), path)
 	}
 	return nil
 }
 
 func (c checker) slice(v reflect.Value, path string) error {
-	switch v.Type().Elem().Kind() {
-	case reflect.Uint8: // bytes and raw JSON
+	elem := v.Type().Elem()
+	if elem.Kind() == reflect.Uint8 { // bytes and raw JSON
 		return nil
-	default:
-		for i := range v.Len() {
-			item, at := v.Index(i), fmt.Sprintf("%s[%d]", path, i)
-			if e, ok := item.Interface().(enum); ok && !e.Valid() {
-				return api.Invalid(path, "%.64q is not one of the values known here", item.String())
-			}
-			if err := c.check(item, at); err != nil {
-				return err
-			}
+	}
+	closed := elem.Implements(enumType)
+	for i := range v.Len() {
+		item := v.Index(i)
+		if closed && !item.Interface().(enum).Valid() {
+			return api.Invalid(path, "%.64q is not one of the values known here", item.String())
+		}
+		if err := c.check(item, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func (c checker) object(v reflect.Value, path string) error {
-	t := v.Type()
-	if t.PkgPath() == "time" {
-		return nil
+	for _, m := range membersOf(v.Type()) {
+		value := v.Field(m.index)
+		if m.required && empty(value) && !m.mayBeEmpty && !hasURL(v) {
+			return api.Invalid(join(path, m.name), "is required")
+		}
+		if m.bounded {
+			if wrong := m.bound.check(value); wrong != "" {
+				return api.Invalid(join(path, m.name), "%s", wrong)
+			}
+		}
+		// What is absent is not looked into: required members of an absent object are not required.
+		if !m.required && value.IsZero() {
+			continue
+		}
+		if value.Kind() == reflect.String { // most are: their path is made only if it is told
+			if wrong := c.word(value, m.closed); wrong != "" {
+				return api.Invalid(join(path, m.name), "%s", wrong)
+			}
+			continue
+		}
+		if err := c.check(value, join(path, m.name)); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// member is what is known of a struct's member whatever its value is.
+type member struct {
+	index      int
+	name       string // as JSON calls it
+	required   bool
+	mayBeEmpty bool
+	bounded    bool
+	bound      bound
+	closed     bool // a value of an enumeration
+}
+
+// memberLists keeps the members of each type that was checked: a request's types are the contract's, so
+// there are some dozens.
+var memberLists sync.Map // reflect.Type -> []member
+
+func membersOf(t reflect.Type) []member {
+	if list, ok := memberLists.Load(t); ok {
+		return list.([]member)
+	}
+	list := []member{}
 	for i := range t.NumField() {
-		f, value := t.Field(i), v.Field(i)
+		f := t.Field(i)
 		name := jsonName(f)
-		if !f.IsExported() || name == "-" {
+		if !f.IsExported() || name == "-" || t.PkgPath() == "time" {
 			continue
 		}
 		if name == "" {
 			name = f.Name
 		}
-		at, id := join(path, name), t.Name()+"."+name
-		if required(f) && empty(value) && !mayBeEmpty[id] && !hasURL(v) {
-			return api.Invalid(at, "is required")
-		}
-		if err := checkBound(id, value, at); err != nil {
-			return err
-		}
-		// An absent optional object is not looked into: its required members are not required.
-		if value.Kind() == reflect.Struct && !required(f) && value.IsZero() {
-			continue
-		}
-		if err := c.check(value, at); err != nil {
-			return err
-		}
+		id := t.Name() + "." + name
+		b, bounded := bounds[id]
+		list = append(list, member{
+			index: i, name: name, required: required(f), mayBeEmpty: mayBeEmpty[id], bounded: bounded, bound: b,
+			closed: f.Type.Kind() == reflect.String && f.Type.Implements(enumType),
+		})
 	}
-	return nil
+	memberLists.Store(t, list)
+	return list
 }
 
 // hasURL reports whether v is a repository with a URL of its own, which needs no owner or name.
@@ -172,45 +210,56 @@ func empty(v reflect.Value) bool {
 	return false
 }
 
-func checkBound(id string, v reflect.Value, path string) error {
-	b, ok := bounds[id]
-	if !ok {
-		return nil
-	}
+// check says what is wrong with a value; "" when nothing is.
+func (b bound) check(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
-			return nil
+			return ""
 		}
 		v = v.Elem()
 	}
 	switch v.Kind() {
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		if n := v.Int(); n < b.min || n > b.max {
-			return api.Invalid(path, "must be from %d to %d, not %d", b.min, b.max, n)
+			return fmt.Sprintf("must be from %d to %d, not %d", b.min, b.max, n)
 		}
 	case reflect.String:
 		if n := utf8.RuneCountInString(v.String()); int64(n) > b.max {
-			return api.Invalid(path, "must be at most %d characters long", b.max)
+			return fmt.Sprintf("must be at most %d characters long", b.max)
 		}
 	default:
 		if n := v.Len(); int64(n) > b.max {
-			return api.Invalid(path, "must have at most %d members, not %d", b.max, n)
+			return fmt.Sprintf("must have at most %d members, not %d", b.max, n)
 		}
 	}
-	return nil
+	return ""
 }
 
-// text refuses what PostgreSQL cannot store. Invalid UTF-8 in a body was refused before; query
-// parameters arrive here unchecked.
+// word says what is wrong with a string, of an enumeration if it is closed; "" when nothing is.
+func (c checker) word(v reflect.Value, closed bool) string {
+	if closed && v.Len() > 0 && !v.Interface().(enum).Valid() {
+		return fmt.Sprintf("%.64q is not one of the values known here", v.String())
+	}
+	return c.unfit(v.String())
+}
+
+// unfit says why PostgreSQL could not store a text; "" when it could. Invalid UTF-8 in a body was refused
+// before; query parameters arrive here unchecked.
+func (c checker) unfit(s string) string {
+	switch {
+	case c.anyText:
+		return ""
+	case strings.IndexByte(s, 0) >= 0:
+		return "contains a NUL character"
+	case !utf8.ValidString(s):
+		return "is not valid UTF-8"
+	}
+	return ""
+}
+
 func (c checker) text(s, path string) error {
-	if c.anyText {
-		return nil
-	}
-	if strings.IndexByte(s, 0) >= 0 {
-		return api.Invalid(path, "contains a NUL character")
-	}
-	if !utf8.ValidString(s) {
-		return api.Invalid(path, "is not valid UTF-8")
+	if wrong := c.unfit(s); wrong != "" {
+		return api.Invalid(path, "%s", wrong)
 	}
 	return nil
 }
