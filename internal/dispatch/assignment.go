@@ -13,12 +13,12 @@ import (
 )
 
 // assignment makes the frame that offers an execution to a worker.
-func (d *Dispatcher) assignment(ctx context.Context, r run.Run, x run.Execution, info WorkerInfo) ([]byte, error) {
+func (d *Dispatcher) assignment(ctx context.Context, r run.Run, x run.Execution, info WorkerInfo, images images) ([]byte, error) {
 	token, err := d.cfg.Tokens.Mint(r, x)
 	if err != nil {
 		return nil, fmt.Errorf("mint run token: %w", err)
 	}
-	image, err := d.image(ctx, r.Config.EnvironmentId)
+	image, err := images(ctx, r.Config.EnvironmentId)
 	if err != nil {
 		return nil, err
 	}
@@ -34,19 +34,25 @@ func (d *Dispatcher) assignment(ctx context.Context, r run.Run, x run.Execution,
 	return frameOf(api.WorkerAssignment, a)
 }
 
-// image is the image of an environment. An environment that is gone is the runner's to report.
-func (d *Dispatcher) image(ctx context.Context, environmentID string) (string, error) {
-	if environmentID == "" || d.cfg.Environments == nil {
-		return "", nil
+// images finds the image of an environment, "" when there is none.
+type images func(ctx context.Context, environmentID string) (string, error)
+
+// images reads each environment once, however many runs of a round are in it. One that is gone is the
+// runner's to report.
+func (d *Dispatcher) images() images {
+	known := map[string]string{"": ""}
+	return func(ctx context.Context, id string) (string, error) {
+		image, ok := known[id]
+		if ok || d.cfg.Environments == nil {
+			return image, nil
+		}
+		e, err := d.cfg.Environments.Get(ctx, id)
+		if err != nil && !errors.Is(err, api.NotFound("environment", id)) {
+			return "", fmt.Errorf("find environment: %w", err)
+		}
+		known[id] = e.Config.DockerImage
+		return known[id], nil
 	}
-	e, err := d.cfg.Environments.Get(ctx, environmentID)
-	switch {
-	case errors.Is(err, api.NotFound("environment", environmentID)):
-		return "", nil
-	case err != nil:
-		return "", fmt.Errorf("find environment: %w", err)
-	}
-	return e.Config.DockerImage, nil
 }
 
 // Assignment is what a worker is told of an execution (contract worker-protocol section 3). token

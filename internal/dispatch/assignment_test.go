@@ -114,7 +114,7 @@ func TestAssignmentIsTheContracts(t *testing.T) {
 		}),
 	}}
 	r := fullRun()
-	frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x-1", Number: 2}, WorkerInfo{})
+	frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x-1", Number: 2}, WorkerInfo{}, d.images())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestBareAssignment(t *testing.T) {
 	t.Parallel()
 	d := &Dispatcher{cfg: Config{RootURL: "https://cadre.test", Tokens: newWorld()}}
 	frame, err := d.assignment(t.Context(), run.Run{ID: "run-1", Owner: identity.Owner{Type: api.ScopeTypeUser, UID: "u"}},
-		run.Execution{ID: "x-1"}, WorkerInfo{RootURL: "http://10.0.0.1:8080"})
+		run.Execution{ID: "x-1"}, WorkerInfo{RootURL: "http://10.0.0.1:8080"}, d.images())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestEnvironmentOfAnAssignment(t *testing.T) {
 		d := &Dispatcher{cfg: Config{Tokens: newWorld(), Environments: environmentsFunc(func(string) (catalog.Environment, error) {
 			return catalog.Environment{}, c.err
 		})}}
-		frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x"}, WorkerInfo{})
+		frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x"}, WorkerInfo{}, d.images())
 		if (err != nil) != c.fail {
 			t.Errorf("%s: %v", name, err)
 		}

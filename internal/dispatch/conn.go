@@ -122,6 +122,10 @@ func (c *conn) free(now time.Time) int {
 	return max(free, 0)
 }
 
+// roomy reports whether a good part of the window is free: a round for each single claim would read
+// the queue as often as there are runs in it.
+func (c *conn) roomy() bool { return c.window-c.unclaimed >= c.window/4 }
+
 // refused notes a rejection: a worker that said nothing of its capacity has shown it now; any other,
 // or one that runs nothing, just wants no more for a while.
 func (c *conn) refused(now time.Time) {

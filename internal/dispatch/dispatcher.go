@@ -30,27 +30,18 @@ type Dispatcher struct {
 	cfg  Config
 	boot string // tells this process from its former self within Config.Instance
 
-	kick  chan struct{} // a round may find something; capacity 1
-	slots chan struct{} // bounds concurrent moves
+	kick chan struct{} // a round may find something; capacity 1
 
-	mu        sync.Mutex
-	registry  registry
-	assigning map[string]*assigning   // by run id
-	peers     map[string]announcement // by sender
-	stopped   bool
+	mu       sync.Mutex
+	registry registry
+	peers    map[string]announcement // by sender
+	stopped  bool
 	// calm is when workers have had their time to come back since this process started or paused.
 	calm time.Time
 	// skipped is by how much the clock jumped forward.
 	skipped time.Duration
 	// future says that leases in the store may end too late. Only keep uses it.
 	future bool
-}
-
-// assigning is a run being placed. It stays known until a round began after its end, because the
-// query of a round that was under way may still show the run as queued.
-type assigning struct {
-	teamUID string
-	done    bool
 }
 
 // New returns a Dispatcher, or what its Config lacks.
@@ -60,14 +51,12 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Dispatcher{
-		cfg:       cfg,
-		boot:      cfg.NewID(),
-		kick:      make(chan struct{}, 1),
-		slots:     make(chan struct{}, parallel),
-		registry:  newRegistry(),
-		assigning: make(map[string]*assigning),
-		peers:     make(map[string]announcement),
-		future:    true,
+		cfg:      cfg,
+		boot:     cfg.NewID(),
+		kick:     make(chan struct{}, 1),
+		registry: newRegistry(),
+		peers:    make(map[string]announcement),
+		future:   true,
 	}, nil
 }
 

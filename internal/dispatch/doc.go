@@ -30,8 +30,8 @@
 // A place is a host name and a team: a worker serves the runs of its key's team only. A place is
 // marked dirty when the queue may hold runs for it: by a hint, by a run put back, once a second.
 // A round asks the store, in one query, for what should start at the dirty places that have room,
-// and assigns many at once, so that they share commits. The hint, not the tick, is the way of a run
-// that is placed at once.
+// assigns them at once, so that they share commits, and offers them before the next round: what comes
+// meanwhile makes that one larger. The hint, not the tick, is the way of a run that is placed at once.
 //
 // # Replicas
 //

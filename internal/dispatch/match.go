@@ -2,17 +2,14 @@ package dispatch
 
 import (
 	"context"
-	"sync"
 
 	"github.com/cadrehq/cadre/internal/run"
 )
 
 // match runs rounds whenever one may find something.
 func (d *Dispatcher) match(ctx context.Context) {
-	var placing sync.WaitGroup
-	defer placing.Wait()
 	for {
-		for ctx.Err() == nil && d.round(ctx, &placing) {
+		for ctx.Err() == nil && d.round(ctx) {
 		}
 		select {
 		case <-ctx.Done():
@@ -22,9 +19,11 @@ func (d *Dispatcher) match(ctx context.Context) {
 	}
 }
 
-// round places what waits for the dirty places that have room. It returns true when there may be
-// more to place right away.
-func (d *Dispatcher) round(ctx context.Context, placing *sync.WaitGroup) (more bool) {
+// round places what waits for the dirty places that have room, and returns when it is committed and
+// offered: then no run that is being placed shows as queued in the next round's query, and whatever
+// is queued or freed meanwhile goes into that round together instead of being looked for one by one.
+// It returns true when there may be more to place right away.
+func (d *Dispatcher) round(ctx context.Context) (more bool) {
 	places, limit := d.openPlaces()
 	if len(places) == 0 {
 		return false
@@ -36,23 +35,13 @@ func (d *Dispatcher) round(ctx context.Context, placing *sync.WaitGroup) (more b
 		}
 		return false
 	}
-	started := 0
-	full := make(map[Place]bool)
-	for _, w := range waiting {
-		t, busy := d.reserve(w)
-		switch {
-		case t != nil:
-			started++
-			if !d.place(ctx, t, w, placing) {
-				return false
-			}
-		case !busy:
-			full[Place{w.Host, w.TeamUID}] = true
-		}
-	}
+	offers, full := d.reserve(waiting)
+	each(offers, func(o *offer) { o.run, o.execution, o.err = d.cfg.Runs.Assign(ctx, o.task.runID, o.placement) })
+	d.handOut(ctx, offers)
+
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for at := range full {
+	for _, at := range full {
 		d.registry.soilPlace(at)
 	}
 	if len(waiting) < limit {
@@ -61,123 +50,82 @@ func (d *Dispatcher) round(ctx context.Context, placing *sync.WaitGroup) (more b
 	for _, at := range places {
 		d.registry.soilPlace(at)
 	}
-	return started > 0
+	return len(offers) > 0
 }
 
-// openPlaces starts a round: which places to ask for, and how many runs. Those being placed may
-// still show as queued, so they are asked for on top. With a team limit, a team whose runs are being
-// placed waits until they are: until then the store cannot count them.
+// openPlaces starts a round: which places to ask for, and how many runs.
 func (d *Dispatcher) openPlaces() (places []Place, limit int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	uncounted := make(map[string]bool)
-	for id, a := range d.assigning {
-		if a.done {
-			delete(d.assigning, id)
-		} else if d.cfg.TeamLimit > 0 {
-			uncounted[a.teamUID] = true
+	places, room := d.registry.open(d.now())
+	return places, min(room, parallel)
+}
+
+// offer is a run on its way to a connection: the slot reserved for it, and what became of the move.
+type offer struct {
+	task      *task
+	placement run.Placement
+	run       run.Run
+	execution run.Execution
+	err       error
+}
+
+// reserve takes a slot for each run, in order, and names the places that have none left. The leases
+// outlast the offers: this process takes an offer back itself, so only that of a dead server is found
+// by its lease.
+func (d *Dispatcher) reserve(waiting []Waiting) (offers []*offer, full []Place) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	for _, w := range waiting {
+		at := Place{w.Host, w.TeamUID}
+		c := d.registry.pick(at, now)
+		if c == nil {
+			full = append(full, at)
+			continue
+		}
+		t := &task{runID: w.RunID, executionID: d.cfg.NewID(), state: taskAssigning}
+		d.registry.put(t, c)
+		offers = append(offers, &offer{task: t, placement: run.Placement{
+			ExecutionID: t.executionID, Host: w.Host, Worker: c.id, Backend: c.backend, LeaseUntil: now.Add(d.cfg.Lease),
+		}})
+	}
+	return offers, full
+}
+
+// handOut sends what was assigned to the workers, in the order of the queue.
+func (d *Dispatcher) handOut(ctx context.Context, offers []*offer) {
+	images := d.images()
+	var unsent []*offer
+	for _, o := range offers {
+		if o.err != nil {
+			d.forget(o.task)
+			if transient(o.err) && ctx.Err() == nil {
+				d.cfg.Logger.Error("cannot assign run", "run_id", o.task.runID, "error", o.err)
+			}
+			continue // refused: cancelled meanwhile, or another replica was quicker
+		}
+		frame, err := d.assignment(ctx, o.run, o.execution, o.task.conn.info, images)
+		if err != nil {
+			d.cfg.Logger.Error("cannot make assignment", "run_id", o.task.runID, "error", err)
+		}
+		if err != nil || !d.send(o, frame) {
+			unsent = append(unsent, o)
 		}
 	}
-	places, room := d.registry.open(d.now(), uncounted)
-	return places, min(room, parallel) + len(d.assigning)
+	each(unsent, func(o *offer) { d.takeBack(ctx, o.task, "the assignment could not be sent to the worker") })
 }
 
-// reserve takes a slot for a run. busy says that the run is being placed already.
-func (d *Dispatcher) reserve(w Waiting) (t *task, busy bool) {
+// send hands the assignment to the connection's writer; false when the connection ended meanwhile or
+// the run was cancelled.
+func (d *Dispatcher) send(o *offer, frame []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.assigning[w.RunID] != nil {
-		return nil, true
-	}
-	c := d.registry.pick(Place{w.Host, w.TeamUID}, d.now())
-	if c == nil {
-		return nil, false
-	}
-	t = &task{runID: w.RunID, executionID: d.cfg.NewID(), state: taskAssigning}
-	d.registry.put(t, c)
-	d.assigning[w.RunID] = &assigning{teamUID: w.TeamUID}
-	return t, false
-}
-
-// place assigns in the background, waiting when too many are under way. It returns false when ctx
-// ended.
-func (d *Dispatcher) place(ctx context.Context, t *task, w Waiting, placing *sync.WaitGroup) bool {
-	select {
-	case d.slots <- struct{}{}:
-	case <-ctx.Done():
-		d.unreserve(t)
-		return false
-	}
-	placing.Go(func() {
-		defer func() { <-d.slots }()
-		defer d.assigned(w)
-		d.assign(ctx, t, w)
-	})
-	return true
-}
-
-func (d *Dispatcher) assigned(w Waiting) {
-	d.mu.Lock()
-	if a := d.assigning[w.RunID]; a != nil {
-		a.done = true
-	}
-	look := d.cfg.TeamLimit > 0 && d.dirty(Place{w.Host, w.TeamUID})
-	d.mu.Unlock()
-	if look {
-		d.wakeUp()
-	}
-}
-
-func (d *Dispatcher) unreserve(t *task) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.registry.drop(t)
-	delete(d.assigning, t.runID)
-}
-
-// assign makes the move and offers the execution to its worker. The lease outlasts the offer: this
-// process takes an offer back itself, so only that of a dead server is found by its lease.
-func (d *Dispatcher) assign(ctx context.Context, t *task, w Waiting) {
-	r, x, err := d.cfg.Runs.Assign(ctx, w.RunID, run.Placement{
-		ExecutionID: t.executionID,
-		Host:        w.Host,
-		Worker:      t.conn.id,
-		Backend:     d.backend(t.conn),
-		LeaseUntil:  d.now().Add(d.cfg.Lease),
-	})
-	if err != nil {
-		d.forget(t)
-		if transient(err) && ctx.Err() == nil {
-			d.cfg.Logger.Error("cannot assign run", "run_id", w.RunID, "error", err)
-		}
-		return // refused: cancelled meanwhile, or another replica was quicker
-	}
-	frame, err := d.assignment(ctx, r, x, t.conn.info)
-	if err != nil {
-		d.cfg.Logger.Error("cannot make assignment", "run_id", r.ID, "error", err)
-		d.takeBack(ctx, t, "the assignment could not be made")
-		return
-	}
-	if !d.offer(t, x.Number == 1, frame) {
-		d.takeBack(ctx, t, "the worker's connection ended")
-	}
-}
-
-func (d *Dispatcher) backend(c *conn) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return c.backend
-}
-
-// offer hands the assignment to the connection's writer; false when the connection ended meanwhile
-// or the run was cancelled.
-func (d *Dispatcher) offer(t *task, first bool, frame []byte) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	t := o.task
 	if t.conn.closed || t.stop {
 		return false
 	}
-	t.state, t.first, t.deadline = taskOffered, first, d.now().Add(d.cfg.ClaimWait)
+	t.state, t.first, t.deadline = taskOffered, o.execution.Number == 1, d.now().Add(d.cfg.ClaimWait)
 	t.conn.send(frame)
 	return true
 }

@@ -105,10 +105,10 @@ func (r *registry) soilPlace(at Place) {
 }
 
 // open returns the dirty places that have room, marking them clean, and how many runs they could
-// take together. It leaves out those of some teams.
-func (r *registry) open(now time.Time, without map[string]bool) (open []Place, room int) {
+// take together.
+func (r *registry) open(now time.Time) (open []Place, room int) {
 	for _, p := range r.places {
-		if !p.dirty || without[p.TeamUID] {
+		if !p.dirty {
 			continue
 		}
 		free := p.free(now)

@@ -223,10 +223,10 @@ func (d *Dispatcher) claimed(ctx context.Context, t *task, r api.TaskReport) {
 	}
 	d.mu.Lock()
 	d.registry.claim(t)
-	look := d.dirty(t.conn.place)
+	look := t.conn.roomy() && d.dirty(t.conn.place)
 	d.mu.Unlock()
 	if look {
-		d.wakeUp() // the window has room again
+		d.wakeUp()
 	}
 }
 
