@@ -24,6 +24,7 @@ type DB struct {
 	health  health
 	ready   readiness
 	search  *searchIndex
+	known   *known
 	effort  effort
 	asked   func(query string, args []any) // tests listen here to reads that are not fixed
 
@@ -48,6 +49,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	db := &DB{opts: opts, dialect: d, effort: usualEffort, closing: make(chan struct{}), checkpoint: make(chan struct{}, 1)}
 	db.health.logger = opts.Logger
 	db.search = newSearchIndex(db)
+	db.known = newKnown(db)
 	if d == sqlite {
 		err = db.openSQLite(ctx, target)
 	} else {
@@ -63,6 +65,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		db.loops.Go(db.checkpointLoop)
 	}
 	db.loops.Go(db.search.loop)
+	db.loops.Go(db.known.loop)
 	return db, nil
 }
 

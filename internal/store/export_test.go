@@ -1,11 +1,15 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/cadrehq/cadre/internal/identity"
+)
 
 // Hasten makes lists of a few runs take every way that lists of many take. With
 // follow 0 the search index counts as too far behind.
 func (db *DB) Hasten(first, longest, few, follow int) {
-	db.effort = effort{first: first, growth: 2, longest: longest, longestRead: longest, few: few, many: 4 * few, follow: follow, blind: 1 << 20}
+	db.effort = effort{span: max(longest, 2), fewest: few, first: first, growth: 2, longest: longest, longestRead: longest, few: few, many: 4 * few, follow: follow, blind: 1 << 20}
 }
 
 // Blind bounds the texts read while the search index is missing.
@@ -35,6 +39,16 @@ func (db *DB) LevelSearch(ctx context.Context, store bool) error {
 	return nil
 }
 
+// Know reads what is to be known of owners' runs.
+func (db *DB) Know(ctx context.Context, owners ...identity.Owner) error {
+	for _, o := range owners {
+		if err := db.known.ask(o).build(ctx, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RegrowSearch makes the search index anew from what is stored, as a server that starts does.
 func (db *DB) RegrowSearch() {
 	db.search.following.Lock()
@@ -42,6 +56,7 @@ func (db *DB) RegrowSearch() {
 	db.search.mu.Lock()
 	defer db.search.mu.Unlock()
 	clear(db.search.blocks)
+	db.search.recent.forget()
 	db.search.loaded = false
 }
 

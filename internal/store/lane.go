@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cadrehq/cadre/api"
@@ -17,19 +16,21 @@ import (
 
 // effort bounds what a lane does before it tries another way.
 type effort struct {
-	// first is how many runs a lane tries in its order before it asks what the filters select: what is
-	// common is found there. Further walks are growth times as long, up to longest, or to longestRead
-	// where texts are read, which may be long.
+	// span is how many runs a part of an order has that is remembered and read as one.
+	span int
+	// first is how many runs a lane without orders tries in its order before it asks what the filters
+	// select: what is common is found there. Further walks are growth times as long, up to longest, or to
+	// longestRead where texts are read, which may be long.
 	first, growth, longest, longestRead int
-	// few is how many runs are rather sorted than looked for in order. Up to many that a filter's index
-	// knows are remembered, for the walk.
-	few, many int
+	// few is how many runs are rather sorted than looked for in order, fewest if the order is known. Up
+	// to many that a filter's index knows are remembered, for the walk.
+	few, fewest, many int
 	// follow bounds the steps made for the search index to be complete, blind the runs whose text is
 	// read without it.
 	follow, blind int
 }
 
-var usualEffort = effort{first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 1200, many: 24_000, follow: 3, blind: 20_000}
+var usualEffort = effort{span: 1024, first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 1200, fewest: 64, many: 24_000, follow: 3, blind: 20_000}
 
 // building refuses a search that has no index yet: going through all texts instead would take minutes.
 func building() error {
@@ -38,11 +39,13 @@ func building() error {
 	return f
 }
 
-// runLane is the runs of one owner that a query selects, in the order of one index. It never goes
-// through all runs to find some. It first walks a little in its order. If that does not do, it asks
-// the search index and the indexes of the filters what they select: if it is few, they are all read
-// and sorted; if many, they are dense enough to be met by walking on, and what the walk meets is
-// compared with the search index before any row is read.
+// runLane is the runs of one owner that a query selects, in the order of one index. It never reads all
+// runs to find some. It asks the search index and what else knows the filters what they select: if it is
+// few, they are all read and sorted; if many, it walks in its order and compares what it meets with
+// that, before any row is read.
+//
+// Where the owner's orders are known, the walk is in memory, whatever its length. Until they are, a lane
+// first walks a little in its index, where what is common is found without asking anybody.
 type runLane struct {
 	db        *DB
 	q         run.Query
@@ -50,6 +53,7 @@ type runLane struct {
 	owner     identity.Owner
 	state     api.RunState // of all its runs, for the index by state
 	fragments []string
+	known     *owned // nil until it was read
 
 	ready  []item // found, in order
 	after  *place // where the walk goes on
@@ -81,11 +85,11 @@ func (l *runLane) next(ctx context.Context, want int) error {
 		return l.fromPending(ctx, want)
 	case !l.filtered():
 		return l.plain(ctx, want)
-	case l.q.ConversationID != "" || l.q.AncestorID != "" || l.walked > 0:
-		if !l.planned {
-			l.planned = true
-			return l.plan(ctx)
-		}
+	case !l.planned && (l.known != nil || l.q.ConversationID != "" || l.q.AncestorID != "" || l.walked > 0):
+		l.planned = true
+		return l.plan(ctx)
+	case l.among != nil && l.order() != nil:
+		return l.meetKnown(ctx, want)
 	}
 	return l.walk(ctx, want)
 }
@@ -150,11 +154,15 @@ func (l *runLane) walk(ctx context.Context, want int) error {
 type stretch struct {
 	numbers  []int64 // in the order of the lane
 	from, to *place
+	whole    bool // few, to be read at once, since some may be out of order
 }
 
 // fromPending looks at the next runs that were met.
 func (l *runLane) fromPending(ctx context.Context, want int) error {
-	numbers := l.pending.numbers[:min(len(l.pending.numbers), max(2*want, 32))]
+	numbers := l.pending.numbers
+	if !l.pending.whole {
+		numbers = numbers[:min(len(numbers), max(2*want, 32))]
+	}
 	l.pending.numbers = l.pending.numbers[len(numbers):]
 	items, err := l.readNumbers(ctx, numbers, l.pending.from, l.pending.to, true)
 	l.ready = slices.DeleteFunc(items, func(i item) bool { return !matches(i.text, l.fragments) })
@@ -179,26 +187,15 @@ func (l *runLane) endOf(ctx context.Context, runs int) (*place, error) {
 func (l *runLane) meet(ctx context.Context, end *place) (stretch, error) {
 	c := l.base()
 	order := l.between(&c, l.after, end)
-	// As one text, which takes a third of the time of as many rows.
-	text, err := one(value[sql.NullString])(l.db.queryOnce(ctx, l.db.dialect.joined()+"(SELECT r.n FROM "+l.db.dialect.indexed(l.seg.index)+
-		" WHERE "+c.String()+" ORDER BY "+order+" LIMIT "+c.arg(l.walked)+") AS walk", c.args...))
-	if err != nil {
-		return stretch{}, err
-	}
-	var numbers []int64
-	for part := range strings.SplitSeq(text.String, ",") {
-		if part == "" {
-			break // nobody was met
-		}
-		n, err := strconv.ParseInt(part, 10, 64)
-		if err != nil {
-			return stretch{}, err
-		}
-		if l.among.Has(n) {
-			numbers = append(numbers, n)
+	walked, err := l.db.numbersOf(ctx, "SELECT r.n FROM "+l.db.dialect.indexed(l.seg.index)+
+		" WHERE "+c.String()+" ORDER BY "+order+" LIMIT "+c.arg(l.walked), c.args...)
+	met := stretch{from: l.after, to: end}
+	for _, n := range walked {
+		if l.among.Has(int64(n)) {
+			met.numbers = append(met.numbers, int64(n))
 		}
 	}
-	return stretch{numbers, l.after, end}, nil
+	return met, err
 }
 
 // read returns the next items in order, of at most limit rows up to end, and stops when want of them

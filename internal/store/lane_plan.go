@@ -3,48 +3,103 @@ package store
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/store/posting"
 )
 
-// plan decides how the lane goes on after its first walk: with all that its filters select, if that is
-// few, or by walking on and comparing what it meets with what they select.
+// plan decides how the lane goes on: with all that its filters select, if that is few, or by walking and
+// comparing what it meets with what they select.
 func (l *runLane) plan(ctx context.Context) error {
+	level, err := l.db.search.level(ctx)
+	if err != nil {
+		return err
+	}
+	if !level {
+		l.known = nil // it does not know what was created since either
+	}
 	numbers, known, err := l.fewest(ctx)
 	if err != nil {
 		return err
 	}
-	var among posting.Set
 	if known {
-		among = posting.Set{}
+		l.among = posting.Set{}
 		for _, n := range numbers {
-			among.Add(n)
+			l.among.Add(n)
 		}
 	}
-	if terms := termsOf(l.q); len(terms) > 0 && (!known || len(numbers) > 0) {
-		owner := ownerTerm(string(l.owner.Type), l.owner.UID)
-		set, ok, err := l.db.search.find(ctx, append(terms, owner))
-		switch {
-		case err != nil:
+	if level && (!known || len(numbers) > 0) {
+		if err := l.narrow(ctx); err != nil {
 			return err
-		case ok && known:
-			among.And(set)
-		case ok: // else it is being built: the walk gets there too
-			among = set
 		}
 	}
-	if among == nil {
+	if l.among == nil {
 		return nil
+	}
+	few := l.db.effort.few
+	if l.order() != nil {
+		few = l.db.effort.fewest
 	}
 	// Descendants and the like are in no order that a walk could follow: all of them are read.
-	if among.Len() > l.db.effort.few && l.q.ConversationID == "" && l.q.AncestorID == "" {
-		l.among = among
+	if l.among.Len() > few && l.q.ConversationID == "" && l.q.AncestorID == "" {
 		return nil
 	}
-	l.sorted, err = l.readNumbers(ctx, among.Numbers(), l.after, nil, false)
+	l.sorted, err = l.readNumbers(ctx, l.among.Numbers(), l.after, nil, false)
 	l.ended = len(l.sorted) == 0
 	return err
+}
+
+// narrow leaves among what the lane may show only what the search index and the owner's orders know to
+// pass the filters.
+func (l *runLane) narrow(ctx context.Context) error {
+	only := func(set posting.Set) {
+		if l.among == nil {
+			l.among = slices.Grow(set, 1) // not nil, although there may be nothing in it
+			return
+		}
+		l.among.And(set)
+	}
+	if terms := termsOf(l.q); len(terms) > 0 {
+		set, err := l.db.search.find(ctx, append(terms, ownerTerm(l.owner)))
+		if err != nil {
+			return err
+		}
+		only(set)
+	}
+	if l.known == nil {
+		return nil
+	}
+	if len(l.q.States) > 0 {
+		only(l.known.in(l.q.States))
+	}
+	return l.narrowTimes(ctx, only)
+}
+
+// narrowTimes does so by the bounds on times that are not those of the lane's own order, which begins
+// and ends there anyway.
+func (l *runLane) narrowTimes(ctx context.Context, only func(posting.Set)) error {
+	for _, bounds := range []struct {
+		index        string
+		after, until time.Time
+	}{{"runs_created", l.q.CreatedAfter, l.q.CreatedBefore}, {"runs_updated", l.q.UpdatedAfter, time.Time{}}} {
+		if bounds.index == l.seg.index || bounds.after.IsZero() && bounds.until.IsZero() {
+			continue
+		}
+		var from, to *place
+		if !bounds.after.IsZero() {
+			from = &place{key: micros(bounds.after)}
+		}
+		if !bounds.until.IsZero() {
+			to = &place{key: micros(bounds.until)}
+		}
+		set, err := l.known.orders[bounds.index].set(ctx, from, to)
+		if err != nil {
+			return err
+		}
+		only(set)
+	}
+	return nil
 }
 
 // fromSorted moves the next sorted items that match to ready.
@@ -137,15 +192,23 @@ func (l *runLane) sources() (list []source) {
 			list = append(list, source{"SELECT r.n FROM runs r WHERE " + c.String(), c, 0})
 		}
 	}
+	if l.known != nil {
+		return append(list, l.artifacts()...)
+	}
 	add("runs_state", func(c *clause) { c.states(l.q.States) })
 	add("runs_created", func(c *clause) {
 		c.times(run.Query{CreatedAfter: l.q.CreatedAfter, CreatedBefore: l.q.CreatedBefore}, "")
 	})
 	add("runs_updated", func(c *clause) { c.times(run.Query{UpdatedAfter: l.q.UpdatedAfter}, "") })
-	if l.q.ArtifactType != "" {
-		var c clause
-		query := "SELECT r.n FROM artifacts a" + l.db.dialect.join() + "runs r ON r.id = a.run_id WHERE a.type = " + c.arg(string(l.q.ArtifactType))
-		list = append(list, source{query, c, l.db.effort.many / 8}) // each costs a look at a run
+	return append(list, l.artifacts()...)
+}
+
+// artifacts is the filter by artifacts as a source, if there is one.
+func (l *runLane) artifacts() []source {
+	if l.q.ArtifactType == "" {
+		return nil
 	}
-	return list
+	var c clause
+	query := "SELECT r.n FROM artifacts a" + l.db.dialect.join() + "runs r ON r.id = a.run_id WHERE a.type = " + c.arg(string(l.q.ArtifactType))
+	return []source{{query, c, l.db.effort.many / 8}} // each costs a look at a run
 }

@@ -152,7 +152,10 @@ func (s Runs) lanes(q run.Query, seg segment) []*runLane {
 	var lanes []*runLane
 	for _, owner := range slices.Compact(owners) {
 		l := &runLane{db: s.db, q: q, seg: seg, owner: owner, after: seg.after, fragments: fragments(q.Text)}
-		if seg.index != "runs_updated" || len(q.States) == 0 {
+		if l.filtered() {
+			l.known = s.db.known.of(owner)
+		}
+		if !l.byState() {
 			lanes = append(lanes, l)
 			continue
 		}
@@ -165,6 +168,17 @@ func (s Runs) lanes(q run.Query, seg segment) []*runLane {
 		}
 	}
 	return lanes
+}
+
+// byState says whether the lane's runs are best found in the order of the index by state: if they are
+// sorted so, and by no other filter, or if nothing is known that finds them faster.
+func (l *runLane) byState() bool {
+	if l.seg.index != "runs_updated" || len(l.q.States) == 0 {
+		return false
+	}
+	rest := *l
+	rest.q.States = nil
+	return l.known == nil || !rest.filtered()
 }
 
 // load reads the runs of a page.

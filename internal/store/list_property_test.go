@@ -201,6 +201,24 @@ func pages(t testing.TB, runs store.Runs, q run.Query) (ids []string) {
 	return nil
 }
 
+// move has some runs come into another state at another time, be it before others.
+func (w *world) move(t testing.TB, runs store.Runs, n int) {
+	t.Helper()
+	for range n {
+		r := &w.runs[w.rng.IntN(len(w.runs))]
+		r.State = pick(w.rng, api.RunStateSUCCEEDED, api.RunStateFAILED, api.RunStateINPROGRESS)
+		r.UpdatedAt = start.Add(time.Duration(w.rng.IntN(len(w.runs))) * time.Second)
+		_, err := runs.Change(t.Context(), r.ID, func(c run.Current) (run.Change, error) {
+			next := c.Run
+			next.State, next.UpdatedAt = r.State, r.UpdatedAt
+			return run.Change{Run: &next, Events: []run.Event{{Type: run.EventQueued, State: next.State, At: next.UpdatedAt}}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestListsAsIfAllWereSeen compares random queries with looking at every run, whatever way the list
 // takes: the search index in memory, stored, regrown or missing, and every bound so low that each way
 // is taken.
@@ -210,6 +228,12 @@ func TestListsAsIfAllWereSeen(t *testing.T) {
 			"memory":  func(ctx context.Context, db *store.DB) error { return db.LevelSearch(ctx, false) },
 			"stored":  func(ctx context.Context, db *store.DB) error { return db.LevelSearch(ctx, true) },
 			"missing": func(context.Context, *store.DB) error { return nil },
+			"known": func(ctx context.Context, db *store.DB) error {
+				if err := db.LevelSearch(ctx, false); err != nil {
+					return err
+				}
+				return db.Know(ctx, team, person, identity.Owner{Type: api.ScopeTypeTeam, UID: "other"})
+			},
 			"regrown": func(ctx context.Context, db *store.DB) error {
 				if err := db.LevelSearch(ctx, true); err != nil {
 					return err
@@ -224,6 +248,7 @@ func TestListsAsIfAllWereSeen(t *testing.T) {
 				w, past := newWorld(seed, 300)
 				db := storetest.Open(t, store.Options{DSN: dsn(t)})
 				runs := store.NewRuns(db)
+				db.Hasten(1, 10, 20, 3)
 				for half := range slices.Chunk(past, 150) {
 					if err := runs.InsertPast(t.Context(), half); err != nil {
 						t.Fatal(err)
@@ -238,6 +263,9 @@ func TestListsAsIfAllWereSeen(t *testing.T) {
 				}
 				for i := range 60 {
 					db.Hasten(pick(w.rng, 1, 3, 20), pick(w.rng, 4, 30), pick(w.rng, 1, 20, 1000), follow)
+					if i%10 == 9 {
+						w.move(t, runs, 8)
+					}
 					q := w.query()
 					got, want := pages(t, runs, q), w.want(q)
 					if !slices.Equal(got, want) {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/store/posting"
 )
@@ -53,6 +54,7 @@ type searchIndex struct {
 	storing   sync.Mutex // held while blocks are stored; taken before mu
 	mu        sync.RWMutex
 	blocks    map[int64]*tailBlock // not stored yet
+	recent    recent               // has a lock of its own
 	seq       int64                // every create up to this event is in blocks or stored
 	newest    int64                // highest run number seen
 	loaded    bool                 // seq was read
@@ -168,6 +170,9 @@ func (x *searchIndex) step(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
+	if err := x.tell(ctx, docs, upTo); err != nil {
+		return false, err
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, d := range docs {
@@ -179,6 +184,22 @@ func (x *searchIndex) step(ctx context.Context) (done bool, err error) {
 	}
 	x.seq = upTo
 	return upTo == last, nil
+}
+
+// tell passes on what became of runs up to an event.
+func (x *searchIndex) tell(ctx context.Context, docs []doc, upTo int64) error {
+	known := x.db.known
+	if !known.any() {
+		return nil
+	}
+	for _, d := range docs {
+		known.follow(d.moved)
+	}
+	list, err := all(scanMoved)(x.db.query(ctx, selectMoved, x.seq, upTo))
+	for _, m := range list {
+		known.follow(m)
+	}
+	return err
 }
 
 // load reads how far the stored part goes.
@@ -206,6 +227,7 @@ func (x *searchIndex) room(ctx context.Context, d doc) error {
 	stored := err == nil
 	switch {
 	case stored:
+		x.recent.forget() // another server stored it, perhaps after it was read
 		err = known.OrEncoded(row)
 	case errors.Is(err, sql.ErrNoRows):
 		err = nil
@@ -221,21 +243,23 @@ func (x *searchIndex) room(ctx context.Context, d doc) error {
 
 // doc is a run as the index sees it.
 type doc struct {
-	seq, n int64
-	terms  []posting.Term
+	moved
+	seq   int64
+	terms []posting.Term
 }
 
 // selectDocs reads the runs created by events after one up to another.
-const selectDocs = `SELECT e.seq, r.n, r.owner_type, r.owner_uid, r.source, r.location, r.config_name, r.model_id,
+const selectDocs = `SELECT e.seq, r.n, r.id, r.state, r.updated_at, r.created_at, r.owner_type, r.owner_uid, r.source, r.location, r.config_name, r.model_id,
 	r.creator_uid, r.executor_uid, r.environment_id, r.skill, r.schedule_id, r.title, p.prompt, p.metadata
 	FROM lifecycle_events e JOIN runs r ON r.id = e.run_id JOIN run_specs p ON p.run_id = r.id
 	WHERE e.seq > $1 AND e.seq <= $2 AND e.type = 'run_created' ORDER BY e.seq`
 
 func scanDoc(row scanner) (d doc, err error) {
-	var ownerType, owner, source, location, name, model, creator, executor, environment, skill, schedule string
-	var title, prompt, metadata string
-	err = row.Scan(&d.seq, &d.n, &ownerType, &owner, &source, &location, &name, &model, &creator, &executor,
-		&environment, &skill, &schedule, &title, &prompt, &metadata)
+	var source, location, name, model, creator, executor, environment, schedule string
+	var prompt, metadata string
+	d.fresh = true
+	err = row.Scan(&d.seq, &d.n, &d.id, &d.state, &d.updated, &d.created, &d.owner.Type, &d.owner.UID, &source, &location,
+		&name, &model, &creator, &executor, &environment, &d.skill, &schedule, &d.title, &prompt, &metadata)
 	if err != nil {
 		return d, err
 	}
@@ -243,10 +267,10 @@ func scanDoc(row scanner) (d doc, err error) {
 	if err := decode(metadata, &pairs); err != nil {
 		return d, err
 	}
-	d.terms = append(d.terms, ownerTerm(ownerType, owner), posting.Member(memberEnvironment, environment))
+	d.terms = append(d.terms, ownerTerm(d.owner), posting.Member(memberEnvironment, environment))
 	for member, value := range map[string]string{
 		memberSource: source, memberLocation: location, memberName: name, memberModel: model, memberCreator: creator,
-		memberExecutor: executor, memberSkill: skill, memberSchedule: schedule,
+		memberExecutor: executor, memberSkill: d.skill, memberSchedule: schedule,
 	} {
 		if value != "" {
 			d.terms = append(d.terms, posting.Member(member, value))
@@ -255,7 +279,7 @@ func scanDoc(row scanner) (d doc, err error) {
 	for key, value := range pairs {
 		d.terms = append(d.terms, metadataTerm(key, value))
 	}
-	text := posting.Text(nil, strings.ToLower(title), strings.ToLower(prompt), strings.ToLower(skill))
+	text := posting.Text(nil, strings.ToLower(d.title), strings.ToLower(prompt), strings.ToLower(d.skill))
 	d.terms = append(d.terms, text...)
 	return d, nil
 }
@@ -275,7 +299,9 @@ const (
 	memberMetadata    = "metadata"
 )
 
-func ownerTerm(kind, uid string) posting.Term { return posting.Member(memberOwner, kind+"\x00"+uid) }
+func ownerTerm(o identity.Owner) posting.Term {
+	return posting.Member(memberOwner, string(o.Type)+"\x00"+o.UID)
+}
 
 func metadataTerm(key, value string) posting.Term {
 	return posting.Member(memberMetadata, key+"\x00"+value)
@@ -305,96 +331,4 @@ func termsOf(q run.Query) []posting.Term {
 		terms = append(terms, posting.Lookups(f)...)
 	}
 	return terms
-}
-
-// find returns the runs that have all the terms, perhaps with some that have not: text is looked up
-// by its parts. ok is false while the index is too far behind to be complete.
-func (x *searchIndex) find(ctx context.Context, terms []posting.Term) (found posting.Set, ok bool, err error) {
-	if x.db.effort.follow > 0 {
-		x.begin(ctx)
-	}
-	if !x.complete.Load() {
-		x.poke()
-		return nil, false, nil
-	}
-	level := false
-	for range x.db.effort.follow {
-		x.following.Lock()
-		level, err = x.step(ctx)
-		x.following.Unlock()
-		if err != nil {
-			return nil, false, err
-		}
-		if level {
-			break
-		}
-	}
-	if !level {
-		x.poke()
-		return nil, false, nil
-	}
-	// Memory first: a block that is stored in between is then seen twice, not never.
-	sets := x.tail(terms)
-	for i, t := range terms {
-		if err := x.stored(ctx, t, sets[i]); err != nil {
-			return nil, false, err
-		}
-		if i > 0 {
-			sets[0].And(sets[i])
-		}
-		if len(sets[0]) == 0 {
-			break
-		}
-	}
-	return sets[0], true, nil
-}
-
-// begin waits a little for the index of a server that has just started.
-func (x *searchIndex) begin(ctx context.Context) {
-	select {
-	case <-x.begun:
-		return
-	default:
-	}
-	late := time.NewTimer(beginning)
-	defer late.Stop()
-	select {
-	case <-x.begun:
-	case <-late.C:
-	case <-ctx.Done():
-	}
-}
-
-// tail returns what memory has of each term.
-func (x *searchIndex) tail(terms []posting.Term) []posting.Set {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	sets := make([]posting.Set, len(terms))
-	for i, t := range terms {
-		sets[i] = posting.Set{}
-		for block, b := range x.blocks {
-			b.Into(sets[i], block, t)
-		}
-	}
-	return sets
-}
-
-// stored adds what the database has of a term.
-func (x *searchIndex) stored(ctx context.Context, t posting.Term, into posting.Set) (err error) {
-	rows, err := x.db.query(ctx, "SELECT block, docs FROM search_postings WHERE term = $1", int64(t))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var docs sql.RawBytes
-	for rows.Next() {
-		var block int64
-		if err := rows.Scan(&block, &docs); err != nil {
-			return err
-		}
-		if err := into.Block(block).OrEncoded(docs); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -86,6 +86,7 @@ func (x *searchIndex) forget(block int64, runs int) (mark int64, ok bool) {
 		return 0, false
 	}
 	delete(x.blocks, block)
+	x.recent.forget()
 	mark = x.seq
 	for _, b := range x.blocks {
 		if b.first > 0 {

@@ -29,7 +29,7 @@ func (b *Block) Add(place uint16, terms []Term) bool {
 func (b *Block) Len() int { return len(b.terms[Every]) }
 
 // Into adds the runs with a term to a set.
-func (b *Block) Into(set Set, block int64, t Term) {
+func (b *Block) Into(set *Set, block int64, t Term) {
 	places := b.terms[t]
 	if len(places) == 0 {
 		return

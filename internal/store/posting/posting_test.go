@@ -80,6 +80,11 @@ func TestSets(t *testing.T) {
 	for _, n := range []int64{2, 3, BlockSize + 1, 5 * BlockSize} {
 		b.Add(n)
 	}
+	both := a.Clone()
+	both.Or(b)
+	if both.Remove(3); !slices.Equal(both.Numbers(), []int64{1, 2, BlockSize, BlockSize + 1, 5 * BlockSize}) || a.Len() != 4 {
+		t.Errorf("either has %v, and the first still %v", both.Numbers(), a.Numbers())
+	}
 	a.And(b)
 	if got := a.Numbers(); !slices.Equal(got, []int64{2, 5 * BlockSize}) || !a.Has(2) || a.Has(1) || a.Len() != 2 {
 		t.Errorf("both have %v", got)
@@ -94,7 +99,7 @@ func TestBlockTakesARunOnce(t *testing.T) {
 		t.Error("a run was taken twice, or not at all")
 	}
 	set := Set{}
-	b.Into(set, 3, 1)
+	b.Into(&set, 3, 1)
 	if got := set.Numbers(); !slices.Equal(got, []int64{3*BlockSize + 8}) {
 		t.Errorf("the term has %v", got)
 	}

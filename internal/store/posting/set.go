@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
-	"maps"
 	"math/bits"
-	"slices"
 )
 
 // BlockSize is how many runs a block has. Its largest row, a bit per run, just fits beside a page's
@@ -115,46 +113,81 @@ func (b *Bits) OrEncoded(row []byte) error {
 	return nil
 }
 
-// Set is a set of runs by block.
-type Set map[int64]*Bits
+// Set is a set of runs: for each block, from the first on, what it has of them, nil for none. Numbers
+// count from 1 in the order runs were stored, so that hardly a block is missing.
+type Set []*Bits
 
 // Block is the set's part in a block, made if there is none.
-func (s Set) Block(block int64) *Bits {
-	b := s[block]
+func (s *Set) Block(block int64) *Bits {
+	for int64(len(*s)) <= block {
+		*s = append(*s, nil)
+	}
+	b := (*s)[block]
 	if b == nil {
 		b = new(Bits)
-		s[block] = b
+		(*s)[block] = b
 	}
 	return b
 }
 
 // Add puts a run into the set.
-func (s Set) Add(n int64) {
+func (s *Set) Add(n int64) {
 	block, place := Split(n)
 	s.Block(block).Add(place)
+}
+
+// Remove takes a run out of the set.
+func (s Set) Remove(n int64) {
+	if block, place := Split(n); s.has(block) {
+		s[block][place/64] &^= 1 << (place % 64)
+	}
 }
 
 // Has says whether a run is in the set.
 func (s Set) Has(n int64) bool {
 	block, place := Split(n)
-	b := s[block]
-	return b != nil && b.Has(place)
+	return s.has(block) && s[block].Has(place)
 }
 
+func (s Set) has(block int64) bool { return block < int64(len(s)) && s[block] != nil }
+
 // And keeps what is in both sets.
-func (s Set) And(other Set) {
-	for block, b := range s {
-		o := other[block]
-		if o == nil || !b.And(o) {
-			delete(s, block)
+func (s *Set) And(other Set) {
+	for block, b := range *s {
+		if b != nil && (!other.has(int64(block)) || !b.And(other[block])) {
+			(*s)[block] = nil
 		}
 	}
+}
+
+// Or adds the runs of another set.
+func (s *Set) Or(other Set) {
+	for block, b := range other {
+		if b != nil {
+			s.Block(int64(block)).Or(b)
+		}
+	}
+}
+
+// Clone is a copy that shares nothing with the set.
+func (s Set) Clone() Set {
+	out := make(Set, len(s))
+	bits := make([]Bits, len(s))
+	for block, b := range s {
+		if b != nil {
+			bits[block] = *b
+			out[block] = &bits[block]
+		}
+	}
+	return out
 }
 
 // Len counts the runs.
 func (s Set) Len() (n int) {
 	for _, b := range s {
-		n += b.Len()
+		if b != nil {
+			n += b.Len()
+		}
 	}
 	return n
 }
@@ -162,9 +195,12 @@ func (s Set) Len() (n int) {
 // Numbers lists the runs, lowest number first.
 func (s Set) Numbers() []int64 {
 	list := make([]int64, 0, s.Len())
-	for _, block := range slices.Sorted(maps.Keys(s)) {
-		for place := range s[block].all() {
-			list = append(list, block*BlockSize+int64(place))
+	for block, b := range s {
+		if b == nil {
+			continue
+		}
+		for place := range b.all() {
+			list = append(list, int64(block)*BlockSize+int64(place))
 		}
 	}
 	return list
