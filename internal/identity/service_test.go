@@ -6,77 +6,50 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/store"
+	"github.com/cadrehq/cadre/internal/store/storetest"
 )
 
-// memory is a Store whose reads are counted, for what the SQL store cannot show.
-type memory struct {
-	mu      sync.Mutex
-	keys    map[string]identity.Key
-	user    identity.User
-	team    identity.Team
-	secret  []byte
+// counted is a real store that counts what it is asked.
+type counted struct {
+	store.Identity
 	lookups int
 	touched map[string]time.Time
+	user    identity.User
+	team    identity.Team
+	keys    []identity.Key
 }
 
-func (m *memory) Bootstrap(_ context.Context, t identity.Team, u identity.User, k identity.Key) (bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.user.UID != "" {
-		return false, nil
+func (m *counted) Bootstrap(ctx context.Context, t identity.Team, u identity.User, k identity.Key) (bool, error) {
+	did, err := m.Identity.Bootstrap(ctx, t, u, k)
+	if did {
+		m.team, m.user, m.keys = t, u, append(m.keys, k)
 	}
-	m.team, m.user = t, u
-	m.keys = map[string]identity.Key{string(k.Hash): k}
-	return true, nil
+	return did, err
 }
 
-func (m *memory) KeyByHash(_ context.Context, hash []byte) (identity.Key, identity.User, identity.Team, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (m *counted) KeyByHash(ctx context.Context, hash []byte) (identity.Key, error) {
 	m.lookups++
-	k, ok := m.keys[string(hash)]
-	if !ok {
-		return identity.Key{}, identity.User{}, identity.Team{}, api.NotFound("key", "")
-	}
-	return k, m.user, m.team, nil
+	return m.Identity.KeyByHash(ctx, hash)
 }
 
-func (m *memory) PutKey(_ context.Context, k identity.Key) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.keys[string(k.Hash)] = k
-	return nil
-}
-
-func (m *memory) Touch(_ context.Context, used map[string]time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (m *counted) Touch(ctx context.Context, used map[string]time.Time) error {
 	m.touched = used
-	return nil
-}
-
-func (m *memory) Secret(_ context.Context, _ string, candidate []byte) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.secret == nil {
-		m.secret = candidate
-	}
-	return m.secret, nil
+	return m.Identity.Touch(ctx, used)
 }
 
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-func newService(t *testing.T) (*identity.Service, *memory, *clock, string) {
+func newService(t *testing.T) (*identity.Service, *counted, *clock, string) {
 	t.Helper()
-	m, c := &memory{}, &clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	m, c := &counted{Identity: store.NewIdentity(storetest.Open(t, store.Options{}))}, &clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
 	s, err := identity.New(t.Context(), identity.Config{Store: m, Log: slog.New(slog.DiscardHandler), Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -141,9 +114,11 @@ func TestKeyCacheHonoursRevocationAndExpiry(t *testing.T) {
 	if m.lookups != 1 {
 		t.Fatalf("%d lookups for one key in one instant", m.lookups)
 	}
-	for h, k := range m.keys {
-		k.RevokedAt = c.now
-		m.keys[h] = k
+	// By another server, whose hint does not arrive.
+	revoked := m.keys[0]
+	revoked.RevokedAt = c.now
+	if err := m.PutKey(t.Context(), revoked); err != nil {
+		t.Fatal(err)
 	}
 	c.now = c.now.Add(3 * time.Second)
 	if api.CodeOf(authenticate()) != api.PlatformErrorCodeAuthenticationRequired {
@@ -243,15 +218,27 @@ func TestLastUseIsStoredWhenStopping(t *testing.T) {
 // has to be made twice.
 func TestEveryCellOfThePermissionTable(t *testing.T) {
 	want := map[string]string{
-		"admin":  "read create steer manage administer worker",
-		"member": "read create steer manage",
-		"viewer": "read",
-		"run":    "read create runner gateway",
-		"nobody": "",
+		"admin":      "self account read create steer manage administer worker",
+		"member":     "self account read create steer manage",
+		"viewer":     "self account read",
+		"operator":   "self account read operate",
+		"nobody":     "self account",
+		"run":        "self read create runner gateway",
+		"team":       "self read create steer manage administer worker",
+		"agent":      "self read create steer manage",
+		"runs key":   "self read create steer",
+		"read key":   "self read",
+		"worker key": "self worker",
 	}
 	actors := map[string]identity.Actor{
-		"run":    {Kind: identity.KindRun, Role: identity.RoleAdmin}, // a role must not widen a run token
-		"nobody": {Kind: identity.KindUser},
+		"run":        {Kind: identity.KindRun, Role: identity.RoleAdmin}, // a role must not widen a run token
+		"nobody":     {Kind: identity.KindUser},
+		"operator":   {Kind: identity.KindUser, Role: identity.RoleViewer, Operator: true},
+		"team":       {Kind: identity.KindTeam, Role: identity.RoleAdmin, Operator: true}, // operating comes with a person
+		"agent":      {Kind: identity.KindAgent, Role: identity.RoleMember},
+		"runs key":   {Kind: identity.KindUser, Role: identity.RoleAdmin, Operator: true, Scopes: identity.Scopes{identity.ScopeRuns}},
+		"read key":   {Kind: identity.KindUser, Role: identity.RoleAdmin, Scopes: identity.Scopes{identity.ScopeRead}},
+		"worker key": {Kind: identity.KindTeam, Role: identity.RoleAdmin, Scopes: identity.Scopes{identity.ScopeWorker}},
 	}
 	for _, r := range identity.AllRoles {
 		actors[string(r)] = identity.Actor{Kind: identity.KindUser, Role: r}

@@ -4,17 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
 )
 
-// Identity keeps users, teams, keys and the server's own secrets: identity.Store.
+// Identity keeps people, teams, keys, what they sign in with and the server's own secrets:
+// identity.Store.
 type Identity struct{ db *DB }
 
 // NewIdentity keeps identities in db.
@@ -35,16 +33,13 @@ func (s Identity) Bootstrap(ctx context.Context, t identity.Team, u identity.Use
 			return err
 		}
 		created = true
-		if _, err := tx.Exec("INSERT INTO teams (uid, name, created_at) VALUES ($1, $2, $3)",
-			t.UID, t.Name, micros(t.CreatedAt)); err != nil {
+		if err := insertTeam(tx, t); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO users (uid, name, email, created_at) VALUES ($1, $2, $3, $4)",
-			u.UID, u.Name, u.Email, micros(u.CreatedAt)); err != nil {
+		if err := insertUser(tx, u); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO members (team_uid, user_uid, role) VALUES ($1, $2, $3)",
-			t.UID, u.UID, string(k.Role)); err != nil {
+		if err := putMember(tx, t.UID, identity.Member{User: u, Role: k.Role, CreatedAt: u.CreatedAt}); err != nil {
 			return err
 		}
 		return putKey(tx, k)
@@ -66,70 +61,57 @@ func (s Identity) First(ctx context.Context) (teamUID, userUID string, err error
 	return uids[0], uids[1], public("read first team", err)
 }
 
-// PutKey stores a key, replacing one with the same uid.
-func (s Identity) PutKey(ctx context.Context, k identity.Key) error {
-	return s.db.Write(ctx, k.UID, func(tx *Tx) error { return putKey(tx, k) })
+// Attempt counts something guessable: see identity.Store.
+func (s Identity) Attempt(ctx context.Context, subject string, decide func(identity.Attempts) (identity.Attempts, error)) error {
+	return s.db.Write(ctx, subject, func(tx *Tx) error {
+		// The row is made first, so that there is one to lock.
+		if _, err := tx.Exec("INSERT INTO attempts (subject, count, at, until) VALUES ($1, 0, 0, 0) ON CONFLICT (subject) DO NOTHING",
+			subject); err != nil {
+			return err
+		}
+		a, err := one(scanAttempts)(tx.Query("SELECT count, at, until FROM attempts WHERE subject = $1"+tx.forUpdate("attempts"), subject))
+		if err != nil {
+			return err
+		}
+		if a, err = decide(a); err != nil {
+			return err
+		}
+		_, err = tx.Exec("UPDATE attempts SET count = $2, at = $3, until = $4 WHERE subject = $1",
+			subject, a.Count, micros(a.At), micros(a.Until))
+		return err
+	})
 }
 
-func putKey(tx *Tx, k identity.Key) error {
-	_, err := tx.Exec(`INSERT INTO api_keys (uid, name, hash, suffix, user_uid, team_uid, role, created_at,
-			expires_at, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (uid) DO UPDATE SET name = excluded.name, hash = excluded.hash, suffix = excluded.suffix,
-			user_uid = excluded.user_uid, team_uid = excluded.team_uid, role = excluded.role,
-			created_at = excluded.created_at, expires_at = excluded.expires_at,
-			last_used_at = excluded.last_used_at, revoked_at = excluded.revoked_at`,
-		k.UID, k.Name, hex.EncodeToString(k.Hash), k.Suffix, k.UserUID, k.TeamUID, string(k.Role),
-		micros(k.CreatedAt), micros(k.ExpiresAt), micros(k.LastUsedAt), micros(k.RevokedAt))
-	return err
+func scanAttempts(row scanner) (a identity.Attempts, err error) {
+	var at, until int64
+	err = row.Scan(&a.Count, &at, &until)
+	a.At, a.Until = fromMicros(at), fromMicros(until)
+	return a, err
 }
 
-// keyOwner is a key with whom it stands for.
-type keyOwner struct {
-	key  identity.Key
-	user identity.User
-	team identity.Team
+// ForgetAttempts drops a subject's count.
+func (s Identity) ForgetAttempts(ctx context.Context, subject string) error {
+	return s.db.Write(ctx, subject, func(tx *Tx) error {
+		_, err := tx.Exec("DELETE FROM attempts WHERE subject = $1", subject)
+		return err
+	})
 }
 
-// KeyByHash returns the key with the given hash, its user and its team; api.NotFound when there is
-// none. Revoked and expired keys are returned: whether they count is the caller's business.
-func (s Identity) KeyByHash(ctx context.Context, hash []byte) (identity.Key, identity.User, identity.Team, error) {
-	o, err := one(scanKey)(s.db.query(ctx, `SELECT k.uid, k.name, k.hash, k.suffix, k.user_uid, k.team_uid, k.role,
-			k.created_at, k.expires_at, k.last_used_at, k.revoked_at,
-			u.uid, u.name, u.email, u.created_at, t.uid, t.name, t.created_at
-		FROM api_keys k JOIN users u ON u.uid = k.user_uid JOIN teams t ON t.uid = k.team_uid
-		WHERE k.hash = $1`, hex.EncodeToString(hash)))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = api.Fail(api.PlatformErrorCodeResourceNotFound, "no such key")
-	}
-	return o.key, o.user, o.team, public("read key", err)
-}
-
-func scanKey(row scanner) (o keyOwner, err error) {
-	var hash string
-	var created, expires, used, revoked, userCreated, teamCreated int64
-	k, u, t := &o.key, &o.user, &o.team
-	err = row.Scan(&k.UID, &k.Name, &hash, &k.Suffix, &k.UserUID, &k.TeamUID, &k.Role, &created, &expires, &used,
-		&revoked, &u.UID, &u.Name, &u.Email, &userCreated, &t.UID, &t.Name, &teamCreated)
-	if err != nil {
-		return o, err
-	}
-	k.CreatedAt, k.ExpiresAt, k.LastUsedAt = fromMicros(created), fromMicros(expires), fromMicros(used)
-	k.RevokedAt, u.CreatedAt, t.CreatedAt = fromMicros(revoked), fromMicros(userCreated), fromMicros(teamCreated)
-	k.Hash, err = hex.DecodeString(hash)
-	return o, err
-}
-
-// Touch notes when keys were last used. A time older than the stored one changes nothing.
-func (s Identity) Touch(ctx context.Context, lastUsed map[string]time.Time) error {
-	uids := slices.Sorted(maps.Keys(lastUsed)) // one order of locking for everybody
+// Prune deletes what has expired: see identity.Store.
+func (s Identity) Prune(ctx context.Context, now, idle time.Time) error {
 	return s.db.Write(ctx, "", func(tx *Tx) error {
-		for _, uid := range uids {
-			if _, err := tx.Exec("UPDATE api_keys SET last_used_at = $1 WHERE uid = $2 AND last_used_at < $1",
-				micros(lastUsed[uid]), uid); err != nil {
+		for _, query := range []string{
+			"DELETE FROM signins WHERE expires_at <= $1",
+			"DELETE FROM signin_links WHERE expires_at <= $1",
+			"DELETE FROM invitations WHERE expires_at <= $1",
+			"DELETE FROM device_grants WHERE expires_at <= $1",
+		} {
+			if _, err := tx.Exec(query, micros(now)); err != nil {
 				return err
 			}
 		}
-		return nil
+		_, err := tx.Exec("DELETE FROM attempts WHERE at <= $1", micros(idle))
+		return err
 	})
 }
 
@@ -150,4 +132,12 @@ func (s Identity) Secret(ctx context.Context, name string, candidate []byte) ([]
 	}
 	secret, err := base64.StdEncoding.DecodeString(text)
 	return secret, public("decode server secret", err)
+}
+
+// found turns the absence of a row into resource_not_found, and other errors into what a caller may see.
+func found(act, noun, id string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return api.NotFound(noun, id)
+	}
+	return public(act, err)
 }

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -246,80 +245,6 @@ func testEnvironmentLastRuns(b *bundle) {
 	b.ok(err)
 	same(b, "last runs", got, map[string]api.EnvironmentLastTask{"e1": {Id: last.ID, Title: last.Title, State: last.State,
 		CreatedAt: last.CreatedAt, UpdatedAt: last.UpdatedAt, StartedAt: last.StartedAt}})
-}
-
-// admin is what Bootstrap gets.
-func admin(key string) (identity.Team, identity.User, identity.Key) {
-	hash := sha256.Sum256([]byte(key))
-	return identity.Team{UID: "t-" + key, Name: "Team", CreatedAt: noon},
-		identity.User{UID: "u-" + key, Name: "Admin", Email: "a@example.com", CreatedAt: noon},
-		identity.Key{UID: "k-" + key, Name: "first", Hash: hash[:], Suffix: "abcd", UserUID: "u-" + key,
-			TeamUID: "t-" + key, Role: identity.RoleAdmin, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}
-}
-
-func testBootstrap(b *bundle) {
-	results := make([]bool, 8)
-	each(len(results), func(i int) {
-		t, u, k := admin(string(rune('a' + i)))
-		var err error
-		if results[i], err = b.identity.Bootstrap(b.ctx, t, u, k); err != nil {
-			b.Error(err)
-		}
-	})
-	created := 0
-	for i, did := range results {
-		t, u, k := admin(string(rune('a' + i)))
-		key, user, team, err := b.identity.KeyByHash(b.ctx, k.Hash)
-		if !did {
-			b.code(err, api.PlatformErrorCodeResourceNotFound)
-			continue
-		}
-		created++
-		b.ok(err)
-		same(b, "key", key, k)
-		same(b, "user", user, u)
-		same(b, "team", team, t)
-	}
-	same(b, "bootstraps", created, 1)
-}
-
-func testKeys(b *bundle) {
-	t, u, k := admin("x")
-	_, err := b.identity.Bootstrap(b.ctx, t, u, k)
-	b.ok(err)
-	second := k
-	second.UID, second.Hash, second.Role = "k2", []byte{1, 2, 3}, identity.RoleViewer
-	b.ok(b.identity.PutKey(b.ctx, second))
-	second.RevokedAt = noon.Add(time.Minute)
-	b.ok(b.identity.PutKey(b.ctx, second))
-	got, _, _, err := b.identity.KeyByHash(b.ctx, second.Hash)
-	b.ok(err)
-	same(b, "replaced key", got, second)
-
-	clash := second
-	clash.UID = "k3"
-	b.code(b.identity.PutKey(b.ctx, clash), api.PlatformErrorCodeConflict)
-
-	b.ok(b.identity.Touch(b.ctx, map[string]time.Time{k.UID: noon.Add(time.Hour), "unknown": noon}))
-	b.ok(b.identity.Touch(b.ctx, map[string]time.Time{k.UID: noon})) // late: changes nothing
-	got, _, _, err = b.identity.KeyByHash(b.ctx, k.Hash)
-	b.ok(err)
-	same(b, "last used", got.LastUsedAt, noon.Add(time.Hour))
-}
-
-func testSecret(b *bundle) {
-	results := make([]string, 16)
-	each(len(results), func(i int) {
-		s, err := b.identity.Secret(b.ctx, "signing", []byte{byte(i), 0, 255})
-		if err != nil {
-			b.Error(err)
-		}
-		results[i] = string(s)
-	})
-	for _, s := range results {
-		same(b, "secret", s, results[0])
-	}
-	same(b, "length", len(results[0]), 3)
 }
 
 // testStoredBytes: what a run stores is counted with it, and bounded.

@@ -1,0 +1,81 @@
+package identity
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/cadrehq/cadre/api"
+)
+
+// Attempts is how often something was tried of late.
+type Attempts struct {
+	Count int64
+	At    time.Time // last
+	Until time.Time // none is let through before
+}
+
+// limit says how often something may be tried: the first free times without hindrance, then after a
+// wait that doubles from wait to most, and as if nothing had been when it rested for a while.
+type limit struct {
+	free             int64
+	wait, most, rest time.Duration
+}
+
+// The limits. A person mistypes a few times; an address may be that of a whole office.
+var (
+	limitAccount = limit{free: 5, wait: 2 * time.Second, most: 15 * time.Minute, rest: 12 * time.Hour}
+	limitAddress = limit{free: 50, wait: time.Second, most: 15 * time.Minute, rest: time.Hour}
+	limitDevices = limit{free: 30, wait: time.Second, most: 5 * time.Minute, rest: 10 * time.Minute}
+)
+
+// next counts one more, or refuses it.
+func (l limit) next(a Attempts, now time.Time) (Attempts, error) {
+	if now.Before(a.Until) {
+		return a, tooMany(a.Until.Sub(now))
+	}
+	if now.Sub(a.At) > l.rest {
+		a.Count = 0
+	}
+	a.Count, a.At, a.Until = a.Count+1, now, time.Time{}
+	if over := a.Count - l.free; over >= 0 {
+		a.Until = now.Add(min(l.wait<<min(over, 30), l.most))
+	}
+	return a, nil
+}
+
+// tooMany refuses what was tried too often. It says the same whether there is such an account or not.
+func tooMany(wait time.Duration) error {
+	retryable := true
+	f := api.Fail(api.PlatformErrorCodeResourceUnavailable, "too many attempts; try again in %d s", int(math.Ceil(wait.Seconds())))
+	f.Status, f.Retryable = http.StatusTooManyRequests, &retryable
+	return f
+}
+
+// attempt counts before the thing is tried, so that many at once are counted too.
+func (s *Service) attempt(ctx context.Context, l limit, subject string) error {
+	err := s.cfg.Store.Attempt(ctx, subject, func(a Attempts) (Attempts, error) { return l.next(a, s.now()) })
+	if err != nil {
+		return fmt.Errorf("count attempts: %w", err)
+	}
+	return nil
+}
+
+// account is the subject that guesses at an address' password count for. It is a hash, so that what
+// people type by mistake (a password, say) is not kept.
+func account(email string) string {
+	h := hashOf(email)
+	return "account " + hex.EncodeToString(h[:16])
+}
+
+func address(of string) string { return "address " + of }
+
+// succeeded forgets what was counted for a subject. That it cannot costs the person a wait at worst.
+func (s *Service) succeeded(ctx context.Context, subject string) {
+	if err := s.cfg.Store.ForgetAttempts(ctx, subject); err != nil {
+		s.cfg.Log.Warn("forget attempts", "err", err)
+	}
+}
