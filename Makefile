@@ -13,10 +13,20 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## Build bin/cadre (and bin/oz, the same program under the reference CLI's name)
+build: web/dist/index.html ## Build bin/cadre, console included (and bin/oz, the same program under the reference CLI's name)
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cadre ./cmd/cadre
 	@ln -sfn cadre bin/oz
+
+WEB := $(shell git ls-files web ':!web/dist')
+web/dist/index.html: $(WEB) web/node_modules/.installed
+	@rm -rf web/dist/assets
+	cd web && npm run --silent build -- --logLevel warn
+	@touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 .PHONY: run
 run: build ## Start Cadre, watch the showcase run, stay up (CADRE_LISTEN, CADRE_DATA)
@@ -35,14 +45,16 @@ bench: build ## Measure the budgets of DESIGN.md beside floors from the same run
 	@bin/cadre dev bench
 
 .PHONY: gen
-gen: bin/oapi-codegen ## Regenerate what comes from api/openapi.yaml
+gen: bin/oapi-codegen web/node_modules/.installed ## Regenerate what comes from api/openapi.yaml
 	go generate ./api
+	cd web && npm run --silent gen
 
 .PHONY: check
 check: bin/golangci-lint gen ## Format, vet, lint; generated files must be current
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@go mod tidy -diff >/dev/null || { echo 'go.mod is not tidy: run go mod tidy and commit it'; exit 1; }
-	@git diff --exit-code -- api/api.gen.go || { echo 'api/api.gen.go is stale: run make gen and commit it'; exit 1; }
+	@git diff --exit-code -- api/api.gen.go web/src/api/schema.gen.ts || { echo 'generated files are stale: run make gen and commit them'; exit 1; }
+	cd web && npm run --silent check
 	go vet ./...
 	bin/golangci-lint run ./...
 
@@ -52,7 +64,7 @@ lint: bin/golangci-lint ## Lint only
 
 .PHONY: clean
 clean: ## Remove what building made
-	rm -rf bin .cache
+	rm -rf bin .cache web/node_modules web/dist/assets web/dist/index.html
 
 bin/oapi-codegen: tools/go.mod tools/go.sum
 	cd tools && go build -o ../bin/oapi-codegen github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen

@@ -21,6 +21,7 @@ import (
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
+	"github.com/cadrehq/cadre/web"
 )
 
 const (
@@ -182,7 +183,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		Ready: []httpapi.Readiness{
 			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},
 		},
-		PublicURL: s.cfg.PublicURL, Limits: s.cfg.Limits, Heartbeat: s.cfg.Lease / 3, Idle: s.cfg.Idle,
+		Console: web.Dist(), PublicURL: s.cfg.PublicURL, Limits: s.cfg.Limits, Heartbeat: s.cfg.Lease / 3, Idle: s.cfg.Idle,
 		MaxRun: max(s.cfg.MaxActive, 0), Now: s.cfg.Now, Log: s.cfg.Log,
 	})
 	s.http = &http.Server{

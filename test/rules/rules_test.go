@@ -68,6 +68,7 @@ var apart = map[string][]string{
 
 // onlyFrom names packages that only certain others may import.
 var onlyFrom = map[string][]string{
+	"web":             {"internal/server"},
 	"internal/event":  {"internal/server"},
 	"internal/store":  {"internal/server", "internal/bench", "internal/cli"},
 	"internal/bench":  {"internal/cli"},

@@ -3,8 +3,10 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +63,9 @@ type Config struct {
 	// Ready lists what a run needs to be accepted.
 	Ready []Readiness
 
+	// Console is the built web app. Without an index.html in it the server has landing pages only.
+	Console fs.FS
+
 	// PublicURL is the root of the server as people and runners reach it, without a slash at its end.
 	PublicURL string
 	Limits    Limits
@@ -80,6 +85,8 @@ type API struct {
 	cfg       Config
 	mux       *http.ServeMux
 	reference reference
+	console   *console // nil without the web app
+	prefix    string   // path of PublicURL, without a slash at its end
 	uploads   uploads
 
 	// ctx ends, and closing closes, when the server stops: streams end so that it can.
@@ -105,6 +112,13 @@ func New(ctx context.Context, cfg Config) *API {
 		cfg.Idle = 10 * time.Minute
 	}
 	a := &API{cfg: cfg, mux: http.NewServeMux(), reference: newReference(), ctx: ctx, closing: ctx.Done()}
+	var err error
+	if a.console, err = newConsole(cfg.Console, cfg.PublicURL); err != nil {
+		a.cfg.Log.Error("the console is not served", "error", err)
+	}
+	if root, err := url.Parse(cfg.PublicURL); err == nil {
+		a.prefix = strings.TrimRight(root.Path, "/")
+	}
 	a.routes()
 	return a
 }
@@ -139,6 +153,9 @@ func (a *API) routes() {
 	a.mux.HandleFunc("GET "+problemPath+"{code}", a.docsError)
 	a.mux.HandleFunc("GET /{$}", a.home)
 	a.mux.HandleFunc("GET /runs/{runId}", a.runPage)
+	if a.console != nil {
+		a.console.routes(a)
+	}
 	if a.cfg.Gateway != nil {
 		a.mux.Handle("/gateway/", a.cfg.Gateway)
 	}
@@ -174,6 +191,10 @@ func (r router) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.api.mux.
 
 // unknown answers paths that are not there, and methods that a path does not have.
 func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	if a.console.wants(r) {
+		a.console.page(w, r)
+		return
+	}
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}

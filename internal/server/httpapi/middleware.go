@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -84,7 +85,20 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.unknown(rec, r) // the mux knows no paths of this method
 		return
 	}
-	a.mux.ServeHTTP(rec, r)
+	a.mux.ServeHTTP(rec, a.below(r))
+}
+
+// below takes the path on which the server is reached off an address, if a proxy left it there.
+func (a *API) below(r *http.Request) *http.Request {
+	rest, ok := strings.CutPrefix(r.URL.Path, a.prefix)
+	if a.prefix == "" || !ok || rest != "" && rest[0] != '/' {
+		return r
+	}
+	inner := *r
+	address := *r.URL
+	address.Path, address.RawPath = cmp.Or(rest, "/"), strings.TrimPrefix(address.RawPath, a.prefix)
+	inner.URL = &address
+	return &inner
 }
 
 // finish contains a panic of the handler and logs the request.

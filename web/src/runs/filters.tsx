@@ -1,0 +1,118 @@
+import { useQuery } from "@tanstack/react-query";
+import { ListFilter, Search, X } from "lucide-react";
+import { type RefObject, useEffect, useState } from "react";
+import { environments } from "@/environments/queries";
+import { Button } from "@/ui/button";
+import { cx } from "@/ui/cx";
+import { Menu } from "@/ui/menu";
+import { type Filter, isNarrow, quick, type Quick } from "./filter";
+import { sourceNames } from "./source";
+import { looks } from "./state";
+
+const quickNames: Record<Quick, string> = { mine: "Mine", active: "Active", failed: "Failed", recurring: "Recurring", "needs-me": "Needs me" };
+const createdNames = { "24h": "Last 24 hours", "3d": "Past 3 days", "7d": "Last week" };
+const artifactNames = { PULL_REQUEST: "Pull request", PLAN: "Plan", SCREENSHOT: "Screenshot", FILE: "File" };
+const sortNames = { created_at: "Created", title: "Title" };
+
+/** Filters narrow the list. Every choice is a link's worth of state and can be taken back on its own. */
+export function Filters({ filter, change, search }: { filter: Filter; change: (f: Filter) => void; search: RefObject<HTMLInputElement | null> }) {
+  return (
+    <header className="shrink-0 border-b">
+      <div className="flex items-center gap-3 px-3 pt-3.5 sm:px-5">
+        <h1 className="text-lg font-semibold tracking-tight max-sm:sr-only">Runs</h1>
+        <SearchBox filter={filter} change={change} input={search} />
+      </div>
+      <div className="flex items-center gap-1.5 overflow-x-auto px-3 py-2.5 [scrollbar-width:none] sm:px-5">
+        <Chip on={!filter.show} act={() => change({ ...filter, show: undefined })}>
+          All
+        </Chip>
+        {quick.map((show) => (
+          <Chip key={show} on={filter.show === show} act={() => change({ ...filter, show: filter.show === show ? undefined : show })}>
+            {quickNames[show]}
+          </Chip>
+        ))}
+        <span className="mx-1 h-5 w-px shrink-0 bg-line" />
+        <Choices filter={filter} change={change} />
+        {isNarrow(filter) && (
+          <Button small look="quiet" onClick={() => change({ sort: filter.sort })}>
+            <X className="size-3.5" /> Clear all
+          </Button>
+        )}
+      </div>
+    </header>
+  );
+}
+
+function Chip({ on, act, children }: { on: boolean; act: () => void; children: string }) {
+  return (
+    <button
+      type="button"
+      aria-pressed={on}
+      onClick={act}
+      className={cx("h-7 shrink-0 rounded-full border px-3 text-[13px]", on ? "border-accent/50 bg-accent-soft text-accent-text" : "text-dim hover:border-strong hover:text-text")}
+    >
+      {children}
+    </button>
+  );
+}
+
+/** SearchBox waits for a pause in typing before it asks the server. */
+function SearchBox({ filter, change, input }: { filter: Filter; change: (f: Filter) => void; input: RefObject<HTMLInputElement | null> }) {
+  const [text, setText] = useState(filter.q ?? "");
+  const [seen, setSeen] = useState(filter.q);
+  if (seen !== filter.q) {
+    setSeen(filter.q);
+    if ((filter.q ?? "") !== text.trim()) setText(filter.q ?? "");
+  }
+  useEffect(() => {
+    const words = text.trim() || undefined;
+    if (words === filter.q) return;
+    const timer = setTimeout(() => change({ ...filter, q: words }), 200);
+    return () => clearTimeout(timer);
+  }, [text, filter, change]);
+  return (
+    <label className="relative flex-1 sm:max-w-md">
+      <span className="sr-only">Search runs</span>
+      <Search className="pointer-events-none absolute top-2.5 left-3 size-4 text-faint" />
+      <input
+        ref={input}
+        type="search"
+        value={text}
+        onChange={(e) => setText(e.target.value)}
+        onKeyDown={(e) => e.key === "Escape" && (setText(""), e.currentTarget.blur())}
+        placeholder="Search titles, prompts and skills"
+        className="h-9 w-full rounded-lg border border-line bg-panel pr-3 pl-9 placeholder:text-faint hover:border-strong focus-visible:border-accent focus-visible:ring-2 focus-visible:ring-accent/30 focus-visible:outline-none"
+      />
+    </label>
+  );
+}
+
+function Choices({ filter, change }: { filter: Filter; change: (f: Filter) => void }) {
+  const { data } = useQuery(environments);
+  const environmentNames = Object.fromEntries([["empty-environment", "None"], ...(data?.environments.map((e) => [e.uid, e.config.name ?? e.uid]) ?? [])]);
+  const stateNames = Object.fromEntries(Object.entries(looks).map(([state, { label }]) => [state, label]));
+  const set = <K extends keyof Filter>(name: K) => (value: string | undefined) => change({ ...filter, [name]: value });
+  return (
+    <>
+      <Choice label="Status" names={stateNames} value={filter.state} set={set("state")} />
+      <Choice label="Source" names={sourceNames} value={filter.source} set={set("source")} />
+      <Choice label="Created" names={createdNames} value={filter.created} set={set("created")} />
+      <Choice label="Environment" names={environmentNames} value={filter.environment} set={set("environment")} />
+      <Choice label="Artifact" names={artifactNames} value={filter.artifact} set={set("artifact")} />
+      <Choice label="Sort" names={sortNames} value={filter.sort} set={set("sort")} none="Updated" />
+    </>
+  );
+}
+
+function Choice({ label, names, value, set, none = "All" }: { label: string; names: Record<string, string>; value: string | undefined; set: (v: string | undefined) => void; none?: string }) {
+  const items = [{ label: none, checked: !value, act: () => set(undefined) }, null, ...Object.entries(names).map(([key, name]) => ({ label: name, checked: key === value, act: () => set(key) }))];
+  return (
+    <Menu align="start" items={items}>
+      <button type="button" className={cx("inline-flex h-7 shrink-0 items-center gap-1.5 rounded-full border px-3 text-[13px]", value ? "border-accent/50 bg-accent-soft text-accent-text" : "border-dashed text-dim hover:border-strong hover:text-text")}>
+        {!value && <ListFilter className="size-3.5" />}
+        {label}
+        {value && <span className="max-w-36 truncate font-medium">{names[value] ?? value}</span>}
+      </button>
+    </Menu>
+  );
+}

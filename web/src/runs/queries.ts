@@ -1,0 +1,75 @@
+import { type InfiniteData, type QueryClient, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { api, must, type Run, type Schema } from "@/api/client";
+import { follow } from "@/api/stream";
+import { reportStream } from "@/shell/connection";
+import type { query } from "./filter";
+
+type Asked = ReturnType<typeof query>;
+type Page = Schema<"ListRunsResponse">;
+type Pages = InfiniteData<Page, string>;
+
+const pageSize = 100;
+
+/** useRuns loads the list page by page and keeps what is loaded up to date. */
+export function useRuns(asked: Asked) {
+  const runs = useInfiniteQuery({
+    queryKey: ["runs", "list", asked],
+    queryFn: ({ pageParam, signal }) =>
+      must(api.GET("/agent/runs", { signal, params: { query: { ...asked, limit: pageSize, ...(pageParam && { cursor: pageParam }) } } })),
+    initialPageParam: "",
+    getNextPageParam: (last) => (last.page_info.has_next_page ? last.page_info.next_cursor : undefined),
+    placeholderData: (before) => before,
+    staleTime: 5000,
+  });
+  useLiveRuns(asked);
+  return runs;
+}
+
+/** useLiveRuns follows the changes of the runs that a list shows. */
+function useLiveRuns(asked: Asked) {
+  const queries = useQueryClient();
+  const address = JSON.stringify(asked);
+  useEffect(() => {
+    const stream = Symbol("runs");
+    let loaded = false;
+    const params = new URLSearchParams();
+    for (const [name, value] of Object.entries(JSON.parse(address) as Record<string, string | string[]>)) {
+      if (name.startsWith("sort_")) continue;
+      for (const one of [value].flat()) params.append(name, one);
+    }
+    const stop = follow(
+      () => `/agent/runs/stream?${params}`,
+      [{ event: "run", heard: (run) => merge(queries, JSON.parse(address) as Asked, run as Run) }],
+      (state) => {
+        reportStream(stream, state);
+        // What changed while nobody listened is loaded again.
+        if (state === "live" && loaded) void queries.invalidateQueries({ queryKey: ["runs", "list"] });
+        loaded ||= state === "live";
+      },
+    );
+    return () => {
+      stop();
+      reportStream(stream, undefined);
+    };
+  }, [queries, address]);
+}
+
+/** merge puts a changed run where the list has it, and a new one at the top. */
+export function merge(queries: QueryClient, asked: Asked, run: Run) {
+  queries.setQueryData<Run>(["run", run.run_id], (before) => (before ? run : before));
+  queries.setQueryData<Pages>(["runs", "list", asked], (list) => (list ? { ...list, pages: mergePages(list.pages, run, asked) } : list));
+}
+
+export function mergePages(pages: Page[], run: Run, asked: Asked): Page[] {
+  const fits = !asked.state || asked.state.includes(run.state);
+  const at = pages.findIndex((page) => page.runs.some((r) => r.run_id === run.run_id));
+  if (at >= 0) {
+    return pages.map((page, i) =>
+      i === at ? { ...page, runs: fits ? page.runs.map((r) => (r.run_id === run.run_id ? run : r)) : page.runs.filter((r) => r.run_id !== run.run_id) } : page,
+    );
+  }
+  const [first, ...rest] = pages;
+  if (!fits || !first || asked.sort_by === "title") return pages;
+  return [{ ...first, runs: [run, ...first.runs] }, ...rest];
+}

@@ -1,0 +1,23 @@
+import { Activity, Boxes, Home, Inbox, type LucideIcon, Server } from "lucide-react";
+
+export interface Place {
+  to: string;
+  label: string;
+  icon: LucideIcon;
+  keys: string;
+  /** phone places are in the bar at the bottom of a phone; the others are behind its "More". */
+  phone?: boolean;
+}
+
+/** places are the pages of the console in the order in which the sidebar lists them. */
+export const places: Place[][] = [
+  [
+    { to: "/", label: "Home", icon: Home, keys: "g h", phone: true },
+    { to: "/runs", label: "Runs", icon: Activity, keys: "g r", phone: true },
+    { to: "/inbox", label: "Inbox", icon: Inbox, keys: "g i", phone: true },
+  ],
+  [
+    { to: "/environments", label: "Environments", icon: Boxes, keys: "g e" },
+    { to: "/workers", label: "Workers", icon: Server, keys: "g w" },
+  ],
+];
