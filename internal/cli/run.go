@@ -23,7 +23,7 @@ whatever happens to the machines that carry it out.`,
 	},
 		a.runListCommand(), a.runGetCommand(), a.runFollowCommand(), a.runSendCommand(),
 		a.runApproveCommand(), a.runAnswerCommand(), a.runInterruptCommand(), a.runCancelCommand(),
-		a.runConversationCommand(), a.runTranscriptCommand(), a.runArtifactsCommand(),
+		a.runConversationCommand(), a.runTranscriptCommand(), a.runOutputCommand(), a.runArtifactsCommand(),
 		a.runTimelineCommand(), a.runUsageCommand())
 }
 

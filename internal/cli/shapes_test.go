@@ -61,6 +61,14 @@ func farSide(t *testing.T) map[string]string {
 			fmt.Fprint(w, `{"entries":[]}`)
 			return
 		}
+		if path == "/agent/runs/run-1/entries" {
+			_ = json.NewEncoder(w).Encode(api.ListEntriesResponse{Entries: entriesAfter(r.URL.Query().Get("after"))})
+			return
+		}
+		if path == "/agent/runs/run-1/blobs/blob-1" {
+			fmt.Fprint(w, "whole "+evil)
+			return
+		}
 		if path == "/agent/runs/run-1/stream" {
 			w.Header().Set("Content-Type", "text/event-stream")
 			for i, d := range []api.EntryData{api.UserMessage{Text: evil}, api.AgentMessage{Text: "done " + evil}, api.StateChange{To: api.RunStateFAILED, Message: evil}} {
@@ -86,6 +94,24 @@ func farSide(t *testing.T) map[string]string {
 	return map[string]string{"CADRE_SERVER_URL": srv.URL, "CADRE_API_KEY": "k", "XDG_CONFIG_HOME": t.TempDir(), "stdin": "from stdin"}
 }
 
+// entriesAfter is the record of run-1: a short output and one stored apart.
+func entriesAfter(after string) []api.Entry {
+	list := []api.Entry{}
+	for i, d := range []api.EntryData{
+		api.Action{ID: "a", Name: "bash", Input: json.RawMessage(`{"command":"make \u001b[2J"}`)},
+		api.ActionResult{ActionID: "a", Name: "bash", State: api.ActionStateCompleted, Output: "built " + evil},
+		api.AgentMessage{Text: "and"},
+		api.Action{ID: "b", Name: "read_file", Input: json.RawMessage(`{"path":"log"}`)},
+		api.ActionResult{ActionID: "b", Name: "read_file", State: api.ActionStateFailed, Output: "wh", Blob: "blob-1", OmittedBytes: 1 << 20},
+		api.Action{ID: "c", Name: "bash"},
+	} {
+		if n := api.MakeEntry(fixed, d); fmt.Sprint(i+1) > after {
+			list = append(list, api.Entry{Seq: int64(i + 1), Type: n.Type, CreatedAt: fixed, Data: n.Data})
+		}
+	}
+	return list
+}
+
 func artifact() api.Artifact {
 	return api.Artifact{ArtifactType: "FILE", CreatedAt: fixed, Data: api.ArtifactData{ArtifactUid: "art-1", Filename: "a.patch" + evil, MimeType: "text/x-patch", SizeBytes: 1420}}
 }
@@ -99,7 +125,7 @@ var lines = map[string]string{
 	"environment update": "env-1 --remove-repo o/r -c more", "environment delete": "env-1",
 	"model list": "", "whoami": "",
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
-	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1",
+	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",
 	"version": "", "config list": "",
 }

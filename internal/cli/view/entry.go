@@ -18,6 +18,7 @@ func (p *Printer) Entry(e api.Entry) {
 	if err != nil {
 		return
 	}
+	p.seq = e.Seq
 	switch d := data.(type) {
 	case api.UserMessage:
 		p.userMessage(d)
@@ -198,10 +199,13 @@ func (p *Printer) output(d api.ActionResult) {
 		if d.Category == api.ActionCategoryCommand || d.State == api.ActionStateFailed {
 			limit = maxOutputLines
 		}
-		p.clipped("    ", d.Output, limit, p.style.Dim)
+		p.clipped("    ", d.Output, limit, p.whole(), p.style.Dim)
 	}
-	if d.OmittedBytes > 0 {
-		p.line("    " + p.style.Dim(fmt.Sprintf("… %d bytes are stored apart; %s transcript %s has them", d.OmittedBytes, p.command, p.runID)))
+	switch {
+	case d.OmittedBytes > 0 && d.Blob != "":
+		p.line("    " + p.style.Dim(fmt.Sprintf("… %d bytes are stored apart: %s", d.OmittedBytes, p.whole())))
+	case d.OmittedBytes > 0:
+		p.line("    " + p.style.Dim(fmt.Sprintf("… %d bytes were not kept", d.OmittedBytes)))
 	}
 }
 
@@ -235,7 +239,7 @@ func diffOf(detail json.RawMessage) string {
 }
 
 func (p *Printer) diff(text string) {
-	p.clipped("    ", text, maxOutputLines, func(line string) string {
+	p.clipped("    ", text, maxOutputLines, p.transcript(), func(line string) string {
 		switch {
 		case strings.HasPrefix(line, "+"):
 			return p.style.Green(line)

@@ -24,7 +24,7 @@ func (p *Printer) phase(d api.Phase) {
 		}
 	case api.PhaseFailed:
 		p.line(p.style.Red("◆ ") + name + " " + p.style.Red("failed") + " " + took)
-		p.clipped("    ", d.Output, maxOutputLines, p.style.Dim)
+		p.clipped("    ", d.Output, maxOutputLines, p.transcript(), p.style.Dim)
 		p.bullet("  "+p.style.Yellow("→"), d.Advice, p.style.Yellow)
 	default:
 		p.line(p.style.Dim("◆ ") + name + " " + took)
@@ -72,7 +72,7 @@ func (p *Printer) execution(d api.ExecutionEvent) {
 func (p *Printer) request(d api.Request) {
 	p.bullet(p.style.Yellow("✋"), d.Prompt, p.style.Bold)
 	if len(d.Input) > 0 {
-		p.clipped("    ", string(d.Input), 12, p.style.Dim)
+		p.clipped("    ", string(d.Input), 12, p.transcript(), p.style.Dim)
 	}
 	for _, option := range d.Options {
 		p.line("    " + p.style.Dim("○") + " " + term.CleanLine(option))

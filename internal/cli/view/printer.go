@@ -9,7 +9,7 @@ import (
 	"github.com/cadrehq/cadre/internal/cli/term"
 )
 
-// maxOutputLines is how many lines of one command's output are shown; the rest is in the transcript.
+// maxOutputLines is how many lines of one command's output are shown; Printer.whole says where the rest is.
 const maxOutputLines = 60
 
 // Printer writes a session. It is for one goroutine.
@@ -19,6 +19,7 @@ type Printer struct {
 	// command is what to type to steer this run, without the verb's end: "cadre run".
 	command string
 	runID   string
+	seq     int64 // number of the entry being shown; 0 when it has none yet
 	err     error
 
 	live    fragment                // what is being streamed now
@@ -79,8 +80,19 @@ func (p *Printer) block(indent, text string, style func(string) string) {
 	}
 }
 
-// clipped writes at most limit lines and says how many it left out.
-func (p *Printer) clipped(indent, text string, limit int, style func(string) string) {
+// transcript is what to type to read everything.
+func (p *Printer) transcript() string { return p.command + " transcript " + p.runID }
+
+// whole is what to type to read the whole output of the result being shown.
+func (p *Printer) whole() string {
+	if p.seq == 0 {
+		return p.transcript()
+	}
+	return fmt.Sprintf("%s output %s %d", p.command, p.runID, p.seq)
+}
+
+// clipped writes at most limit lines, and says how many it left out and what to type to read them.
+func (p *Printer) clipped(indent, text string, limit int, rest string, style func(string) string) {
 	text = strings.TrimRight(text, "\n\t ")
 	lines := strings.Split(text, "\n")
 	left := len(lines) - limit
@@ -89,7 +101,7 @@ func (p *Printer) clipped(indent, text string, limit int, style func(string) str
 	}
 	p.block(indent, text, style)
 	if left > 0 {
-		p.line(indent + p.style.Dim(fmt.Sprintf("… %d more lines: %s transcript %s", left, p.command, p.runID)))
+		p.line(indent + p.style.Dim(fmt.Sprintf("… %d more lines: %s", left, rest)))
 	}
 }
 
@@ -185,7 +197,7 @@ func (p *Printer) finish(key string, text string, kind api.DeltaKind) bool {
 	}
 	if kind == api.DeltaKindOutput && stat.lines+strings.Count(rest, "\n") > maxOutputLines {
 		p.settle()
-		p.line("    " + p.style.Dim(fmt.Sprintf("… more: %s transcript %s", p.command, p.runID)))
+		p.line("    " + p.style.Dim("… more: "+p.whole()))
 		return true
 	}
 	p.stream(kind, term.Clean(strings.TrimRight(rest, "\n")))

@@ -138,7 +138,7 @@ func TestLongOutputIsClippedAndSaysWhereTheRestIs(t *testing.T) {
 	whole := session(res)
 	streamed := session(delta("o", 0, "output", long.String()[:5000]), delta("o", 5000, "output", long.String()[5000:]), res)
 	for _, got := range []string{whole, streamed} {
-		if n := strings.Count(got, "\n"); n > maxOutputLines+2 || !strings.Contains(got, "cadre run transcript RUN") {
+		if n := strings.Count(got, "\n"); n > maxOutputLines+2 || !strings.Contains(got, "cadre run output RUN ") {
 			t.Errorf("%d lines shown, ending %q", n, got[max(0, len(got)-100):])
 		}
 	}
