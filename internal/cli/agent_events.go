@@ -49,6 +49,17 @@ func (p *localPrinter) started() {
 	_, p.err = fmt.Fprintf(p.a.Stdout, "Run ID: %s\nOpen in Oz: %s\n", term.CleanLine(p.runID), p.url)
 }
 
+// shared says where those find the session that it is shared with.
+func (p *localPrinter) shared() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.people == nil {
+		p.line(map[string]any{"type": "system", "event_type": "shared_session_established", "join_url": p.url})
+		return
+	}
+	_, p.err = fmt.Fprintf(p.a.Stdout, "Sharing session at: %s\n", p.url)
+}
+
 // assignment announces the conversation.
 func (p *localPrinter) assignment(a api.RunnerAssignment) {
 	p.mu.Lock()

@@ -69,7 +69,7 @@ Workers start the same command inside a sandbox, with the run's id.`,
 	f.register(c)
 	fs := c.Flags()
 	fs.StringVarP(&f.cwd, "cwd", "C", ".", "`directory` to work in")
-	fs.StringArrayVar(&f.share, "share", nil, "share the session with `recipient`: team, public or an address, with :view or :edit (repeatable)")
+	fs.StringArrayVar(&f.share, "share", nil, "say where `recipient` finds the session: team, the only one here, with :view or :edit (repeatable)")
 	fs.Lookup("share").NoOptDefVal = "team"
 	fs.BoolVar(&f.strictMCP, "strict-mcp-startup", false, "fail when an MCP server does not start")
 	f.mcpTimeout = duration(20 * time.Second)
@@ -124,6 +124,13 @@ func (f *runFlags) registerHidden(c *cobra.Command) {
 // server; of the flags only those about the sandbox count. Its output goes to the worker's log, so it
 // says little.
 func (a *app) runTask(ctx context.Context, f runFlags) error {
+	if f.skipInitialTurn && f.idleOnComplete.value == nil {
+		return usagef("--skip-initial-turn needs --idle-on-complete: there would be no time for a message")
+	}
+	heads, err := f.heads()
+	if err != nil {
+		return err
+	}
 	if a.settings.apiKey == "" {
 		return withHint(errors.New("no run token"), "the worker hands it over in CADRE_API_KEY or WARP_API_KEY")
 	}
@@ -133,8 +140,21 @@ func (a *app) runTask(ctx context.Context, f runFlags) error {
 	}
 	cfg.ServerURL, cfg.Token = a.settings.server, a.settings.apiKey
 	cfg.InSandbox(cfg.Environ)
+	cfg.Heads, cfg.RemoveOrigins, cfg.SkipInitialTurn = heads, f.removeOrigins, f.skipInitialTurn
 	_, err = runner.Run(ctx, cfg)
 	return err
+}
+
+// heads reads the heads that repositories are to begin from.
+func (f runFlags) heads() (all []runner.Head, err error) {
+	for _, text := range f.headOverrides {
+		h, err := runner.ParseHead(text)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--repository-head-override-json: %w", err)}
+		}
+		all = append(all, h)
+	}
+	return all, nil
 }
 
 // runLocal registers a run and carries it out here.
@@ -144,6 +164,11 @@ func (a *app) runLocal(ctx context.Context, f runFlags) error {
 	}
 	if f.skipInitialTurn || f.removeOrigins || len(f.headOverrides) > 0 || f.gitCredentials {
 		return usagef("--skip-initial-turn, --remove-repository-origins, --repository-head-override-json and --configure-git-credentials-with-github need --task-id")
+	}
+	for _, s := range f.share {
+		if s != "team" && !strings.HasPrefix(s, "team:") {
+			return withHint(fmt.Errorf("--share %s: sessions are shown to the team of their run only", s), "share with the team: its viewers watch, its members steer")
+		}
 	}
 	req, err := a.localRequest(f)
 	if err != nil {
@@ -164,7 +189,13 @@ func (a *app) runLocal(ctx context.Context, f runFlags) error {
 	show := a.localPrinter(run.RunId, cl.RunURL(run.RunId))
 	show.started()
 	cfg.ServerURL, cfg.Token, cfg.Local, cfg.Workdir = cl.Root(), run.RunToken, true, f.cwd
-	cfg.OnStart, cfg.OnEntry, cfg.OnDelta = show.assignment, show.entry, show.delta
+	cfg.OnEntry, cfg.OnDelta = show.entry, show.delta
+	cfg.OnStart = func(assigned api.RunnerAssignment) {
+		show.assignment(assigned)
+		if len(f.share) > 0 {
+			show.shared()
+		}
+	}
 	res, err := runner.Run(ctx, cfg)
 	if err != nil {
 		return err
@@ -206,7 +237,7 @@ func (a *app) runnerConfig(f runFlags) (runner.Config, error) {
 	return runner.Config{
 		Workdir:         dir,
 		NoSnapshot:      f.noSnapshot,
-		SnapshotTimeout: time.Duration(f.snapshotUpload),
+		SnapshotTimeout: time.Duration(f.snapshotUpload), SnapshotScriptTimeout: time.Duration(f.snapshotScript),
 		IdleOnComplete:  f.idleOnComplete.value,
 		IdleOnFail:      f.idleOnFail.value,
 		MCPStartTimeout: time.Duration(f.mcpTimeout),

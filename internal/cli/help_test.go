@@ -101,7 +101,8 @@ func TestUsageErrorsExit2(t *testing.T) {
 		"cadre environment create", "cadre agent run-cloud", "cadre agent run", "cadre agent run --prompt x --saved-prompt y",
 		"cadre agent run-cloud --prompt x --profile p", "cadre agent run-cloud --prompt x --cwd .", "cadre agent run-cloud --prompt x --share team",
 		"cadre agent run-cloud --prompt x --sandboxed", "cadre agent run --task-id t --prompt p", "cadre agent run --bedrock-inference-role r --prompt x",
-		"cadre agent run --prompt x --share nobody", "cadre agent run --prompt x --skip-initial-turn", "cadre run approve --deny --always x",
+		"cadre agent run --prompt x --share nobody", "cadre agent run --prompt x --skip-initial-turn",
+		"cadre agent run --task-id t --skip-initial-turn", "cadre agent run --task-id t --repository-head-override-json {}", "cadre run approve --deny --always x",
 		"cadre up --lease soon", "cadre server", "cadre config set nope x", "cadre config set output_format xml",
 		"cadre completion tcsh", "cadre environment create -n x -r nope", "cadre environment create -n x -r https://u:p@h/a/b",
 	} {

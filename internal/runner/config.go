@@ -42,6 +42,9 @@ type Config struct {
 	NoSnapshot bool
 	// SnapshotTimeout bounds taking and storing a snapshot. Default 2 minutes.
 	SnapshotTimeout time.Duration
+	// SnapshotScriptTimeout bounds a script that declares what is kept beside the workspace. Default 1
+	// minute.
+	SnapshotScriptTimeout time.Duration
 	// CheckpointEvery is how often, at most, a working agent's workspace is kept after it changed, so
 	// that a lost sandbox loses little. Default 12 seconds; negative never.
 	CheckpointEvery time.Duration
@@ -53,6 +56,13 @@ type Config struct {
 	// 30 minutes.
 	CloneTimeout time.Duration
 	SetupTimeout time.Duration
+	// Heads are commits or branches to begin from, in place of what the environment says.
+	Heads []Head
+	// RemoveOrigins takes the remotes from the repositories once they are set up, so that what comes
+	// later in them cannot be looked up.
+	RemoveOrigins bool
+	// SkipInitialTurn prepares everything and then waits for a message instead of working on the prompt.
+	SkipInitialTurn bool
 	// MCPStartTimeout and StrictMCP are handed to the harness.
 	MCPStartTimeout time.Duration
 	StrictMCP       bool
@@ -94,6 +104,7 @@ func (c *Config) defaults() error {
 		}
 	}
 	set(&c.SnapshotTimeout, 2*time.Minute)
+	set(&c.SnapshotScriptTimeout, time.Minute)
 	set(&c.CheckpointEvery, 12*time.Second)
 	set(&c.CloneTimeout, 15*time.Minute)
 	set(&c.SetupTimeout, 30*time.Minute)

@@ -39,7 +39,7 @@ func (r *execution) environment() ([]string, error) {
 		harness = defaultHarness
 	}
 	for name, value := range map[string]string{
-		"RUN_ID": a.RunId, "PARENT_RUN_ID": a.ParentRunId, "CLI": cli, "HARNESS": harness,
+		"RUN_ID": a.RunId, "PARENT_RUN_ID": a.ParentRunId, "CLI": cli, "HARNESS": harness, declarationsFile: r.declarationsPath(),
 	} {
 		if value == "" {
 			continue

@@ -27,6 +27,7 @@ type keeper struct {
 	print  string     // fingerprint of the last one stored
 	kept   link.Kept  // what the server was told
 	warned string
+	script []byte // what the declaration script last wrote
 
 	changed chan struct{} // an action that may have changed the workspace is over
 }
@@ -152,8 +153,9 @@ func (k *keeper) take(ctx context.Context, background bool) {
 	if known == "" && r.restored.done {
 		known = "restored" // to an empty workspace is a change, too
 	}
+	declared, bad := k.declarations(ctx, background)
 	taken, err := snapshot.Take(ctx, snapshot.Source{
-		Work: r.at.work, Skip: []string{attachmentsDir}, Scratch: r.at.private, Env: r.env,
+		Work: r.at.work, Skip: []string{attachmentsDir}, Declared: declared, Omitted: bad, Scratch: r.at.private, Env: r.env,
 		Secret: r.redactor.Found, At: r.cfg.Now(), Known: known, Quiet: background,
 	})
 	var blob string

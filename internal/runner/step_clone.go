@@ -51,6 +51,9 @@ func (r *execution) repositories() ([]repository, error) {
 		sources = append(sources, api.SourceRepo{CodeForge: api.SourceRepoCodeForge(env.CodeForge), Owner: g.Owner, Repo: g.Repo})
 	}
 	sources = append(sources, r.assignment.Config.AdditionalSourceRepos...)
+	if err := r.override(sources); err != nil {
+		return nil, err
+	}
 	var all []repository
 	byName := map[string]repository{}
 	for _, s := range sources {
@@ -95,7 +98,7 @@ func repositoryOf(s api.SourceRepo) (repository, error) {
 	if repo.name == "" || repo.name != filepath.Base(repo.name) || repo.name[0] == '.' || repo.name[0] == '-' || strings.ContainsAny(repo.name, "/\\\x00") {
 		return repo, &stepError{message: fmt.Sprintf("repository name %q cannot be a directory", repo.name), advice: "Correct the repository's name in the environment."}
 	}
-	if strings.HasPrefix(repo.ref, "-") || strings.ContainsAny(repo.ref, " \x00~^:?*[\\") {
+	if badRef(repo.ref) {
 		return repo, &stepError{message: fmt.Sprintf("%q is not a branch, tag or commit", repo.ref), advice: "Correct checkout_ref in the environment."}
 	}
 	return repo, nil

@@ -18,6 +18,11 @@ var errMaxRunTime = errors.New("the run worked longer than it may")
 // turns lets the agent work as long as there is something to do. It returns errFinished when the
 // execution has ended because nothing more came, else the reason it must end.
 func (r *execution) turns(ctx context.Context) error {
+	if r.cfg.SkipInitialTurn && r.inbox.Len() == 0 && !r.past().worked {
+		if err := r.await(ctx, harness.Outcome{State: api.RunStateSUCCEEDED, Message: "Everything is ready; nothing was asked for yet."}); !errors.Is(err, errMoreToDo) {
+			return err
+		}
+	}
 	for {
 		if err := r.report(ctx, api.RunnerReport{State: api.RunStateINPROGRESS}); err != nil {
 			return err
@@ -34,18 +39,24 @@ func (r *execution) turns(ctx context.Context) error {
 		if r.inbox.Len() > 0 {
 			continue
 		}
-		if outcome.State != api.RunStateBLOCKED {
-			r.keeper.keep(ctx)
-		}
-		if err := r.report(ctx, api.RunnerReport{
-			State: outcome.State, Message: outcome.Message, ErrorCode: outcome.Code, Waiting: outcome.Waiting,
-		}); err != nil {
-			return err
-		}
-		if err := r.idle(ctx, outcome.State); !errors.Is(err, errMoreToDo) {
+		if err := r.await(ctx, outcome); !errors.Is(err, errMoreToDo) {
 			return err
 		}
 	}
+}
+
+// await keeps the workspace, reports how a turn ended and idles. It returns errMoreToDo when a command
+// came.
+func (r *execution) await(ctx context.Context, outcome harness.Outcome) error {
+	if outcome.State != api.RunStateBLOCKED {
+		r.keeper.keep(ctx)
+	}
+	if err := r.report(ctx, api.RunnerReport{
+		State: outcome.State, Message: outcome.Message, ErrorCode: outcome.Code, Waiting: outcome.Waiting,
+	}); err != nil {
+		return err
+	}
+	return r.idle(ctx, outcome.State)
 }
 
 // turn is one turn of the agent, with the time of all of them bounded and the workspace kept

@@ -32,9 +32,12 @@ type captured struct {
 
 // capture reads one repository, up to packing, without changing anything in it: new objects go to a store of their
 // own and the index that is worked on is a copy.
-func (s *Source) capture(ctx context.Context, name, scratch string) (captured, error) {
-	c := captured{repo: Repository{Name: name}}
-	plain := git{dir: filepath.Join(s.Work, name), env: s.Env, quiet: s.Quiet}
+func (s *Source) capture(ctx context.Context, dir, scratch string) (captured, error) {
+	c := captured{repo: Repository{Name: filepath.Base(dir)}}
+	if filepath.Dir(dir) != s.Work {
+		c.repo.Path = dir
+	}
+	plain := git{dir: dir, env: s.Env, quiet: s.Quiet}
 	gitDir, err := plain.run(ctx, "rev-parse", "--absolute-git-dir")
 	if err != nil {
 		return c, err
@@ -108,7 +111,7 @@ func (s *Source) worktree(ctx context.Context, g git, c *captured) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		c.left = append(c.left, fmt.Sprintf("%s: some files could not be read (%v)", c.repo.Name, err))
+		c.left = append(c.left, fmt.Sprintf("%s: some files could not be read (%v)", c.repo.where(), err))
 	}
 	tree, err := g.run(ctx, "write-tree")
 	if err != nil {
@@ -144,10 +147,10 @@ func (s *Source) unfit(ctx context.Context, g git, c *captured) (unfit, error) {
 		switch {
 		case info.Size() > s.Limits.File, total+info.Size() > s.Limits.Total:
 			u.large = append(u.large, path)
-			c.left = append(c.left, fmt.Sprintf("%s/%s: too large (%d bytes)", c.repo.Name, path, info.Size()))
+			c.left = append(c.left, fmt.Sprintf("%s/%s: too large (%d bytes)", c.repo.where(), path, info.Size()))
 		case s.holdsSecret(filepath.Join(g.dir, path)):
 			u.secret = append(u.secret, path)
-			c.left = append(c.left, fmt.Sprintf("%s/%s: holds a secret", c.repo.Name, path))
+			c.left = append(c.left, fmt.Sprintf("%s/%s: holds a secret", c.repo.where(), path))
 		default:
 			total += info.Size()
 		}

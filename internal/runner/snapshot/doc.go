@@ -3,12 +3,14 @@
 //
 // It owns the archive's format and its bounds. Of a repository it keeps local branches, tags, the top
 // of the stash, where HEAD is, what is staged and what is not, untracked files included, ignored ones
-// not: set-up commands make those again. What the origin has is not kept but cloned. A file that is
+// not: set-up commands make those again. What the origin has is not kept but cloned. Repositories and
+// files outside the workspace are kept when they are declared. A file that is
 // too large or holds a secret is left out and named. Nothing in a workspace can make Take fail as a
 // whole: what cannot be kept is a line in Manifest.Omitted.
 //
 // The archive is a gzip-compressed tar: manifest.json, then for each repository objects.pack (git's
-// own format) and changes.patch (for people), then files/ with everything else.
+// own format) and changes.patch (for people), then files/ with everything else in the workspace and declared/ with
+// declared files.
 package snapshot
 
 import "time"
@@ -43,8 +45,10 @@ type Manifest struct {
 
 // Repository is one git repository as kept.
 type Repository struct {
-	// Name is its directory below the workspace.
-	Name   string `json:"name"`
+	// Name is its directory below the workspace, or the last part of Path.
+	Name string `json:"name"`
+	// Path is where it is, absolute, when it was declared and is not in the workspace.
+	Path   string `json:"path,omitempty"`
 	Origin string `json:"origin,omitempty"`
 	// Head is the commit checked out, empty before the first one; Branch the full ref name it is on,
 	// empty when detached.
@@ -59,6 +63,14 @@ type Repository struct {
 	Needs []string `json:"needs,omitempty"`
 	// Pack is the name of the pack in the archive; empty when the origin has everything.
 	Pack string `json:"pack,omitempty"`
+}
+
+// where is the repository as people know it.
+func (r Repository) where() string {
+	if r.Path != "" {
+		return r.Path
+	}
+	return r.Name
 }
 
 // Ref is a branch, a tag or the stash.

@@ -103,9 +103,15 @@ func (r *restorer) problem(format string, args ...any) {
 }
 
 func (r *restorer) member(ctx context.Context, h *tar.Header, body io.Reader) {
-	if rel, ok := strings.CutPrefix(h.Name, "files/"); ok {
+	if rel, ok := strings.CutPrefix(h.Name, filesPrefix); ok {
 		if err := r.file(rel, h, body); err != nil {
 			r.problem("%s: %v", rel, err)
+		}
+		return
+	}
+	if rel, ok := strings.CutPrefix(h.Name, declaredPrefix); ok {
+		if err := r.declared(rel, h.FileInfo().Mode().Perm(), body); err != nil {
+			r.problem("/%s: %v", rel, err)
 		}
 		return
 	}
@@ -115,7 +121,7 @@ func (r *restorer) member(ctx context.Context, h *tar.Header, body io.Reader) {
 	}
 	repo := r.manifest.Repos[i]
 	if err := r.repository(ctx, repo, body); err != nil {
-		r.problem("repository %s: %v", repo.Name, err)
+		r.problem("repository %s: %v", repo.where(), err)
 	}
 }
 
@@ -169,6 +175,11 @@ func (r *restorer) repository(ctx context.Context, repo Repository, pack io.Read
 		}
 	}
 	dir := filepath.Join(r.to.Work, repo.Name)
+	if repo.Path != "" {
+		if dir = repo.Path; !filepath.IsAbs(dir) || filepath.Clean(dir) != dir || dir == "/" {
+			return errors.New("not a clean path")
+		}
+	}
 	g := git{dir: dir, env: r.to.Env}
 	if !isRepository(dir) {
 		if err := r.init(ctx, g, repo); err != nil {
@@ -190,7 +201,13 @@ func (r *restorer) repository(ctx context.Context, repo Repository, pack io.Read
 
 // init makes a repository that the environment does not have: the agent made or cloned it.
 func (r *restorer) init(ctx context.Context, g git, repo Repository) error {
-	if err := r.root.MkdirAll(repo.Name, 0o755); err != nil {
+	var err error
+	if repo.Path != "" {
+		err = os.MkdirAll(repo.Path, 0o755)
+	} else {
+		err = r.root.MkdirAll(repo.Name, 0o755)
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := g.run(ctx, "init", "--quiet"); err != nil {
@@ -199,7 +216,7 @@ func (r *restorer) init(ctx context.Context, g git, repo Repository) error {
 	if repo.Origin == "" || strings.HasPrefix(repo.Origin, "-") {
 		return nil
 	}
-	_, err := g.run(ctx, "remote", "add", "origin", repo.Origin)
+	_, err = g.run(ctx, "remote", "add", "origin", repo.Origin)
 	if err == nil && len(repo.Needs) > 0 {
 		_, err = g.run(ctx, "fetch", "--quiet", "origin")
 	}
@@ -234,7 +251,7 @@ func (r *restorer) refs(ctx context.Context, g git, repo Repository) {
 		return
 	}
 	if _, err := g.feed(ctx, strings.NewReader(text.String()), "update-ref", "--create-reflog", "--stdin"); err != nil {
-		r.problem("repository %s: branches: %v", repo.Name, err)
+		r.problem("repository %s: branches: %v", repo.where(), err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,10 @@ type Source struct {
 	Work string
 	// Skip lists names directly below Work that are left out.
 	Skip []string
+	// Declared is what is kept beside the workspace.
+	Declared []Declaration
+	// Omitted is what the caller could not declare, for the manifest.
+	Omitted []string
 	// Scratch is a directory for temporary files, outside Work.
 	Scratch string
 	// Env is the environment of git.
@@ -63,6 +68,7 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 	if s.Limits == (Limits{}) {
 		s.Limits = DefaultLimits
 	}
+	s.Work = filepath.Clean(s.Work)
 	scratch, err := os.MkdirTemp(s.Scratch, "snapshot-")
 	if err != nil {
 		return Taken{}, err
@@ -72,28 +78,13 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 	if err != nil {
 		return Taken{}, err
 	}
-	m := Manifest{Version: Version, CreatedAt: s.At.UTC()}
-	var repos []captured
-	var beside []string
-	for _, e := range entries {
-		switch {
-		case slices.Contains(s.Skip, e.Name()):
-		case e.IsDir() && isRepository(filepath.Join(s.Work, e.Name())):
-			own := filepath.Join(scratch, strconv.Itoa(len(repos)))
-			c, err := s.capture(ctx, e.Name(), own)
-			if ctx.Err() != nil {
-				return Taken{}, context.Cause(ctx)
-			}
-			if err != nil {
-				m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", e.Name(), err))
-				continue
-			}
-			repos = append(repos, c)
-		default:
-			beside = append(beside, e.Name())
-		}
+	m := Manifest{Version: Version, CreatedAt: s.At.UTC(), Omitted: slices.Clone(s.Omitted)}
+	dirs, beside, declared := s.contents(entries, &m)
+	repos, err := s.captureAll(ctx, dirs, scratch, &m)
+	if err != nil {
+		return Taken{}, err
 	}
-	files := s.collect(ctx, beside, &m)
+	files := append(s.collect(ctx, beside, &m), declared...)
 	if ctx.Err() != nil {
 		return Taken{}, context.Cause(ctx)
 	}
@@ -110,7 +101,7 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 			if ctx.Err() != nil {
 				return Taken{}, context.Cause(ctx)
 			}
-			m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", c.repo.Name, err))
+			m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", c.repo.where(), err))
 			continue
 		}
 		kept = append(kept, c)
@@ -120,6 +111,39 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 	return taken, err
 }
 
+// contents sorts what is to be kept into repositories, names of other things in the workspace, and
+// declared files.
+func (s *Source) contents(entries []fs.DirEntry, m *Manifest) (repos, beside []string, declared []file) {
+	for _, e := range entries {
+		dir := filepath.Join(s.Work, e.Name())
+		switch {
+		case slices.Contains(s.Skip, e.Name()):
+		case e.IsDir() && isRepository(dir):
+			repos = append(repos, dir)
+		default:
+			beside = append(beside, e.Name())
+		}
+	}
+	outside, declared := s.outside(m)
+	return append(repos, outside...), beside, declared
+}
+
+// captureAll captures repositories. One that cannot be read is left out and named.
+func (s *Source) captureAll(ctx context.Context, dirs []string, scratch string, m *Manifest) (all []captured, err error) {
+	for _, dir := range dirs {
+		c, err := s.capture(ctx, dir, filepath.Join(scratch, strconv.Itoa(len(all))))
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			m.Omitted = append(m.Omitted, fmt.Sprintf("%s: %v", c.repo.where(), err))
+			continue
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
 func isRepository(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, ".git"))
 	return err == nil
@@ -127,16 +151,28 @@ func isRepository(dir string) bool {
 
 // file is something beside the repositories.
 type file struct {
-	rel  string // slash-separated, below Work
+	path string
+	name string // in the archive
 	info fs.FileInfo
 }
+
+// shown is the file as people know it: below the workspace, or its path.
+func (f file) shown() string {
+	if rel, ok := strings.CutPrefix(f.name, filesPrefix); ok {
+		return rel
+	}
+	return f.path
+}
+
+// filesPrefix begins the names of the workspace's files in an archive.
+const filesPrefix = "files/"
 
 // fit leaves out the files that hold a secret.
 func (s *Source) fit(files []file, m *Manifest) []file {
 	return slices.DeleteFunc(files, func(f file) bool {
-		found := f.info.Mode().IsRegular() && s.holdsSecret(filepath.Join(s.Work, filepath.FromSlash(f.rel)))
+		found := f.info.Mode().IsRegular() && s.holdsSecret(f.path)
 		if found {
-			m.Omitted = append(m.Omitted, f.rel+": holds a secret")
+			m.Omitted = append(m.Omitted, f.shown()+": holds a secret")
 		}
 		return found
 	})
@@ -173,7 +209,7 @@ func (s *Source) collect(ctx context.Context, names []string, m *Manifest) []fil
 			case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
 				return nil // sockets, pipes and devices mean nothing elsewhere
 			}
-			all = append(all, file{filepath.ToSlash(rel), info})
+			all = append(all, file{path, filesPrefix + filepath.ToSlash(rel), info})
 			return nil
 		})
 	}
@@ -261,12 +297,11 @@ func addBytes(t *tar.Writer, name string, b []byte, at time.Time) error {
 // add writes one file. One that changes its size meanwhile is cut or filled with zeros: the archive
 // stays whole.
 func (s *Source) add(t *tar.Writer, file file) error {
-	path := filepath.Join(s.Work, filepath.FromSlash(file.rel))
 	h, err := tar.FileInfoHeader(file.info, "")
 	if err != nil {
 		return nil
 	}
-	h.Name = "files/" + file.rel
+	h.Name = file.name
 	h.Uid, h.Gid, h.Uname, h.Gname = 0, 0, "", ""
 	h.Format = tar.FormatPAX
 	h.AccessTime, h.ChangeTime = time.Time{}, time.Time{}
@@ -275,12 +310,12 @@ func (s *Source) add(t *tar.Writer, file file) error {
 		h.Name += "/"
 		return t.WriteHeader(h)
 	case file.info.Mode()&fs.ModeSymlink != 0:
-		if h.Linkname, err = os.Readlink(path); err != nil {
+		if h.Linkname, err = os.Readlink(file.path); err != nil {
 			return nil // it went away
 		}
 		return t.WriteHeader(h)
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(file.path)
 	if err != nil {
 		return nil // it went away, or became unreadable
 	}
@@ -312,7 +347,7 @@ func fingerprint(m Manifest, repos []captured, files []file) string {
 	}
 	_, _ = fmt.Fprintf(h, "%q\n", m.Omitted)
 	for _, f := range files {
-		_, _ = fmt.Fprintf(h, "%q %s %d %d\n", f.rel, f.info.Mode(), f.info.Size(), f.info.ModTime().UnixNano())
+		_, _ = fmt.Fprintf(h, "%q %s %d %d\n", f.name, f.info.Mode(), f.info.Size(), f.info.ModTime().UnixNano())
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
