@@ -18,6 +18,7 @@ type Notice struct {
 	ExecutionID string
 	Worker      string
 
+	New       bool // the run was inserted
 	Queued    bool // the run entered QUEUED: dispatch may place it
 	Command   bool // a command was stored for the live runner
 	Ended     bool // the latest execution ended: its sandbox must go, its team may have room
@@ -28,7 +29,7 @@ type Notice struct {
 func NoticeOfNew(n New, lastSeq int64) Notice {
 	notice := noticeOf(n.Run, n.Execution)
 	notice.LastSeq = lastSeq
-	notice.Queued = n.Run.State == api.RunStateQUEUED
+	notice.New, notice.Queued = true, n.Run.State == api.RunStateQUEUED
 	return notice
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -25,10 +26,10 @@ type publisher struct {
 }
 
 func (p *publisher) publish(notices []run.Notice) {
+	var hosts []string // where dispatch may find something to place: told once for all notices
 	for _, n := range notices {
-		p.bus.RunChanged(n.RunID, n.LastSeq)
-		if n.Queued {
-			p.bus.Queued(n.Host)
+		if !n.New { // nobody can be watching what nobody has heard of
+			p.bus.RunChanged(n.RunID, n.LastSeq)
 		}
 		if n.Command {
 			p.bus.CommandStored(n.RunID)
@@ -40,8 +41,13 @@ func (p *publisher) publish(notices []run.Notice) {
 			// Nothing may be spent any more, and a team at its limit has room again.
 			p.gateway.Stop(n.RunID)
 			p.bus.CommandStored(n.RunID)
-			p.bus.Queued(n.Host)
 		}
+		if (n.Queued || n.Ended || n.Cancelled) && !slices.Contains(hosts, n.Host) {
+			hosts = append(hosts, n.Host)
+		}
+	}
+	for _, host := range hosts {
+		p.bus.Queued(host)
 	}
 }
 

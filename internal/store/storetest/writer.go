@@ -375,7 +375,7 @@ func testNotices(b *bundle) {
 	})
 	b.ok(err)
 	same(b, "notices", b.notices.of(r.ID), []run.Notice{
-		{RunID: r.ID, TeamUID: red.UID, Host: "local", State: api.RunStateQUEUED, LastSeq: 1, Queued: true},
+		{RunID: r.ID, TeamUID: red.UID, Host: "local", State: api.RunStateQUEUED, LastSeq: 1, New: true, Queued: true},
 		{RunID: r.ID, TeamUID: red.UID, Host: "local", State: api.RunStatePENDING, LastSeq: 1, Live: true,
 			ExecutionID: x.ID, Worker: "conn-1"},
 		{RunID: r.ID, TeamUID: red.UID, Host: "local", State: api.RunStateCANCELLED, LastSeq: 2,
