@@ -279,7 +279,9 @@ func scanDoc(row scanner) (d doc, err error) {
 	for key, value := range pairs {
 		d.terms = append(d.terms, metadataTerm(key, value))
 	}
-	text := posting.Text(nil, strings.ToLower(d.title), strings.ToLower(prompt), strings.ToLower(d.skill))
+	// A character begins three terms at most; what occurs twice falls away again.
+	text := make([]posting.Term, 0, 3*(len(d.title)+len(prompt)+len(d.skill)))
+	text = posting.Text(text, strings.ToLower(d.title), strings.ToLower(prompt), strings.ToLower(d.skill))
 	d.terms = append(d.terms, text...)
 	return d, nil
 }
