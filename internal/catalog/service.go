@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -168,6 +169,23 @@ func (s *Environments) LastRuns(ctx context.Context, list ...Environment) (map[s
 	return s.Store.LastRuns(ctx, uids)
 }
 
+// CheckCloneURL refuses an address no runner can clone. An empty one stands for the forge's own.
+func CheckCloneURL(field, address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return api.Invalid(field, "is no URL: write https://host/owner/repo.git")
+	case u.Scheme == "file" && u.Host == "" && u.Path != "", (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		return nil
+	case u.Scheme == "file":
+		return api.Invalid(field, "write file:///path, with three slashes; the path is one of the worker's host")
+	}
+	return api.Invalid(field, "must be an https, http or file URL: runners clone over no other")
+}
+
 func checkConfig(c api.CloudEnvironmentConfig) error {
 	switch {
 	case utf8.RuneCountInString(c.Name) > maxName:
@@ -180,6 +198,11 @@ func checkConfig(c api.CloudEnvironmentConfig) error {
 		return api.Invalid("config.source_repos", "must have at most %d members", maxRepos)
 	case len(c.SetupCommands) > maxCommands:
 		return api.Invalid("config.setup_commands", "must have at most %d members", maxCommands)
+	}
+	for i, r := range c.SourceRepos {
+		if err := CheckCloneURL(fmt.Sprintf("config.source_repos[%d].url", i), r.Url); err != nil {
+			return err
+		}
 	}
 	for i, command := range c.SetupCommands {
 		if len(command) > maxCommand {

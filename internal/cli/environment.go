@@ -175,8 +175,8 @@ func addRepos(cfg *api.CloudEnvironmentConfig, repos []string) error {
 			continue
 		}
 		owner, name, ok := strings.Cut(s, "/")
-		if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
-			return usagef("--repo %q: want owner/repo or a clone URL", s)
+		if !ok || owner == "" || name == "" || strings.Contains(name, "/") || strings.ContainsAny(owner, "@:") || owner == "." {
+			return usagef("--repo %q: want owner/repo or a clone URL (https://, http://, or file:///path of a repository on the worker's host)", s)
 		}
 		cfg.GithubRepos = append(cfg.GithubRepos, api.GitHubRepo{Owner: owner, Repo: strings.TrimSuffix(name, ".git")})
 	}
@@ -192,8 +192,9 @@ func repoOfURL(s string) (api.SourceRepo, error) {
 	if u.User != nil {
 		return api.SourceRepo{}, usagef("--repo %s: leave user and password out; they would be stored with the environment", u.Redacted())
 	}
-	name := strings.TrimSuffix(path.Base(u.Path), ".git")
-	owner := path.Base(path.Dir(u.Path))
+	at := strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/.git") // a work tree's own directory
+	name := strings.TrimSuffix(path.Base(at), ".git")
+	owner := path.Base(path.Dir(at))
 	if name == "" || name == "." || name == "/" {
 		return api.SourceRepo{}, usagef("--repo %q: the URL names no repository", s)
 	}

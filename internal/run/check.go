@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/catalog"
 )
 
 const (
@@ -326,6 +327,9 @@ func checkRepos(repos []api.SourceRepo) error {
 		field := fmt.Sprintf("config.additional_source_repos[%d]", i)
 		if r.Repo == "" || (r.Owner == "" && r.Url == "") {
 			return api.Invalid(field, "needs owner and repo")
+		}
+		if err := catalog.CheckCloneURL(field+".url", r.Url); err != nil {
+			return err
 		}
 		for name, word := range map[string]string{"owner": r.Owner, "repo": r.Repo, "checkout_ref": r.CheckoutRef, "url": r.Url} {
 			if err := checkWord(field+"."+name, word, maxArtifactURL); err != nil {

@@ -72,6 +72,7 @@ func TestCreateRefuses(t *testing.T) {
 		"permission default":    {config(api.AmbientAgentConfig{Permissions: api.PermissionProfile{Default: "maybe"}}), invalid, "config.permissions.default"},
 		"permission pattern":    {config(api.AmbientAgentConfig{Permissions: api.PermissionProfile{Deny: []string{"bash(rm"}}}), invalid, "config.permissions.deny[0]"},
 		"memory instructions":   {config(api.AmbientAgentConfig{MemoryStores: []api.MemoryStoreRef{{Uid: "m", Access: "read_only"}}}), invalid, "config.memory_stores[0]"},
+		"repo over git":         {config(api.AmbientAgentConfig{AdditionalSourceRepos: []api.SourceRepo{{Owner: "o", Repo: "x", Url: "git://h/x"}}}), invalid, "config.additional_source_repos[0].url"},
 		"repo as an option":     {config(api.AmbientAgentConfig{AdditionalSourceRepos: []api.SourceRepo{{Owner: "o", Repo: "-x"}}}), invalid, "config.additional_source_repos[0].repo"},
 		"unknown environment":   {config(api.AmbientAgentConfig{EnvironmentId: "nope"}), api.PlatformErrorCodeResourceNotFound, ""},
 	}

@@ -115,6 +115,8 @@ var badRequests = []bad{
 	{name: "environment description", path: "/agent/environments", body: `{"config":{"description":"` + strings.Repeat("d", 241) + `"}}`, names: "config.description"},
 	{name: "environment retention", path: "/agent/environments", body: `{"config":{"failure_session_retention_minutes":0}}`, names: "config.failure_session_retention_minutes"},
 	{name: "environment repo", path: "/agent/environments", body: `{"config":{"github_repos":[{"owner":"a"}]}}`, names: "config.github_repos[0].repo"},
+	{name: "environment over ssh", path: "/agent/environments", body: `{"config":{"source_repos":[{"owner":"o","repo":"r","url":"ssh://git@h/o/r"}]}}`, names: "config.source_repos[0].url"},
+	{name: "environment on a file host", path: "/agent/environments", body: `{"config":{"source_repos":[{"owner":"o","repo":"r","url":"file://srv/r"}]}}`, names: "config.source_repos[0].url"},
 	{name: "environment source", path: "/agent/environments", body: `{"config":{"source_repos":[{}]}}`, names: "config.source_repos[0].owner"},
 	{name: "environment forge", path: "/agent/environments", body: `{"config":{"code_forge":"SVN"}}`, names: "config.code_forge"},
 	{name: "environments sort", method: "GET", path: "/agent/environments?sort_by=size", names: "sort_by"},
