@@ -53,13 +53,20 @@ type Bus struct {
 	topics map[string]*topic
 	closed bool
 
-	stop func()
-	done sync.WaitGroup
+	relay   atomic.Pointer[relay] // nil unless this bus is connected with others by a Line
+	running context.Context       // until Close
+	stop    func()
+	done    sync.WaitGroup
 }
 
 type message struct {
 	subject string
 	payload []byte
+}
+
+// fragment tells deltas, which entries make up for, from hints.
+func (m message) fragment() bool {
+	return len(m.payload) > 0 && m.payload[0] == kindDeltas && strings.HasPrefix(m.subject, runSubject)
 }
 
 // Open starts the bus. An external NATS that cannot be reached is no error: the bus drops what is
@@ -78,10 +85,9 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		b.shutdown()
 		return nil, err
 	}
-	running, cancel := context.WithCancel(context.Background())
-	b.stop = cancel
-	b.done.Go(func() { b.publishAll(running) })
-	b.done.Go(func() { b.routeAll(running) })
+	b.running, b.stop = context.WithCancel(context.Background())
+	b.done.Go(func() { b.publishAll(b.running) })
+	b.done.Go(func() { b.routeAll(b.running) })
 	return b, nil
 }
 
@@ -167,6 +173,25 @@ func serve() (*server.Server, error) {
 // Connected says whether messages flow right now.
 func (b *Bus) Connected() bool { return b.conn.IsConnected() }
 
+// Reach says in a few words which servers this bus connects, for operators.
+func (b *Bus) Reach() string {
+	if b.server == nil {
+		return "all servers of one NATS"
+	}
+	r := b.relay.Load()
+	if r == nil {
+		return "this server only"
+	}
+	others, up := r.others()
+	switch {
+	case !up:
+		return "this server only: no connection for PostgreSQL notifications"
+	case others == 0:
+		return "by PostgreSQL notifications; no other server is there"
+	}
+	return fmt.Sprintf("%d servers by PostgreSQL notifications", others+1)
+}
+
 // Dropped counts messages that were not published because the bus was down or full.
 func (b *Bus) Dropped() int64 { return b.dropped.Load() }
 
@@ -204,10 +229,14 @@ func (b *Bus) shutdown() {
 
 // publish queues a message. It is the only way out and never waits.
 func (b *Bus) publish(subject string, payload []byte) {
+	m := message{subject, payload}
 	select {
-	case b.out <- message{subject, payload}:
+	case b.out <- m:
 	default:
 		b.dropped.Add(1)
+	}
+	if r := b.relay.Load(); r != nil {
+		r.offer(m)
 	}
 }
 
@@ -232,7 +261,7 @@ func (b *Bus) routeAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-b.in:
-			b.route(m)
+			b.route(m.Subject, m.Data)
 		}
 	}
 }

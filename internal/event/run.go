@@ -16,6 +16,12 @@ const (
 	signalBuffer = 64
 )
 
+// What concerns one run has a subject of its own.
+const (
+	subjects   = "cadre."
+	runSubject = subjects + "run."
+)
+
 // First bytes of a payload on a run's subject.
 const (
 	kindSeq    = 's'
@@ -159,5 +165,5 @@ func subject(kind, runID string) (string, bool) {
 			return "", false
 		}
 	}
-	return "cadre." + kind + "." + runID, true
+	return subjects + kind + "." + runID, true
 }

@@ -85,15 +85,16 @@ func (b *Bus) leave(subject string, w watcher) {
 	w.close()
 }
 
-func (b *Bus) route(m *nats.Msg) {
+// route delivers a message to those of this process that watch its subject.
+func (b *Bus) route(subject string, payload []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	t := b.topics[m.Subject]
+	t := b.topics[subject]
 	if t == nil {
 		return
 	}
 	for w := range t.watchers {
-		w.deliver(m.Data)
+		w.deliver(payload)
 	}
 }
 

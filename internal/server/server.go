@@ -87,6 +87,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.relay()
 	if s.identity, err = identity.New(ctx, identity.Config{Store: store.NewIdentity(s.db), Now: s.cfg.Now, Log: s.cfg.Log}); err != nil {
 		return err
 	}
@@ -113,6 +114,15 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.serveWith(runs, blobs)
 	return nil
+}
+
+// relay connects the bus with those of the other servers of the database, unless they share a NATS or
+// there can be none.
+func (s *Server) relay() {
+	if s.cfg.NATSURL == "" && s.db.Shared() {
+		s.bus.Relay(s.cfg.Instance, func(ctx context.Context) (event.Line, error) { return s.db.OpenLine(ctx) })
+	}
+	s.cfg.Log.Info("bus", "connects", s.bus.Reach())
 }
 
 func (s *Server) listen(ctx context.Context) error {
@@ -183,6 +193,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		Ready: []httpapi.Readiness{
 			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},
 		},
+		Reach:   s.bus.Reach,
 		Console: web.Dist(), PublicURL: s.cfg.PublicURL, Limits: s.cfg.Limits, Heartbeat: s.cfg.Lease / 3, Idle: s.cfg.Idle,
 		MaxRun: max(s.cfg.MaxActive, 0), Now: s.cfg.Now, Log: s.cfg.Log,
 	})

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -18,7 +19,8 @@ type DB struct {
 	opts    Options
 	dialect dialect
 	reads   *sql.DB
-	writes  *sql.DB // SQLite only
+	writes  *sql.DB         // SQLite only
+	config  *pgx.ConnConfig // PostgreSQL only
 	writers []*writer
 	stmts   sync.Map // query text -> *sql.Stmt on reads
 	health  health

@@ -24,6 +24,7 @@ func (db *DB) openPostgres(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
+	db.config = config
 	// Reads know their way: by an index. The planner, misled by statistics that are a little old, would
 	// now and then rather go through the table, or compile a plan it takes for expensive.
 	reading := config.Copy()

@@ -62,6 +62,8 @@ type Config struct {
 	Gateway http.Handler
 	// Ready lists what a run needs to be accepted.
 	Ready []Readiness
+	// Reach says in a few words which servers the bus connects. May be nil.
+	Reach func() string
 
 	// Console is the built web app. Without an index.html in it the server has landing pages only.
 	Console fs.FS

@@ -28,6 +28,8 @@ func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
 type readyAnswer struct {
 	Ready   bool     `json:"ready"`
 	Missing []string `json:"missing,omitempty"`
+	// Bus says which servers hear each other, and how: a run is accepted without the others.
+	Bus string `json:"bus,omitempty"`
 }
 
 // readyz answers 200 only when a run could be accepted now.
@@ -51,7 +53,11 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request) {
 	if len(missing) > 0 {
 		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, status, readyAnswer{Ready: len(missing) == 0, Missing: missing})
+	answer := readyAnswer{Ready: len(missing) == 0, Missing: missing}
+	if a.cfg.Reach != nil {
+		answer.Bus = a.cfg.Reach()
+	}
+	writeJSON(w, status, answer)
 }
 
 // writeJSON answers with a value of our own making.
