@@ -175,6 +175,7 @@ func (t *turn) take(c checked) error {
 		t.change.Artifacts = append(t.change.Artifacts, Artifact{
 			UID: c.uid, RunID: t.run.ID, Type: d.ArtifactType, CreatedAt: c.entry.CreatedAt, BlobID: d.Blob, Data: d.Data,
 		})
+		t.event(EventArtifact, string(d.ArtifactType))
 	case api.Phase:
 		t.phase(d)
 	}

@@ -33,6 +33,7 @@ type Run struct {
 	Config         api.AmbientAgentConfig // resolved
 	Skill          string
 	ScheduleID     string
+	Origin         Origin
 	Metadata       map[string]string
 	Interactive    bool
 	NoSnapshot     bool
@@ -174,4 +175,5 @@ const (
 	EventBlocked    EventType = "run_blocked"
 	EventCancelled  EventType = "run_cancelled"
 	EventExecution  EventType = "execution_ended"
+	EventArtifact   EventType = "artifact" // the run has come to have one
 )

@@ -40,6 +40,8 @@ func timeline(events []Event, executions []Execution) []api.TimelineEvent {
 	for _, e := range events {
 		t := api.TimelineEvent{At: e.At, Execution: number[e.ExecutionID], Message: e.Message}
 		switch e.Type {
+		case EventArtifact:
+			continue
 		case EventPhase:
 			phaseEvent(&t, e)
 		case EventExecution:

@@ -55,6 +55,9 @@ func (b *bulk) add(db *DB, p Past) error {
 	for _, e := range append([]run.Event{p.Event}, p.Events...) {
 		b.events = append(b.events, eventOf(e, p.Run))
 	}
+	if len(artifacts) > 0 {
+		b.events = append(b.events, eventOf(run.Event{Type: run.EventArtifact, State: p.Run.State, At: p.Run.UpdatedAt}, p.Run))
+	}
 	return nil
 }
 

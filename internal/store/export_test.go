@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
 )
 
@@ -41,6 +42,11 @@ func (db *DB) LevelSearch(ctx context.Context, store bool) error {
 
 // Know reads what is to be known of owners' runs.
 func (db *DB) Know(ctx context.Context, owners ...identity.Owner) error {
+	for _, t := range []api.ArtifactType{api.ArtifactTypePLAN, api.ArtifactTypeFILE} {
+		if err := db.known.askKind(t).build(ctx, db, t); err != nil {
+			return err
+		}
+	}
 	for _, o := range owners {
 		if err := db.known.ask(o).build(ctx, db); err != nil {
 			return err

@@ -73,6 +73,11 @@ func (l *runLane) narrow(ctx context.Context) error {
 	if len(l.q.States) > 0 {
 		only(l.known.in(l.q.States))
 	}
+	if l.q.ArtifactType != "" {
+		if kind := l.db.known.with(l.q.ArtifactType); kind != nil {
+			only(kind.set())
+		}
+	}
 	return l.narrowTimes(ctx, only)
 }
 
@@ -193,6 +198,9 @@ func (l *runLane) sources() (list []source) {
 		}
 	}
 	if l.known != nil {
+		if l.q.ArtifactType == "" || l.db.known.with(l.q.ArtifactType) != nil {
+			return list
+		}
 		return append(list, l.artifacts()...)
 	}
 	add("runs_state", func(c *clause) { c.states(l.q.States) })

@@ -211,7 +211,13 @@ func (w *world) move(t testing.TB, runs store.Runs, n int) {
 		_, err := runs.Change(t.Context(), r.ID, func(c run.Current) (run.Change, error) {
 			next := c.Run
 			next.State, next.UpdatedAt = r.State, r.UpdatedAt
-			return run.Change{Run: &next, Events: []run.Event{{Type: run.EventQueued, State: next.State, At: next.UpdatedAt}}}, nil
+			change := run.Change{Run: &next, Events: []run.Event{{Type: run.EventQueued, State: next.State, At: next.UpdatedAt}}}
+			if w.arts[r.ID] == "" {
+				w.arts[r.ID] = api.ArtifactTypePLAN
+				change.Artifacts = []run.Artifact{{UID: r.ID, RunID: r.ID, Type: api.ArtifactTypePLAN}}
+				change.Events = append(change.Events, run.Event{Type: run.EventArtifact, State: next.State, At: next.UpdatedAt})
+			}
+			return change, nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -16,10 +16,17 @@ import (
 // lists read the indexes themselves.
 type known struct {
 	db   *DB
-	want chan *owned
+	want chan task
 
 	mu     sync.RWMutex
 	owners map[identity.Owner]*owned
+	kinds  map[api.ArtifactType]*kind
+}
+
+// task reads something that was asked for; forget lets the next query ask again if it cannot.
+type task struct {
+	build  func(context.Context) error
+	forget func()
 }
 
 // owned is what is known of one owner's runs.
@@ -37,11 +44,14 @@ var orders = map[string]string{
 	"runs_updated": "r.updated_at", "runs_created": "r.created_at", "runs_title": "r.title", "runs_agent": "r.skill",
 }
 
-// wanted bounds the owners that wait to be read; who finds no room asks again with the next query.
+// wanted bounds the tasks that wait; what finds no room is asked for again by the next query.
 const wanted = 64
 
 func newKnown(db *DB) *known {
-	return &known{db: db, want: make(chan *owned, wanted), owners: map[identity.Owner]*owned{}}
+	return &known{
+		db: db, want: make(chan task, wanted),
+		owners: map[identity.Owner]*owned{}, kinds: map[api.ArtifactType]*kind{},
+	}
 }
 
 // of returns what is known of an owner's runs; nil if it has to be read first, which this begins.
@@ -74,7 +84,7 @@ func (k *known) ask(owner identity.Owner) *owned {
 		w.states[s] = &posting.Set{}
 	}
 	select {
-	case k.want <- w:
+	case k.want <- task{func(ctx context.Context) error { return w.build(ctx, k.db) }, func() { delete(k.owners, owner) }}:
 		k.owners[owner] = w // from now on it follows the events
 		return w
 	default:
@@ -86,7 +96,7 @@ func (k *known) ask(owner identity.Owner) *owned {
 func (k *known) any() bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return len(k.owners) > 0
+	return len(k.owners)+len(k.kinds) > 0
 }
 
 // loop reads what was asked for until the store closes.
@@ -104,20 +114,15 @@ func (k *known) loop() {
 		select {
 		case <-k.db.closing:
 			return
-		case w := <-k.want:
-			if err := w.build(ctx, k.db); err != nil && ctx.Err() == nil {
+		case t := <-k.want:
+			if err := t.build(ctx); err != nil && ctx.Err() == nil {
 				k.db.opts.Logger.Warn("read orders of runs", "error", err)
-				k.forget(w)
+				k.mu.Lock()
+				t.forget()
+				k.mu.Unlock()
 			}
 		}
 	}
-}
-
-// forget lets the next query ask again.
-func (k *known) forget(w *owned) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.owners, w.owner())
 }
 
 func (w *owned) owner() identity.Owner { return w.orders["runs_updated"].owner }

@@ -196,10 +196,13 @@ func (x *searchIndex) tell(ctx context.Context, docs []doc, upTo int64) error {
 		known.follow(d.moved)
 	}
 	list, err := all(scanMoved)(x.db.query(ctx, selectMoved, x.seq, upTo))
+	if err != nil {
+		return err
+	}
 	for _, m := range list {
 		known.follow(m)
 	}
-	return err
+	return known.followKinds(ctx, x.seq, upTo)
 }
 
 // load reads how far the stored part goes.
