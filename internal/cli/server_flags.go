@@ -27,6 +27,8 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 
 	f.count(&c.TeamLimit, "team-limit", "how many runs of a team may work at once; 0 is without bound")
 	f.count(&c.MaxWaiting, "max-waiting-messages", "how many messages may wait for one run (default 100)")
+	f.count(&c.MaxSchedules, "max-schedules", "how many schedules a team or person may have (default 10000)")
+	f.span(&c.ScheduleGrace, "schedule-grace", "how late a tick of a schedule may be and not count as missed (default 1m)")
 	f.count(&c.MaxAttempts, "max-attempts", "how often in a row a sandbox of a run may be lost before its agent acted (default 5)")
 	f.count(&c.MaxDepth, "max-depth", "how many ancestors a run may have (default 1; negative: none)")
 	f.span(&c.Lease, "lease", "how long an execution lives without a sign of life (default 18s)")

@@ -16,6 +16,8 @@ const (
 	WorkerAfterClaim    Point = "worker.claim.after"
 	WorkerAfterStart    Point = "worker.start.after"
 	WorkerBeforeReport  Point = "worker.report.before"
+	ScheduleBeforeStart Point = "schedule.start.before"
+	ScheduleAfterStart  Point = "schedule.start.after"
 	RunnerAfterStart    Point = "runner.start.after"
 	RunnerBeforeAppend  Point = "runner.append.before"
 	RunnerAfterAppend   Point = "runner.append.after"
@@ -28,5 +30,6 @@ const (
 var Points = []Point{
 	StoreBeforeCommit, StoreAfterCommit,
 	WorkerBeforeClaim, WorkerAfterClaim, WorkerAfterStart, WorkerBeforeReport,
+	ScheduleBeforeStart, ScheduleAfterStart,
 	RunnerAfterStart, RunnerBeforeAppend, RunnerAfterAppend, RunnerAfterAction, RunnerAfterSnapshot, RunnerBeforeEnd,
 }

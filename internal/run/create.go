@@ -14,10 +14,11 @@ import (
 // team's places are all taken, so that it waits for one. Everything wrong with the request is an
 // api.Failure that names the member.
 func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (r Run, atCapacity bool, err error) {
-	return s.create(ctx, actor, req, source, nil)
+	return s.create(ctx, actor, req, source, func(*draft) {})
 }
 
-func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType, once *Once) (r Run, atCapacity bool, err error) {
+// create stores a run. mark adds what the request does not say.
+func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType, mark func(*draft)) (r Run, atCapacity bool, err error) {
 	d, err := s.draft(ctx, actor, req, source)
 	if err != nil {
 		return Run{}, false, err
@@ -35,7 +36,7 @@ func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunA
 	d.run.State = api.RunStateQUEUED
 	d.run.QueuedAt = d.run.CreatedAt
 	d.run.Waiting = waiting(api.RunWaiting{}, st.waiting, st.why, d.run.CreatedAt)
-	d.once = once
+	mark(&d)
 	r, err = s.insert(ctx, d, nil)
 	return r, atCapacity, err
 }
@@ -100,6 +101,7 @@ type draft struct {
 	entries []api.NewEntry // what an earlier run of the conversation left
 	prompt  bool           // the run has something to say first
 	once    *Once
+	tick    *Tick
 }
 
 // draft checks and resolves a request; only the run's beginning state is left open.
@@ -141,7 +143,7 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 	if err != nil {
 		return Run{}, err
 	}
-	n := New{Run: d.run, Entries: d.entries, Execution: x, Once: d.once, Event: Event{
+	n := New{Run: d.run, Entries: d.entries, Execution: x, Once: d.once, Tick: d.tick, Event: Event{
 		RunID: d.run.ID, TeamUID: d.run.TeamUID, Type: event, State: d.run.State, At: d.run.CreatedAt,
 	}}
 	if x != nil {

@@ -30,7 +30,7 @@ const (
 // Create.
 func (s *Service) CreateOnce(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType, key string) (r Run, atCapacity bool, err error) {
 	r, err = s.once(ctx, actor, queuedRequest, req, key, func(once *Once) (r Run, err error) {
-		r, atCapacity, err = s.create(ctx, actor, req, source, once)
+		r, atCapacity, err = s.create(ctx, actor, req, source, func(d *draft) { d.once = once })
 		return r, err
 	})
 	return r, atCapacity, err

@@ -51,6 +51,8 @@ type New struct {
 	Execution *Execution
 	// Once is set when the request has a name.
 	Once *Once
+	// Tick is set when a schedule started the run. Insert is ErrTickTaken when the tick is taken.
+	Tick *Tick
 }
 
 // Once names a request that starts a run, so that it starts one only.

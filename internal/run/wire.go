@@ -59,6 +59,7 @@ func (s *Service) item(r Run, artifacts []Artifact, now time.Time) api.RunItem {
 		Execution: r.Execution, LastSeq: r.LastSeq, Artifacts: make([]api.ArtifactItem, 0, len(artifacts)),
 	}
 	item.TaskId = r.ID //nolint:staticcheck // deprecated on the wire, but clients that are about require it
+	item.Schedule, item.TriggerUrl = r.Origin.Schedule, r.Origin.URL
 	for _, a := range artifacts {
 		item.Artifacts = append(item.Artifacts, a.Wire())
 	}

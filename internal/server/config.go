@@ -54,6 +54,10 @@ type Config struct {
 
 	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
 	TeamLimit int
+	// MaxSchedules is how many schedules a team or person may have. Default 10,000.
+	MaxSchedules int
+	// ScheduleGrace is how late a tick of a schedule may be and not count as missed. Default 1 min.
+	ScheduleGrace time.Duration
 	// MaxWaiting is how many messages may wait for one run. Default 100.
 	MaxWaiting int
 	// MaxAttempts is how often in a row a sandbox of a run may be lost before its agent acted. Default 5.
@@ -150,6 +154,8 @@ func (c Config) Validate() error {
 	wrong(strings.Contains(c.Instance, "/"), "instance name %q: must not contain a slash", c.Instance)
 	wrong(c.TeamLimit < 0, "team limit: must not be negative")
 	wrong(c.MaxAttempts < 0, "attempts: must not be negative")
+	wrong(c.MaxSchedules < 0, "schedules: must not be negative")
+	wrong(c.ScheduleGrace < 0, "schedule grace: must not be negative")
 	wrong(c.MaxWaiting < 0, "waiting messages: must not be negative")
 	wrong(c.Lease < time.Second, "lease %s: must be at least a second", c.Lease)
 	wrong(c.Idle < 0, "idle time: must not be negative")

@@ -24,7 +24,9 @@ var demands = map[string]string{
 	"redirectConversation": "public", "redirectSession": "public", "getBlob": "link", "downloadTranscript": "link",
 	"listModels": "read shared", "listSkills": "read shared", "listEnvironments": "read shared",
 	"createEnvironment": "manage no", "getEnvironment": "read shared", "updateEnvironment": "manage no",
-	"deleteEnvironment": "manage no", "listWorkers": "read no", "whoami": "read shared",
+	"deleteEnvironment": "manage no", "listSchedules": "read no", "createSchedule": "create no", "previewSchedule": "read shared",
+	"getSchedule": "read no", "updateSchedule": "create no", "deleteSchedule": "create no", "pauseSchedule": "create no",
+	"resumeSchedule": "create no", "runSchedule": "create no", "listScheduleTicks": "read no", "listWorkers": "read no", "whoami": "read shared",
 	"runnerStart": "runner exec", "runnerAppend": "runner exec", "runnerDeltas": "runner exec",
 	"runnerHeartbeat": "runner exec", "runnerCommands": "runner exec", "runnerPutBlob": "runner exec", "runnerEnd": "runner exec",
 }
@@ -136,7 +138,7 @@ func (w *world) probe(method, path, operation, runID, key string) answer {
 	w.t.Helper()
 	nothing := uuid.NewString()
 	path = strings.NewReplacer("{runId}", runID, "{conversationId}", runID, "{sessionUuid}", nothing, "{artifactUid}", nothing,
-		"{environmentId}", "nothing", "{requestId}", "nothing", "{blobId}", "ABCDEFGHIJKLMN").Replace(path)
+		"{environmentId}", "nothing", "{scheduleId}", nothing, "{requestId}", "nothing", "{blobId}", "ABCDEFGHIJKLMN").Replace(path)
 	r := request{method: method, path: api.BasePath + path, key: key}
 	switch {
 	case slices.Contains([]string{"cancelRun", "cancelTask", "interruptRun", "runnerHeartbeat"}, operation):

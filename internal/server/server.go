@@ -18,6 +18,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
@@ -44,6 +45,7 @@ type Server struct {
 	sessions *session.Service
 	gateway  *gateway.Gateway
 	dispatch *dispatch.Dispatcher
+	schedule *schedule.Service
 	api      *httpapi.API
 	http     *http.Server
 
@@ -112,6 +114,10 @@ func (s *Server) open(ctx context.Context) error {
 	if s.dispatch, err = s.openDispatch(runs); err != nil {
 		return err
 	}
+	if s.schedule, err = s.openSchedules(runs); err != nil {
+		return err
+	}
+	publisher.schedule = s.schedule
 	s.serveWith(runs, blobs)
 	return nil
 }
@@ -178,6 +184,14 @@ func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
 	})
 }
 
+func (s *Server) openSchedules(runs *run.Service) (*schedule.Service, error) {
+	stored := store.NewSchedules(s.db)
+	return schedule.New(schedule.Config{
+		Store: stored, Ticks: stored, Runs: runs, People: store.NewIdentity(s.db), PublicURL: s.cfg.PublicURL,
+		MaxPerOwner: s.cfg.MaxSchedules, Grace: s.cfg.ScheduleGrace, Now: s.cfg.Now, Log: s.cfg.Log,
+	})
+}
+
 func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	stored := store.NewRuns(s.db)
 	environments := store.NewEnvironments(s.db)
@@ -187,7 +201,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	s.api = httpapi.New(streams, httpapi.Config{
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments:     &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID},
-		EnvironmentStore: environments, Blobs: blobs, Usage: store.NewLedger(s.db),
+		EnvironmentStore: environments, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
 		Models: models{s.gateway}, Workers: workers{s.dispatch},
 		Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
 		Ready: []httpapi.Readiness{
@@ -235,6 +249,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	parts.Go(func() { _ = s.dispatch.Run(background) }) // returns what stopped it: us
 	parts.Go(func() { _ = s.identity.Run(background) }) // never fails
+	parts.Go(func() { _ = s.schedule.Run(background) }) // never fails
 
 	var err error
 	select {

@@ -11,6 +11,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
@@ -21,8 +22,10 @@ import (
 // publisher tells everybody of committed changes. It is called by the store, one group of notices at
 // a time, and never blocks.
 type publisher struct {
-	bus     *event.Bus
-	gateway *gateway.Gateway // set before the first run can change
+	bus *event.Bus
+	// These are set before the first run can change.
+	gateway  *gateway.Gateway
+	schedule *schedule.Service
 }
 
 func (p *publisher) publish(notices []run.Notice) {
@@ -41,6 +44,7 @@ func (p *publisher) publish(notices []run.Notice) {
 			// Nothing may be spent any more, and a team at its limit has room again.
 			p.gateway.Stop(n.RunID)
 			p.bus.CommandStored(n.RunID)
+			p.schedule.RunEnded()
 		}
 		if (n.Queued || n.Ended || n.Cancelled) && !slices.Contains(hosts, n.Host) {
 			hosts = append(hosts, n.Host)

@@ -47,6 +47,11 @@ func (s Runs) Insert(ctx context.Context, n run.New) error {
 	event := eventOf(n.Event, n.Run)
 	notice := run.NoticeOfNew(n, n.Run.LastSeq)
 	return s.db.Write(ctx, n.Run.ID, func(tx *Tx) error {
+		if n.Tick != nil { // first, so that a refusal has written nothing else
+			if err := takeTick(tx, n.Run, *n.Tick); err != nil {
+				return err
+			}
+		}
 		if err := insertRuns.into(tx, runRow); err != nil {
 			return err
 		}

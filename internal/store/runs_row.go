@@ -40,7 +40,7 @@ func runValues(r run.Run) []any {
 }
 
 var insertSpecs = newInsert("run_specs",
-	"run_id", "prompt", "config", "creator", "executor", "metadata", "attachments")
+	"run_id", "prompt", "config", "creator", "executor", "metadata", "attachments", "origin")
 
 // specValues encodes the fixed part of a run.
 func specValues(r run.Run) ([]any, error) {
@@ -52,7 +52,16 @@ func specValues(r run.Run) ([]any, error) {
 		}
 		values = append(values, text)
 	}
-	return values, nil
+	origin, err := originText(r.Origin)
+	return append(values, origin), err
+}
+
+// originText encodes what started a run; nothing for the many runs that a request did.
+func originText(o run.Origin) (string, error) {
+	if o == (run.Origin{}) {
+		return "", nil
+	}
+	return encode(o)
 }
 
 // runColumns are those of runs r with their specifications p, for scanRun.
@@ -63,7 +72,7 @@ const runColumns = `r.id, r.title, r.state, r.message, r.error_code, r.retryable
 	r.active_at, r.execution, r.live, r.attempts, r.last_seq, r.last_command, r.input_tokens,
 	r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.input_usd, r.output_usd,
 	r.cache_read_usd, r.cache_write_usd, r.unpriced, r.entry_bytes, r.blob_bytes,
-	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments`
+	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments, p.origin`
 
 // selectRuns reads runs with their specifications.
 const selectRuns = "SELECT " + runColumns + " FROM runs r JOIN run_specs p ON p.run_id = r.id "
@@ -71,7 +80,7 @@ const selectRuns = "SELECT " + runColumns + " FROM runs r JOIN run_specs p ON p.
 func scanRun(row scanner) (r storedRun, err error) {
 	var retryable, interactive, noSnapshot, live int64
 	var since, created, updated, queued, started, ended, activeAt, active int64
-	var config, creator, executor, metadata, attachments string
+	var config, creator, executor, metadata, attachments, origin string
 	err = row.Scan(&r.ID, &r.Title, &r.State, &r.Message, &r.ErrorCode, &retryable, &r.Waiting.Code,
 		&r.Waiting.Message, &since, &r.Mode, &r.Source, &r.Location, &r.Host, &r.Owner.Type, &r.Owner.UID,
 		&r.TeamUID, &r.ParentID, &r.ConversationID, &r.SessionID, &r.Skill, &r.ScheduleID, &interactive,
@@ -80,7 +89,7 @@ func scanRun(row scanner) (r storedRun, err error) {
 		&r.Usage.OutputTokens, &r.Usage.CacheReadTokens, &r.Usage.CacheWriteTokens, &r.Usage.InputUSD,
 		&r.Usage.OutputUSD, &r.Usage.CacheReadUSD, &r.Usage.CacheWriteUSD, &r.Usage.Unpriced,
 		&r.EntryBytes, &r.BlobBytes,
-		&r.Prompt, &config, &creator, &executor, &metadata, &attachments)
+		&r.Prompt, &config, &creator, &executor, &metadata, &attachments, &origin)
 	if err != nil {
 		return r, err
 	}
@@ -93,7 +102,7 @@ func scanRun(row scanner) (r storedRun, err error) {
 		into any
 	}{
 		{config, &r.Config}, {creator, &r.Creator}, {executor, &r.Executor},
-		{metadata, &r.Metadata}, {attachments, &r.Attachments},
+		{metadata, &r.Metadata}, {attachments, &r.Attachments}, {origin, &r.Origin},
 	} {
 		if err := decode(part.text, part.into); err != nil {
 			return r, err

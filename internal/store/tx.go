@@ -66,6 +66,14 @@ func (tx *Tx) forUpdate(name string) string {
 	return ""
 }
 
+// forUpdateFree is forUpdate for those rows only that nobody else has locked.
+func (tx *Tx) forUpdateFree(name string) string {
+	if lock := tx.forUpdate(name); lock != "" {
+		return lock + " SKIP LOCKED"
+	}
+	return ""
+}
+
 // lockNames makes "create it unless it exists" safe between servers.
 func (tx *Tx) lockNames() error { return tx.group.lock(lockNames) }
 

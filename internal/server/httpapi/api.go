@@ -47,6 +47,7 @@ type Config struct {
 	Sessions         Sessions
 	Environments     Environments
 	EnvironmentStore EnvironmentReader
+	Schedules        Schedules
 	Blobs            Blobs
 	Usage            Ledger
 	Models           Models

@@ -10,6 +10,7 @@ import (
 	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/usage"
 )
@@ -96,6 +97,20 @@ type Environments interface {
 // EnvironmentReader finds the environment that a run was given, whoever owns it.
 type EnvironmentReader interface {
 	Get(ctx context.Context, uid string) (catalog.Environment, error)
+}
+
+// Schedules keeps schedules: schedule.Service. It checks what the actor may reach.
+type Schedules interface {
+	Create(ctx context.Context, actor identity.Actor, req api.CreateScheduledAgentRequest) (schedule.Schedule, error)
+	Get(ctx context.Context, actor identity.Actor, id string) (schedule.Schedule, error)
+	List(ctx context.Context, actor identity.Actor) ([]schedule.Schedule, error)
+	Update(ctx context.Context, actor identity.Actor, id string, req api.UpdateScheduledAgentRequest) (schedule.Schedule, error)
+	SetEnabled(ctx context.Context, actor identity.Actor, id string, enabled bool) (schedule.Schedule, error)
+	Delete(ctx context.Context, actor identity.Actor, id string) error
+	RunNow(ctx context.Context, actor identity.Actor, id string) (r run.Run, atCapacity bool, err error)
+	// History returns what became of ticks, latest first, and the position of the rest.
+	History(ctx context.Context, actor identity.Actor, id, cursor string, limit int) ([]schedule.Outcome, string, error)
+	Preview(req api.SchedulePreviewRequest) (api.SchedulePreview, error)
 }
 
 // Blobs finds bytes: blob.Service.

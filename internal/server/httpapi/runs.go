@@ -50,7 +50,12 @@ func (a *API) create(ctx context.Context, req api.RunAgentRequest, key string) (
 	if err != nil {
 		return api.RunAcceptedJSONResponse{}, err
 	}
-	return api.RunAcceptedJSONResponse{RunId: r.ID, TaskId: r.ID, State: r.State, AtCapacity: atCapacity}, nil
+	return accepted(r, atCapacity), nil
+}
+
+// accepted answers a request that started a run.
+func accepted(r run.Run, atCapacity bool) api.RunAcceptedJSONResponse {
+	return api.RunAcceptedJSONResponse{RunId: r.ID, TaskId: r.ID, State: r.State, AtCapacity: atCapacity}
 }
 
 // CreateLocalRun serves POST /agent/local-runs.
