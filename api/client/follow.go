@@ -61,7 +61,7 @@ func (c *Client) Follow(ctx context.Context, runID string, after int64) iter.Seq
 			if !yield(Event{Lost: err, Retry: delay}, nil) {
 				return
 			}
-			if err := sleep(ctx, delay); err != nil {
+			if err := api.Pause(ctx, delay); err != nil {
 				yield(Event{}, err)
 				return
 			}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/cadrehq/cadre/api"
 )
 
 const (
@@ -42,7 +44,7 @@ func (t *retrier) Do(req *http.Request) (*http.Response, error) {
 		if delay == 0 {
 			delay = backoff(attempt)
 		}
-		if err := sleep(req.Context(), delay); err != nil {
+		if err := api.Pause(req.Context(), delay); err != nil {
 			return nil, err
 		}
 		if req.GetBody != nil {
@@ -100,18 +102,6 @@ func asked(h http.Header) time.Duration {
 func backoff(attempt int) time.Duration {
 	d := min(firstDelay<<min(attempt, 10), maxDelay)
 	return d - rand.N(d/4)
-}
-
-// sleep waits for d or until the context ends, whose cause it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // Unreachable is the error of a request that got no answer at all.

@@ -124,7 +124,7 @@ func (k *keeper) keepAfter(ctx context.Context, delay time.Duration) (stop func(
 	ctx, cancel := context.WithCancelCause(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
-		if link.Sleep(ctx, delay) == nil {
+		if api.Pause(ctx, delay) == nil {
 			k.take(ctx, true)
 		}
 	})

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/runner/link"
 )
 
 // repository is one clone in the workspace.
@@ -130,7 +129,7 @@ func (r *execution) cloneOne(ctx context.Context, repo repository, show func(str
 		if attempt > 0 {
 			return out, cloneError(repo, err)
 		}
-		if err := link.Sleep(ctx, cloneAgainAfter); err != nil {
+		if err := api.Pause(ctx, cloneAgainAfter); err != nil {
 			return out, err
 		}
 	}

@@ -54,7 +54,7 @@ func (w *wire) run(ctx context.Context) {
 			return
 		}
 		w.cfg.Log.Warn("server not reached; trying again", "after", delay.String(), "error", err)
-		if !pause(ctx, delay-rand.N(delay/4+1)) {
+		if api.Pause(ctx, delay-rand.N(delay/4+1)) != nil {
 			return
 		}
 		delay = min(2*delay, w.cfg.ReconnectMost)
@@ -121,7 +121,7 @@ func (w *wire) receive(ctx context.Context, conn *websocket.Conn) error {
 
 // ping notices a server that is gone without a word.
 func (w *wire) ping(ctx context.Context, conn *websocket.Conn) error {
-	for pause(ctx, w.cfg.Ping) {
+	for api.Pause(ctx, w.cfg.Ping) == nil {
 		before := w.written()
 		answer, cancel := context.WithTimeout(ctx, w.cfg.Silence-w.cfg.Ping)
 		err := conn.Ping(answer)
@@ -261,16 +261,4 @@ func encode(kind api.WorkerMessageType, data any) ([]byte, error) {
 		return nil, fmt.Errorf("encode %s: %w", kind, err)
 	}
 	return json.Marshal(api.WorkerEnvelope{Type: kind, Data: raw})
-}
-
-// pause waits for d and reports whether ctx is still alive.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

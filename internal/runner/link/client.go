@@ -196,7 +196,7 @@ func (c *Client) insist(ctx context.Context, act string, call func(context.Conte
 		if err == nil || !Passes(err) {
 			return wrap(ctx, act, err)
 		}
-		if err := Sleep(ctx, c.retry.delay(attempt)); err != nil {
+		if err := api.Pause(ctx, c.retry.delay(attempt)); err != nil {
 			return err
 		}
 	}
@@ -284,16 +284,4 @@ func (c *Client) do(ctx context.Context, method, target string, body io.Reader) 
 		return nil, &client.Unreachable{Root: c.root, Err: err}
 	}
 	return rsp, nil
-}
-
-// Sleep waits for d or until ctx ends, whose cause it then returns.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -36,7 +36,7 @@ func (c *Client) Commands(ctx context.Context, put func(api.Command)) error {
 		case time.Since(began) > quietFor:
 			attempt = 0
 		}
-		if err := Sleep(ctx, c.retry.delay(attempt)); err != nil {
+		if err := api.Pause(ctx, c.retry.delay(attempt)); err != nil {
 			return err
 		}
 	}

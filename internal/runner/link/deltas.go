@@ -85,7 +85,7 @@ func (d *Deltas) Run(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := Sleep(ctx, deltaEvery); err != nil {
+		if err := api.Pause(ctx, deltaEvery); err != nil {
 			return err
 		}
 	}

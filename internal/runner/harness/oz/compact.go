@@ -128,7 +128,7 @@ func (a *Agent) summarise(work context.Context, from int) (string, model.Usage, 
 		if !errors.As(err, &failed) || failed.Kind != model.KindTransient || attempt >= max(a.cfg.Retries, 0) {
 			return "", usage, err
 		}
-		if err := pause(work, max(a.backoff(attempt), failed.RetryAfter)); err != nil {
+		if err := api.Pause(work, max(a.backoff(attempt), failed.RetryAfter)); err != nil {
 			return "", usage, err
 		}
 	}

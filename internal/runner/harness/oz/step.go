@@ -62,21 +62,9 @@ func (a *Agent) generate(ctx, work context.Context) (model.Reply, int, error) {
 		if nerr := a.notice(ctx, api.NoticeWarning, "The model call failed: %s\nTrying again in %v.", failed.Message, wait.Round(time.Millisecond)); nerr != nil {
 			return model.Reply{}, attempt, nerr
 		}
-		if err := pause(work, wait); err != nil {
+		if err := api.Pause(work, wait); err != nil {
 			return model.Reply{}, attempt, err
 		}
-	}
-}
-
-// pause waits, unless ctx ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
