@@ -23,8 +23,8 @@ func (g *attempt) storeEvents() error {
 		return err
 	}
 	send := func(query string, args ...any) error { return g.w.link.send(g.ctx, query, args...) }
-	if g.w.db.dialect == postgres {
-		// The server numbers them, so that all of it is one round trip with the commit.
+	if g.w.db.dialect == postgres || len(g.events) == 1 {
+		// The engine numbers them, so that all of it is one round trip with the commit.
 		for _, e := range g.events {
 			if err := send(appendEvent, g.eventValues(e)...); err != nil {
 				return err
