@@ -24,8 +24,8 @@ func measureAccept(ctx context.Context, s *suite) error {
 
 // accept measures creates by different numbers of clients.
 func (s *suite) accept(ctx context.Context, c *cadre, stored string) error {
-	create := func(ctx context.Context) error {
-		_, err := c.create(ctx, request(nowhere, prompt))
+	create, err := c.creator(request(nowhere, prompt))
+	if err != nil {
 		return err
 	}
 	if _, _, err := drive(ctx, 8, s.count(400), create); err != nil { // connections, statements, caches

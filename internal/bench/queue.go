@@ -158,11 +158,12 @@ func (s *suite) throughput(ctx context.Context, c *cadre) error {
 			}
 		}()
 	}
-	began := time.Now()
-	if _, _, err := drive(ctx, 32, n, func(ctx context.Context) error {
-		_, err := c.create(ctx, request(host, prompt))
+	create, err := c.creator(request(host, prompt))
+	if err != nil {
 		return err
-	}); err != nil {
+	}
+	began := time.Now()
+	if _, _, err := drive(ctx, 32, n, create); err != nil {
 		return err
 	}
 	select {

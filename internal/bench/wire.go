@@ -68,6 +68,19 @@ func (c *cadre) create(ctx context.Context, req api.RunAgentRequest) (string, er
 	return answer.RunId, err
 }
 
+// creator returns what starts the same run again and again, as its floor is asked: with a request that
+// was encoded before, since here client and server share the processors.
+func (c *cadre) creator(req api.RunAgentRequest) (func(context.Context) error, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	url := c.url + api.BasePath + "/agent/runs"
+	return func(ctx context.Context) error {
+		return post(ctx, c.clients, c.key, http.MethodPost, url, body, nil)
+	}, nil
+}
+
 // stream reads a stream of server-sent events line by line until see returns false or it ends.
 func (c *cadre) stream(ctx context.Context, token, path string, open func(), see func(line []byte) bool) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+api.BasePath+path, http.NoBody)
