@@ -31,11 +31,11 @@ func (a *app) serverCommand() *cobra.Command {
 	var cfg server.Config
 	level := slog.LevelInfo
 	c := &cobra.Command{Use: "server", Short: "Run the control plane alone",
-		Long: `Runs the control plane without a worker. Any number of servers may share one PostgreSQL, one NATS
+		Long: `Runs the control plane without a worker. Any number of servers may share one PostgreSQL
 and one bucket. Every flag has an environment variable, named behind it.
 ` + modelKeysHelp,
 		Example: `  cadre server --listen :8787 --public-url https://cadre.example.com \
-    --database-url postgres://cadre@db/cadre --nats-url nats://bus:4222 --blob-url file:///var/lib/cadre/blobs
+    --database-url postgres://cadre@db/cadre --blob-url file:///var/lib/cadre/blobs
   cadre worker --worker-id linux-1 --server-root-url https://cadre.example.com`}
 	serverFlags(c.Flags(), &cfg)
 	logLevel(c, &level)

@@ -18,7 +18,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.text(&c.Listen, "listen", "`address` to serve on; port 0 takes a free one (default "+server.DefaultListen+")")
 	f.text(&c.DataDir, "data", "`directory` of the database, blobs and workspaces")
 	f.text(&c.DatabaseURL, "database-url", "postgres://… or sqlite:/path (default: a SQLite file in the data directory)")
-	f.text(&c.NATSURL, "nats-url", "an external NATS (default: one in this process)")
+	f.text(&c.NATSURL, "nats-url", "an external NATS (default: servers of one PostgreSQL hear each other through it)")
 	f.text(&c.BlobURL, "blob-url", "where artifacts and large outputs live (default: the data directory)")
 	f.text(&c.PublicURL, "public-url", "`URL` people and sandboxes reach this server at (default: http:// and the address listened on)")
 	f.text(&c.Instance, "instance", "`name` of this server among replicas (default: the host's name)")

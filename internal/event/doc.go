@@ -1,6 +1,7 @@
-// Package event owns the bus: NATS in the process by default, or an external NATS that replicas
-// share. It carries hints ("run X has entries up to 17", "something waits for host Y"), commands'
-// door bells and the deltas of entries in the making.
+// Package event owns the bus: NATS in the process by default, joined with those of other servers by a
+// Line (PostgreSQL's notifications), or an external NATS that the servers share. It carries hints
+// ("run X has entries up to 17", "something waits for host Y"), commands' door bells and the deltas of
+// entries in the making.
 //
 // It refuses to carry anything that may not be lost. SQL decides; a message only says where to look
 // sooner than the next slow check. Publishing never blocks and never fails: with the bus down,
@@ -11,5 +12,10 @@
 // and all subscriptions feed one channel that one goroutine routes, so that a thousand quiet watchers
 // cost no goroutines.
 //
-// Lock order: Bus.mu, then mailbox.mu. Neither is held while publishing or waiting.
+// On a Line every server hears everything, in numbered frames: several messages in one, or one in
+// several. A server that finds a number missing, or hears of another server for the first time, tells
+// all its subscribers of a drop. A server that knows of no other only says, at every beat, that it is
+// there; hearing itself say so is how it knows that the Line works.
+//
+// Lock order: Bus.mu, then mailbox.mu. Neither is held while publishing or waiting. relay.mu is a leaf.
 package event

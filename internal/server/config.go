@@ -30,7 +30,8 @@ type Config struct {
 	DataDir string
 	// DatabaseURL is "postgres://…" or "sqlite:/path". Default: cadre.db in DataDir.
 	DatabaseURL string
-	// NATSURL is an external NATS. Default: one in this process.
+	// NATSURL is an external NATS. Default: one in this process, joined with those of the other servers
+	// of the same PostgreSQL by its notifications.
 	NATSURL string
 	// BlobURL says where blobs live. Default: blobs in DataDir.
 	BlobURL string

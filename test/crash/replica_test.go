@@ -13,14 +13,13 @@ import (
 )
 
 // TestReplicas: what a person does at one of two servers arrives at the sandbox that speaks to the
-// other. Servers that share nothing but PostgreSQL hear of it by looking, which takes seconds where a
-// shared NATS takes none; the log tells how long.
+// other, whether they share a NATS or nothing but PostgreSQL; the log tells how long it took.
 func TestReplicas(t *testing.T) {
 	t.Run("shared bus", func(t *testing.T) {
 		t.Parallel()
 		replicas(t, layout{database: storetest.Postgres(t), nats: bus(t)})
 	})
-	t.Run("no bus", func(t *testing.T) {
+	t.Run("PostgreSQL alone", func(t *testing.T) {
 		t.Parallel()
 		replicas(t, layout{database: storetest.Postgres(t)})
 	})
