@@ -19,7 +19,7 @@ var demands = map[string]string{
 	"listRuns": "read shared", "getRun": "read own", "cancelRun": "steer no", "cancelTask": "steer no",
 	"followUpRun": "steer no", "interruptRun": "steer no", "getTimeline": "read own", "listUsage": "read own",
 	"listArtifacts": "read own", "listHandoffAttachments": "read own", "getArtifact": "read shared",
-	"listRequests": "read own", "answerRequest": "steer no", "listEntries": "read own", "streamRun": "read own",
+	"listRequests": "read own", "answerRequest": "steer no", "listEntries": "read own", "streamRun": "read own", "streamRuns": "read no",
 	"getRunConversation": "read own", "getConversation": "read shared", "getTranscript": "read own", "getRunBlob": "read own",
 	"redirectConversation": "public", "redirectSession": "public", "getBlob": "link", "downloadTranscript": "link",
 	"listModels": "read shared", "listSkills": "read shared", "listEnvironments": "read shared",

@@ -18,6 +18,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/run/feed"
 	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
@@ -43,6 +44,7 @@ type Server struct {
 	bus      *event.Bus
 	identity *identity.Service
 	sessions *session.Service
+	feed     *feed.Feed
 	gateway  *gateway.Gateway
 	dispatch *dispatch.Dispatcher
 	schedule *schedule.Service
@@ -104,6 +106,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	publisher.gateway = s.gateway
+	s.feed = feed.New(feed.Config{Log: store.NewEvents(s.db), Bell: s.bus.Changes, Logger: s.cfg.Log})
 	s.sessions = session.NewService(session.Config{
 		Log: store.NewSessions(s.db), Bus: sessionBus{s.bus}, Logger: s.cfg.Log, Encode: httpapi.EncodeEvent,
 	})
@@ -203,7 +206,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		Environments:     &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID},
 		EnvironmentStore: environments, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
 		Models: models{s.gateway}, Workers: workers{s.dispatch},
-		Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
+		Feed: s.feed, Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
 		Ready: []httpapi.Readiness{
 			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},
 		},
@@ -268,6 +271,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) shutDown(ctx context.Context) {
 	s.stopping()
 	s.sessions.Close()
+	s.feed.Close()
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StopGrace)
 	defer cancel()
 	if err := s.http.Shutdown(bounded); err != nil {
@@ -290,6 +294,7 @@ func (s *Server) Close() error {
 		}
 		if s.sessions != nil {
 			s.sessions.Close()
+			s.feed.Close()
 		}
 		if s.gateway != nil {
 			s.closeErr = errors.Join(s.closeErr, s.gateway.Close())

@@ -29,6 +29,7 @@ type publisher struct {
 }
 
 func (p *publisher) publish(notices []run.Notice) {
+	p.bus.Changed()
 	var hosts []string // where dispatch may find something to place: told once for all notices
 	for _, n := range notices {
 		if !n.New { // nobody can be watching what nobody has heard of

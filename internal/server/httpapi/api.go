@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/run/feed"
 )
 
 // Limits bound what a caller may send. Every one can be raised.
@@ -57,6 +58,8 @@ type Config struct {
 	Deltas func(runID string, deltas []api.Delta)
 	// Bells rings when commands of a run may have been stored, until ctx ends.
 	Bells func(ctx context.Context, runID string) (<-chan struct{}, error)
+	// Feed tells of what happens to all runs. Whoever made it closes it before Wait.
+	Feed *feed.Feed
 	// Fence refuses a run token whose execution has ended.
 	Fence Fence
 	// Gateway serves /gateway/. Without it there is none.
@@ -88,6 +91,7 @@ type API struct {
 	cfg       Config
 	mux       *http.ServeMux
 	reference reference
+	board     *feed.Board
 	console   *console // nil without the web app
 	prefix    string   // path of PublicURL, without a slash at its end
 	uploads   uploads
@@ -115,6 +119,7 @@ func New(ctx context.Context, cfg Config) *API {
 		cfg.Idle = 10 * time.Minute
 	}
 	a := &API{cfg: cfg, mux: http.NewServeMux(), reference: newReference(), ctx: ctx, closing: ctx.Done()}
+	a.board = feed.NewBoard(cfg.Feed, a.shown, cfg.Log)
 	var err error
 	if a.console, err = newConsole(cfg.Console, cfg.PublicURL); err != nil {
 		a.cfg.Log.Error("the console is not served", "error", err)
@@ -126,9 +131,12 @@ func New(ctx context.Context, cfg Config) *API {
 	return a
 }
 
-// Wait returns when the connections of workers have ended, which the HTTP server does not wait for.
-// They end soon after the context given to New does.
-func (a *API) Wait() { a.hijacked.Wait() }
+// Wait returns when the connections of workers have ended, which the HTTP server does not wait for, and
+// nothing looks at the feed any more. They end soon after the context given to New does.
+func (a *API) Wait() {
+	a.hijacked.Wait()
+	a.board.Wait()
+}
 
 // routes registers every operation behind its guard, and what is not part of the contract.
 func (a *API) routes() {
@@ -141,6 +149,7 @@ func (a *API) routes() {
 		BaseURL: api.BasePath, BaseRouter: r, ErrorHandlerFunc: a.refuseParameter,
 	})
 	r.HandleFunc("GET "+api.BasePath+"/agent/runs/{runId}/stream", a.streamRun)
+	r.HandleFunc("GET "+api.BasePath+"/agent/runs/stream", a.streamRuns)
 	r.HandleFunc("GET "+api.BasePath+"/runner/commands/stream", a.streamCommands)
 	r.HandleFunc("POST "+api.BasePath+"/runner/blobs", a.putBlob)
 	r.HandleFunc("GET "+api.BasePath+"/blobs/{blobId}", a.getBlob)

@@ -42,6 +42,7 @@ var operations = []operation{
 	{"createRunAlias", http.MethodPost, "/agent/run", identity.PermCreate, shared, bodyLarge},
 	{"createLocalRun", http.MethodPost, "/agent/local-runs", identity.PermCreate, shared, bodySmall},
 	{"listRuns", http.MethodGet, "/agent/runs", identity.PermRead, shared, bodyNone},
+	{"streamRuns", http.MethodGet, "/agent/runs/stream", identity.PermRead, outOfReach, bodyNone},
 	{"getRun", http.MethodGet, "/agent/runs/{runId}", identity.PermRead, ownRun, bodyNone},
 	{"cancelRun", http.MethodPost, "/agent/runs/{runId}/cancel", identity.PermSteer, outOfReach, bodySmall},
 	{"cancelTask", http.MethodPost, "/agent/tasks/{runId}/cancel", identity.PermSteer, outOfReach, bodySmall},

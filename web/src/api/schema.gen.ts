@@ -617,6 +617,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/runs/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow every run
+         * @description Server-sent events about all runs the caller may see, for lists that stay up to date. A `run` event carries a
+         *     run as it stands, as in `GET /agent/runs`, shortly after it was created or its state changed; changes that come
+         *     close together are told once. A `many` event says that more happened than is told one by one: read the list
+         *     anew, as after a reconnection. A comment every 15 seconds says that the stream lives.
+         */
+        get: operations["streamRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/schedules": {
         parameters: {
             query?: never;
@@ -2026,7 +2049,7 @@ export interface components {
             url?: string;
         };
         /**
-         * @description Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and two of our own for what happens to sandboxes.)
+         * @description Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and three of our own for what happens to sandboxes and what runs store.)
          * @enum {string}
          */
         PlatformErrorCode: "insufficient_credits" | "feature_not_available" | "external_authentication_required" | "not_authorized" | "invalid_request" | "resource_not_found" | "budget_exceeded" | "integration_disabled" | "integration_not_configured" | "operation_not_supported" | "environment_setup_failed" | "content_policy_violation" | "conflict" | "authentication_required" | "resource_unavailable" | "internal_error" | "infrastructure_timeout" | "agent_process_failed" | "storage_limit_exceeded";
@@ -3849,6 +3872,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListUsageResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    streamRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             default: components["responses"]["Problem"];

@@ -33,18 +33,17 @@ function useLiveRuns(asked: Asked) {
   useEffect(() => {
     const stream = Symbol("runs");
     let loaded = false;
-    const params = new URLSearchParams();
-    for (const [name, value] of Object.entries(JSON.parse(address) as Record<string, string | string[]>)) {
-      if (name.startsWith("sort_")) continue;
-      for (const one of [value].flat()) params.append(name, one);
-    }
+    const again = () => void queries.invalidateQueries({ queryKey: ["runs", "list"] });
     const stop = follow(
-      () => `/agent/runs/stream?${params}`,
-      [{ event: "run", heard: (run) => merge(queries, JSON.parse(address) as Asked, run as Run) }],
+      () => "/agent/runs/stream",
+      [
+        { event: "run", heard: (run) => merge(queries, JSON.parse(address) as Asked, run as Run) },
+        { event: "many", heard: again },
+      ],
       (state) => {
         reportStream(stream, state);
         // What changed while nobody listened is loaded again.
-        if (state === "live" && loaded) void queries.invalidateQueries({ queryKey: ["runs", "list"] });
+        if (state === "live" && loaded) again();
         loaded ||= state === "live";
       },
     );
@@ -62,7 +61,7 @@ export function merge(queries: QueryClient, asked: Asked, run: Run) {
 }
 
 export function mergePages(pages: Page[], run: Run, asked: Asked): Page[] {
-  const fits = !asked.state || asked.state.includes(run.state);
+  const fits = matches(run, asked);
   const at = pages.findIndex((page) => page.runs.some((r) => r.run_id === run.run_id));
   if (at >= 0) {
     return pages.map((page, i) =>
@@ -72,4 +71,20 @@ export function mergePages(pages: Page[], run: Run, asked: Asked): Page[] {
   const [first, ...rest] = pages;
   if (!fits || !first || asked.sort_by === "title") return pages;
   return [{ ...first, runs: [run, ...first.runs] }, ...rest];
+}
+
+/** matches says whether a list that was asked for would hold a run. It mirrors the server's filters; where
+ * it is wrong, the next reading of the list puts it right. */
+export function matches(run: Run, asked: Asked): boolean {
+  const words = asked.q?.toLowerCase().split(/\s+/) ?? [];
+  const text = `${run.title}\n${run.prompt}\n${run.agent_config?.skill_spec ?? ""}`.toLowerCase();
+  return (
+    (!asked.state || asked.state.includes(run.state)) &&
+    (!asked.source || asked.source === run.source) &&
+    (!asked.creator || asked.creator === run.creator?.uid) &&
+    (!asked.created_after || run.created_at > asked.created_after) &&
+    (!asked.environment_id || (run.agent_config?.environment_id ?? "empty-environment") === asked.environment_id) &&
+    (!asked.artifact_type || run.artifacts.some((a) => a.artifact_type === asked.artifact_type)) &&
+    words.every((word) => text.includes(word))
+  );
 }
