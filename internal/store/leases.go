@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -70,26 +71,65 @@ func (s Dispatch) Overdue(ctx context.Context, activeSince time.Time, limit int)
 	return list, public("read overdue executions", err)
 }
 
+// largestRenewal bounds the executions one statement renews.
+const largestRenewal = 256
+
+// renewal is the statements that find and renew so many executions.
+type renewal struct{ live, renew string }
+
+// renewals are by number of executions: 1, 4, 16, 64 and 256, since statements are kept by their text.
+var renewals = sync.OnceValue(func() map[int]renewal {
+	all := map[int]renewal{}
+	for size := 1; size <= largestRenewal; size *= 4 {
+		all[size] = renewal{
+			"SELECT id FROM executions WHERE ended_at = 0 AND id IN (" + placeholders(1, size) + ") ORDER BY id",
+			"UPDATE executions SET lease_until = $1 WHERE lease_until < $2 AND ended_at = 0 AND id IN (" + placeholders(3, size) + ")",
+		}
+	}
+	return all
+})
+
 // Renew extends the leases of live executions and returns the ids that are no longer live. A lease
 // is never shortened.
 func (s Dispatch) Renew(ctx context.Context, executionIDs []string, until time.Time) ([]string, error) {
-	var ended []string
-	ids := slices.Sorted(slices.Values(executionIDs)) // one order of locking for everybody
+	ids := slices.Compact(slices.Sorted(slices.Values(executionIDs))) // one order of locking for everybody
+	live := map[string]bool{}
 	err := s.db.Write(ctx, "", func(tx *Tx) error {
-		ended = nil
-		for _, id := range ids {
-			n, err := tx.Exec(`UPDATE executions SET lease_until = CASE WHEN lease_until < $1 THEN $1 ELSE lease_until END
-				WHERE id = $2 AND ended_at = 0`, micros(until), id)
+		clear(live)
+		for chunk := range slices.Chunk(ids, largestRenewal) {
+			found, err := renew(tx, chunk, until)
 			if err != nil {
 				return err
 			}
-			if n == 0 {
-				ended = append(ended, id)
+			for _, id := range found {
+				live[id] = true
 			}
 		}
 		return nil
 	})
-	return ended, err
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return live[id] }), nil
+}
+
+// renew extends the leases of at most largestRenewal executions and returns those that are live.
+func renew(tx *Tx, ids []string, until time.Time) (live []string, err error) {
+	size := 1
+	for size < len(ids) {
+		size *= 4
+	}
+	args := make([]any, 2+size)
+	args[0], args[1] = micros(until), micros(until)
+	for i := range size {
+		args[2+i] = ids[min(i, len(ids)-1)] // what is left of the statement names the last one again
+	}
+	text := renewals()[size]
+	live, err = all(value[string])(tx.Query(text.live+tx.forUpdate("executions"), args[2:]...))
+	if err != nil || len(live) == 0 {
+		return live, err
+	}
+	return live, tx.Send(text.renew, args...)
 }
 
 // Shorten makes the leases of live executions that end after from end at to.

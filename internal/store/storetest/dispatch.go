@@ -135,6 +135,13 @@ func testLeases(b *bundle) {
 	gone := []string{xs[2].ID, "unknown"}
 	slices.Sort(gone)
 	same(b, "no longer live", ended, gone)
+	many := []string{xs[3].ID}
+	for n := range 300 { // more than one statement names
+		many = append(many, fmt.Sprint("unknown-", n))
+	}
+	ended, err = b.dispatch.Renew(b.ctx, many, at(8))
+	b.ok(err)
+	same(b, "many no longer live", len(ended), 300)
 	expired, err = b.dispatch.Expired(b.ctx, at(10), 10)
 	b.ok(err)
 	same(b, "leases are extended, never shortened",
