@@ -1,0 +1,128 @@
+// What the browser tests share: a real `cadre up`, and the Chromium that is installed, which is never
+// downloaded. A page is watched from its first byte: see open.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const cadre = join(import.meta.dirname, '../../bin/cadre');
+const shots = join(import.meta.dirname, 'shots');
+
+/** The widths every page is looked at with: a desk and a telephone. */
+export const sizes = { wide: { width: 1440, height: 900 }, narrow: { width: 390, height: 844 } };
+
+/** A port that was free a moment ago. */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const s = createServer().once('error', reject);
+    s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)); });
+  });
+}
+
+/** Repeats an attempt until it yields something, or fails after a minute. */
+export async function until(what, attempt) {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const got = await attempt();
+    if (got) return got;
+    if (Date.now() > deadline) throw new Error('waited a minute for ' + what);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+/** A server with an empty data directory. */
+export async function startServer() {
+  const data = mkdtempSync(join(tmpdir(), 'cadre-browser-'));
+  const key = 'wk-1.' + 'ab'.repeat(32);
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const server = spawn(cadre, ['up', '--listen', url.slice('http://'.length), '--data', data], {
+    env: { PATH: process.env.PATH, HOME: data, CADRE_BOOTSTRAP_API_KEY: key }, stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  let gone;
+  const exited = new Promise((resolve) => {
+    server.once('error', (e) => resolve(gone = e)).once('exit', (code) => resolve(gone = new Error('the server ended with ' + code)));
+  });
+  const stop = async () => {
+    server.kill('SIGTERM');
+    await exited;
+    rmSync(data, { recursive: true, force: true });
+  };
+  const api = async (path, body) => {
+    const rsp = await fetch(url + '/api/v1' + path, {
+      method: body ? 'POST' : 'GET', body: body && JSON.stringify(body),
+      headers: { authorization: 'Bearer ' + key, 'content-type': 'application/json' },
+    });
+    assert.ok(rsp.ok, `${path}: ${rsp.status}`);
+    return rsp.json();
+  };
+  await until('the server', () => {
+    if (gone) throw gone;
+    return fetch(url + '/readyz').then((r) => r.ok, () => false);
+  });
+  return { url, key, api, stop };
+}
+
+/** Carries a run out and returns how it ended. turns are played by the scripted model. */
+export async function run(server, request, ...turns) {
+  const prompt = request.prompt + '\n```scripted\n' + JSON.stringify({ turns }) + '\n```';
+  const { run_id } = await server.api('/agent/runs', { ...request, prompt });
+  return until('the end of ' + run_id, async () => {
+    const r = await server.api('/agent/runs/' + run_id);
+    return ['SUCCEEDED', 'FAILED', 'ERROR', 'BLOCKED', 'CANCELLED'].includes(r.state) && r;
+  });
+}
+
+/** Where Chromium is on the PATH. */
+function executable() {
+  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
+    for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+      try {
+        accessSync(join(dir, name), constants.X_OK);
+        return join(dir, name);
+      } catch { /* not here */ }
+    }
+  }
+  throw new Error('no Chromium on the PATH: install the package chromium');
+}
+
+/** A browser with a profile of its own that calls nobody but the pages' servers. */
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: executable(), headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+/**
+ * Opens a page and fails for whatever is wrong with it: an error or a refusal on its console, a script
+ * that threw, a dialog, a request to anywhere but the server, a document without a policy that keeps
+ * foreign scripts out, or one wider than the window. look may look further; a picture is kept.
+ */
+export async function open(browser, server, path, name, look = async () => {}) {
+  for (const [size, viewport] of Object.entries(sizes)) {
+    const context = await browser.newContext({ viewport, serviceWorkers: 'block' });
+    try {
+      const page = await context.newPage();
+      const wrong = [];
+      page.on('console', (m) => m.type() === 'error' && wrong.push('console: ' + m.text()));
+      page.on('pageerror', (e) => wrong.push('threw: ' + e.message));
+      page.on('dialog', (d) => { wrong.push('dialog: ' + d.message()); return d.dismiss(); });
+      page.on('request', (r) => r.url().startsWith(server.url + '/') || r.url().startsWith('data:') || wrong.push('asks ' + r.url()));
+      const answer = await page.goto(server.url + path, { waitUntil: 'load' });
+      const policy = answer.headers()['content-security-policy'] ?? '';
+      assert.match(policy, /default-src 'none'/, `${path}: policy`);
+      assert.doesNotMatch(policy, /unsafe-(inline|eval)|\*/, `${path}: policy`);
+      await until(`${path} to show something`, async () => (await page.innerText('body')).trim().length > 20);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1), false, `${path} is wider than ${viewport.width} px`);
+      await look(page, size);
+      mkdirSync(shots, { recursive: true });
+      await page.screenshot({ path: join(shots, `${name}-${viewport.width}.png`) });
+      assert.deepEqual(wrong, [], `${path} at ${viewport.width} px`);
+    } finally {
+      await context.close();
+    }
+  }
+}
