@@ -32,6 +32,10 @@ func farSide(t *testing.T) map[string]string {
 	environment := api.CloudEnvironment{Uid: "env-1", LastUpdated: fixed, Scope: api.Scope{Type: "Team"}, Creator: api.UserProfile{Email: "a@b"},
 		Config: api.CloudEnvironmentConfig{Name: "backend" + evil, Description: "d", DockerImage: "i", SetupCommands: []string{"make"},
 			GithubRepos: []api.GitHubRepo{{Owner: "o", Repo: "r"}}, SourceRepos: []api.SourceRepo{{Owner: "o", Repo: "s", Url: "http://h/o/s.git"}}}}
+	schedule := api.ScheduledAgentItem{Id: "sched-1", Name: "nightly" + evil, CronSchedule: "0 3 * * *", TimeZone: "Europe/Berlin", Enabled: true, Prompt: "tidy" + evil,
+		Description: "at 03:00", LastSpawnError: "gone" + evil, MissedRuns: "once", MaxCatchUp: 10, Overlap: "skip", Mode: "normal", Scope: api.Scope{Type: "Team"},
+		AgentConfig: api.AmbientAgentConfig{EnvironmentId: "env-1", SkillSpec: "o/r:s", McpServers: map[string]api.MCPServerConfig{"m": {Url: "http://m"}}},
+		History:     api.ScheduledAgentHistoryItem{LastRan: fixed, NextRun: fixed.Add(24 * time.Hour), LastRunId: "run-1"}}
 	conversation := map[string]any{"conversation_id": "conv-1", "steps": []any{map[string]any{"id": "s", "summary": evil, "messages": []any{}, "steps": []any{}}}}
 	ack := api.Acknowledgement{RunId: "run-1", State: api.RunStateINPROGRESS}
 	answers := map[string]any{
@@ -53,7 +57,13 @@ func farSide(t *testing.T) map[string]string {
 		"GET /agent/environments":       api.ListEnvironmentsResponse{Environments: []api.CloudEnvironment{environment}},
 		"POST /agent/environments":      environment,
 		"GET /agent/environments/env-1": environment, "PUT /agent/environments/env-1": environment, "DELETE /agent/environments/env-1": nil,
-		"GET /whoami": api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
+		"GET /agent/schedules": api.ListScheduledAgentsResponse{Schedules: []api.ScheduledAgentItem{schedule}}, "POST /agent/schedules": schedule,
+		"GET /agent/schedules/sched-1": schedule, "PUT /agent/schedules/sched-1": schedule, "DELETE /agent/schedules/sched-1": api.DeleteScheduledAgentResponse{Success: true},
+		"POST /agent/schedules/sched-1/pause": schedule, "POST /agent/schedules/sched-1/resume": schedule, "POST /agent/schedules/sched-1/run": api.RunAgentResponse{RunId: "run-1"},
+		"GET /agent/schedules/sched-1/history": api.ListScheduleTicksResponse{Ticks: []api.ScheduleTick{{At: fixed, Outcome: "started", RunId: "run-1", RecordedAt: fixed},
+			{At: fixed, First: fixed.Add(-time.Hour), Outcome: "skipped", Reason: "Missed" + evil, RecordedAt: fixed}}},
+		"POST /agent/schedules/preview": api.SchedulePreview{Description: "at 03:00" + evil, TimeZone: "UTC", NextRuns: []time.Time{fixed}},
+		"GET /whoami":                   api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, api.BasePath)
@@ -123,6 +133,9 @@ var lines = map[string]string{
 	"artifact get": "art-1", "artifact download": "art-1 -o -",
 	"environment list": "", "environment get": "env-1", "environment create": "-n backend -r o/r -c make --personal",
 	"environment update": "env-1 --remove-repo o/r -c more", "environment delete": "env-1",
+	"schedule": "--name n --cron @daily --prompt x", "schedule create": "--name n --cron @daily --prompt /plan__x --missed all --max-catch-up 3 --overlap queue-after --jitter 5m --personal",
+	"schedule list": "", "schedule get": "sched-1", "schedule update": "sched-1 --cron @hourly --remove-skill --remove-mcp m --remove-environment", "schedule pause": "sched-1",
+	"schedule unpause": "sched-1", "schedule delete": "sched-1", "schedule run": "sched-1", "schedule history": "sched-1", "schedule preview": "@daily",
 	"model list": "", "whoami": "",
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
