@@ -30,7 +30,7 @@ type effort struct {
 	follow, blind int
 }
 
-var usualEffort = effort{span: 1024, first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 1200, fewest: 64, many: 24_000, follow: 3, blind: 20_000}
+var usualEffort = effort{span: 512, first: 192, growth: 8, longest: 12_288, longestRead: 1024, few: 1200, fewest: 64, many: 24_000, follow: 3, blind: 20_000}
 
 // building refuses a search that has no index yet: going through all texts instead would take minutes.
 func building() error {

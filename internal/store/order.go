@@ -171,15 +171,7 @@ func (o *order) learn(ctx context.Context, s *span) error {
 	if known {
 		return nil
 	}
-	// The cut comes first: what leaves meanwhile then cannot make it skip anything.
-	cut, err := o.cut(ctx, from, to, o.db.effort.span)
-	if err != nil {
-		return err
-	}
-	if cut != nil {
-		to = cut
-	}
-	numbers, err := o.read(ctx, from, to)
+	numbers, cut, err := o.part(ctx, from, to)
 	if err != nil {
 		return err
 	}
@@ -194,30 +186,32 @@ func (o *order) learn(ctx context.Context, s *span) error {
 	return nil
 }
 
-// between is the condition to lie between two places, and to be the owner's.
-func (o *order) between(from, to *place) (c clause) {
-	c.where(c.ownedBy("r.", o.owner))
-	c.equal("r.state", string(o.state))
-	for _, end := range []struct {
-		at   *place
-		than string
-	}{{from, " > "}, {to, " < "}} {
-		if end.at != nil {
-			c.where("(" + o.key + ", r.id)" + end.than + "(" + c.arg(end.at.key) + ", " + c.arg(end.at.id) + ")")
+// part reads what lies between two places, or its beginning, up to a cut, if it is much.
+func (o *order) part(ctx context.Context, from, to *place) (numbers []uint32, cut *place, err error) {
+	size := o.db.effort.span
+	if to != nil {
+		if numbers, err = o.read(ctx, from, to); err != nil || len(numbers) < 2*size {
+			return numbers, nil, err
 		}
 	}
-	return c
+	// The cut comes before it is read up to there: what leaves meanwhile cannot make it skip anything.
+	if cut, err = o.cut(ctx, from, size); err != nil {
+		return nil, nil, err
+	}
+	if cut == nil {
+		cut = to
+	}
+	numbers, err = o.read(ctx, from, cut)
+	if cut == to || to != nil && cut.compare(*to) >= 0 {
+		cut = nil // it is whole
+	}
+	return numbers, cut, err
 }
 
-// read reads the numbers between two places from the index.
-func (o *order) read(ctx context.Context, from, to *place) ([]uint32, error) {
-	c := o.between(from, to)
-	return o.db.numbersOf(ctx, "SELECT r.n FROM "+o.db.dialect.indexed(o.index)+" WHERE "+c.String()+" ORDER BY "+o.key+", r.id", c.args...)
-}
-
-// cut is the place behind the first so many runs between two places; nil if there are fewer.
-func (o *order) cut(ctx context.Context, from, to *place, runs int) (*place, error) {
-	c := o.between(from, to)
+// cut is the place behind the first so many runs after a place; nil if there are fewer.
+func (o *order) cut(ctx context.Context, from *place, runs int) (*place, error) {
+	c := o.owned()
+	c.after(o.key, from)
 	p, err := one(func(row scanner) (p place, err error) {
 		err = row.Scan(&p.key, &p.id)
 		return p, err
@@ -227,6 +221,48 @@ func (o *order) cut(ctx context.Context, from, to *place, runs int) (*place, err
 		return nil, nil
 	}
 	return p.behind(), err
+}
+
+// owned is the condition that all runs of the order fulfil.
+func (o *order) owned() (c clause) {
+	c.where(c.ownedBy("r.", o.owner))
+	c.equal("r.state", string(o.state))
+	return c
+}
+
+// after adds the condition to come after a place, if there is one.
+func (c *clause) after(key string, from *place) {
+	if from != nil {
+		c.where("(" + key + ", r.id) > (" + c.arg(from.key) + ", " + c.arg(from.id) + ")")
+	}
+}
+
+// read reads the numbers between two places from the index. Those with the last key are read apart:
+// PostgreSQL, told to end at a key and id, goes on through all that have the key.
+func (o *order) read(ctx context.Context, from, to *place) (numbers []uint32, err error) {
+	if from == nil || to == nil || from.compare(place{to.key, from.id}) != 0 {
+		c := o.owned()
+		c.after(o.key, from)
+		if to != nil {
+			c.where(o.key + " < " + c.arg(to.key))
+		}
+		if numbers, err = o.readWhere(ctx, c); err != nil || to == nil {
+			return numbers, err
+		}
+		from = nil
+	}
+	c := o.owned()
+	c.where(o.key + " = " + c.arg(to.key))
+	if from != nil {
+		c.where("r.id > " + c.arg(from.id))
+	}
+	c.where("r.id < " + c.arg(to.id))
+	last, err := o.readWhere(ctx, c)
+	return append(numbers, last...), err
+}
+
+func (o *order) readWhere(ctx context.Context, c clause) ([]uint32, error) {
+	return o.db.numbersOf(ctx, "SELECT r.n FROM "+o.db.dialect.indexed(o.index)+" WHERE "+c.String()+" ORDER BY "+o.key+", r.id", c.args...)
 }
 
 // set is the runs between two places, perhaps with some behind.
