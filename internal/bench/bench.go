@@ -18,6 +18,8 @@ type Config struct {
 	// Without one, a directory is filled first. The rows add runs to it.
 	Runs     int
 	SeedData string
+	// SeedDatabase is the URL of the database that 'dev seed' filled, when it is not in SeedData.
+	SeedDatabase string
 	// Only names the parts to measure; empty for all.
 	Only []string
 	// Quick takes a fifth of the samples and of the runs.

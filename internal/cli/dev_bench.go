@@ -28,6 +28,7 @@ fills one first, which takes minutes, unless --seed-data names one.`,
 	fs.BoolVar(&cfg.Quick, "quick", false, "a fifth of the samples and of the stored runs")
 	fs.IntVar(&cfg.Runs, "runs", 1_000_000, "how many stored `runs` the seeded part has")
 	fs.StringVar(&cfg.SeedData, "seed-data", "", "`directory` that 'dev seed' has filled, used as it is")
+	fs.StringVar(&cfg.SeedDatabase, "seed-database", "", "postgres:// `URL` that 'dev seed --data … --database-url …' has filled, with --seed-data")
 	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error { return a.devBench(cmd.Context(), cfg) })
 }
 
@@ -38,6 +39,9 @@ func (a *app) devBench(ctx context.Context, cfg bench.Config) error {
 	}
 	if cfg.Runs < 1 {
 		return usagef("--runs must be at least 1")
+	}
+	if cfg.SeedDatabase != "" && cfg.SeedData == "" {
+		return usagef("--seed-database needs --seed-data, which has the key")
 	}
 	p := a.progress("Measuring")
 	cfg.Progress = func(text string) { p.Say("Measuring: " + text) }
