@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,8 +30,20 @@ type memory struct {
 	state   api.RunState
 	live    bool
 	broken  error // what reads return
-	reads   int   // entries read
+	asks    asks
 	bus     map[chan session.Signal]context.Context
+}
+
+// asks counts what the log was asked.
+type asks struct {
+	reads       int // entries read
+	head, heads int
+}
+
+func (m *memory) asked() asks {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asks
 }
 
 func newMemory() *memory {
@@ -47,20 +60,39 @@ func (m *memory) Entries(_ context.Context, id string, after int64, limit int) (
 		return nil, nil
 	}
 	page := m.entries[after:min(int(after)+limit, len(m.entries))]
-	m.reads += len(page)
+	m.asks.reads += len(page)
 	return append([]api.Entry(nil), page...), nil
 }
 
 func (m *memory) Head(_ context.Context, id string) (session.Head, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.asks.head++
 	if m.broken != nil {
 		return session.Head{}, m.broken
 	}
 	if id != runID {
 		return session.Head{}, api.NotFound("run", id)
 	}
-	return session.Head{LastSeq: int64(len(m.entries)), State: m.state, Live: m.live}, nil
+	return m.end(), nil
+}
+
+func (m *memory) Heads(_ context.Context, ids []string) (map[string]session.Head, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asks.heads++
+	if m.broken != nil {
+		return nil, m.broken
+	}
+	heads := map[string]session.Head{}
+	if slices.Contains(ids, runID) {
+		heads[runID] = m.end()
+	}
+	return heads, nil
+}
+
+func (m *memory) end() session.Head {
+	return session.Head{LastSeq: int64(len(m.entries)), State: m.state, Live: m.live}
 }
 
 func (m *memory) Watch(ctx context.Context, id string) (<-chan session.Signal, error) {

@@ -162,8 +162,8 @@ func TestManyViewersShareOneRoom(t *testing.T) {
 			t.Fatalf("viewer %d: ended %v at %d: %v", i, r.ended, r.seq, r.err)
 		}
 	}
-	// A viewer that came late to the room may have read a little of the log by itself.
-	if calls := enc.calls.Load(); calls > 4*entries {
+	// Viewers that came late to the room read what they missed together, again as it grows.
+	if calls := enc.calls.Load(); calls > 20*entries {
 		t.Errorf("%d viewers made %d encodings of %d entries", viewers, calls, entries)
 	}
 }

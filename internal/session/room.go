@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,6 +31,7 @@ type room struct {
 	failed  error
 	poke    chan struct{} // asks the room to look now
 	history history
+	seats   seats
 
 	mu      sync.RWMutex
 	window  window
@@ -65,25 +65,33 @@ func (r *room) run() {
 		return
 	}
 	close(r.ready)
-	look := time.NewTimer(r.pause(nil))
-	defer look.Stop()
+	r.follow(signals)
+	r.seats.rouse()
+}
+
+// follow takes in what is new until the room closes.
+func (r *room) follow(signals <-chan Signal) {
+	var retry <-chan time.Time // only after a failure
 	for {
+		var err error
 		select {
 		case <-r.ctx.Done():
 			return
 		case s, ok := <-signals:
 			if !ok {
-				signals = nil // the bus is gone; looking by itself goes on
+				signals = nil // the bus is gone; being poked goes on
 				continue
 			}
-			if err = r.take(s, signals); err != nil {
-				look.Reset(r.pause(err))
-			}
+			err = r.take(s, signals)
 		case <-r.poke:
-			look.Reset(r.pause(r.refresh()))
-		case <-look.C:
-			r.history.clear()
-			look.Reset(r.pause(r.quietly(r.refresh)))
+			err = r.quietly(r.refresh)
+		case <-retry:
+			retry = nil
+			err = r.quietly(r.refresh)
+		}
+		if err != nil && r.ctx.Err() == nil {
+			r.svc.cfg.Logger.Warn("cannot read session; trying again", "run_id", r.runID, "error", err)
+			retry = time.After(retryLoad)
 		}
 	}
 }
@@ -94,17 +102,6 @@ func (r *room) quietly(step func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- step() }()
 	return <-done
-}
-
-// pause is the wait until the room looks by itself, spread so that rooms do not look together.
-func (r *room) pause(err error) time.Duration {
-	wait := r.svc.cfg.Poll
-	if err != nil {
-		r.svc.cfg.Logger.Warn("cannot read session; trying again", "run_id", r.runID, "error", err)
-		wait = min(wait, retryLoad)
-	}
-	fifth := int64(wait) / 5
-	return wait + time.Duration(rand.Int64N(2*fifth+1)-fifth)
 }
 
 // open finds where the session stands and loads its newest entries.
@@ -280,13 +277,18 @@ func (r *room) isOver() bool {
 	return r.over
 }
 
-// update changes the room and wakes its viewers when change reports news.
+// update changes the room and, when change reports news, wakes the viewers that wait and has it
+// handed to those that rest.
 func (r *room) update(change func() bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if change() {
+	news := change()
+	if news {
 		close(r.changed)
 		r.changed = make(chan struct{})
+	}
+	r.mu.Unlock()
+	if news {
+		r.spread()
 	}
 }
 
@@ -296,7 +298,7 @@ type news struct {
 	seq     int64
 	delta   int64
 	behind  bool // the room no longer holds what comes next
-	over    bool
+	over    bool // nothing comes after the chunks
 	changed <-chan struct{}
 }
 
@@ -316,7 +318,7 @@ func (r *room) since(seq, delta int64) news {
 	if d := r.deltas.after(delta); len(d) > 0 {
 		n.chunks = append(n.chunks, d)
 	}
-	n.over = r.over && seq >= r.window.last()
+	n.over = r.over
 	return n
 }
 

@@ -21,14 +21,13 @@ type Item struct {
 
 // Config says what a Service works with. Log, Bus, Logger and Encode are required.
 type Config struct {
-	Log    Log
+	Log    Heads
 	Bus    Bus
 	Logger *slog.Logger
 	// Encode writes an item as viewers receive it. It is called once per item and room, and must not
 	// keep what it is given.
 	Encode func(Item) []byte
-	// Poll is how often a room looks by itself, against lost hints. Default 15 s; each wait is up to a
-	// fifth shorter or longer.
+	// Poll is how often the log is asked about all rooms, against lost hints. Default 15 s.
 	Poll time.Duration
 	// WindowBytes is how much of the newest encoded entries a room keeps for its viewers; it may
 	// hold twice that for a moment. Default 256 KiB.
@@ -69,6 +68,7 @@ type Service struct {
 func NewService(cfg Config) *Service {
 	s := &Service{cfg: cfg.withDefaults(), rooms: make(map[string]*room)}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
+	s.done.Go(s.lookOut)
 	return s
 }
 
@@ -79,6 +79,11 @@ func (s *Service) Close() {
 	s.mu.Unlock()
 	s.stop(ErrClosed)
 	s.done.Wait()
+}
+
+// Heads returns where sessions stand, by run. Unknown runs are missing.
+func (s *Service) Heads(ctx context.Context, runIDs []string) (map[string]Head, error) {
+	return s.cfg.Log.Heads(ctx, runIDs)
 }
 
 // Entries returns at most limit entries after the given one.

@@ -14,12 +14,23 @@ type Log interface {
 	Head(ctx context.Context, runID string) (Head, error)
 }
 
+// Heads is a Log that tells of many sessions at once, for those who watch them.
+type Heads interface {
+	Log
+	// Heads returns where sessions stand, by run. Unknown runs are missing.
+	Heads(ctx context.Context, runIDs []string) (map[string]Head, error)
+}
+
 // Head is the end of a session as stored.
 type Head struct {
 	LastSeq int64
 	State   api.RunState
 	// Live is true while a sandbox is up, so that more entries may come after an ended state.
 	Live bool
+	// Execution is the number of the latest execution, 0 before the first.
+	Execution int
+	// LastCommand is the id of the last command stored for the run's runner, 0 without one.
+	LastCommand int64
 }
 
 // Bus carries hints and deltas to whoever watches. It may drop anything: a reader that was told of

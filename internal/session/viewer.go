@@ -7,12 +7,13 @@ import (
 	"sync"
 )
 
-// Viewer is one reader's place in a room. It is for one goroutine at a time; Close may be called
-// from any.
+// Viewer is one reader's place in a room. It is for one goroutine at a time; Close and Give may be
+// called from any.
 type Viewer struct {
 	room  *room
 	seq   int64 // last entry handed out
 	delta int64 // last delta handed out
+	seat  seat
 	// doubt is set for a viewer that found the session over when it came: the run may have been set
 	// going again before, and the room not have heard of it.
 	doubt bool
@@ -66,10 +67,7 @@ func (v *Viewer) over(ctx context.Context) error {
 	if head.State.Ended() && head.LastSeq <= v.seq {
 		return io.EOF
 	}
-	select {
-	case v.room.poke <- struct{}{}:
-	default:
-	}
+	v.room.look()
 	return nil
 }
 
@@ -78,5 +76,8 @@ func (v *Viewer) Seq() int64 { return v.seq }
 
 // Close leaves the room. It may be called twice.
 func (v *Viewer) Close() {
-	v.once.Do(func() { v.room.svc.leave(v.room) })
+	v.once.Do(func() {
+		v.room.seats.leave(v)
+		v.room.svc.leave(v.room)
+	})
 }

@@ -49,6 +49,7 @@ func TestPlans(t *testing.T) {
 	_, _ = NewBlobs(db).ByRun(ctx, id)
 
 	queries := map[string]int{ // those with a varying number of arguments
+		selectHeads + "id IN ($1, $2)": 2,
 		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid":                                       2,
 		"SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ($1, $2) ORDER BY parent_id, created_at, id": 2,
 		selectLeases + "x.id IN ($1, $2) ORDER BY x.id":                                                                     2,

@@ -10,13 +10,13 @@ import (
 	"github.com/cadrehq/cadre/internal/session"
 )
 
-// Sessions reads the entries of runs: session.Log.
+// Sessions reads the entries of runs: session.Heads.
 type Sessions struct{ db *DB }
 
 // NewSessions reads sessions from db.
 func NewSessions(db *DB) Sessions { return Sessions{db} }
 
-var _ session.Log = Sessions{}
+var _ session.Heads = Sessions{}
 
 // Entries returns at most limit entries with seq > after, in order.
 func (s Sessions) Entries(ctx context.Context, runID string, after int64, limit int) ([]api.Entry, error) {
@@ -33,18 +33,40 @@ func scanEntry(row scanner) (e api.Entry, err error) {
 	return e, err
 }
 
+const selectHeads = "SELECT id, last_seq, state, live, execution, last_command FROM runs WHERE "
+
 // Head returns where a session stands.
 func (s Sessions) Head(ctx context.Context, runID string) (session.Head, error) {
-	h, err := one(scanHead)(s.db.query(ctx, "SELECT last_seq, state, live FROM runs WHERE id = $1", runID))
+	h, err := one(scanHead)(s.db.query(ctx, selectHeads+"id = $1", runID))
 	if errors.Is(err, sql.ErrNoRows) {
-		return h, api.NotFound("run", runID)
+		return h.Head, api.NotFound("run", runID)
 	}
-	return h, public("read session head", err)
+	return h.Head, public("read session head", err)
 }
 
-func scanHead(row scanner) (h session.Head, err error) {
+// Heads returns where sessions stand, by run. Unknown runs are missing.
+func (s Sessions) Heads(ctx context.Context, runIDs []string) (map[string]session.Head, error) {
+	heads := make(map[string]session.Head, len(runIDs))
+	for chunk := range chunksOf(runIDs) {
+		list, err := all(scanHead)(s.db.queryOnce(ctx, selectHeads+"id IN ("+placeholders(1, len(chunk))+")", chunk...))
+		if err != nil {
+			return nil, public("read session heads", err)
+		}
+		for _, h := range list {
+			heads[h.runID] = h.Head
+		}
+	}
+	return heads, nil
+}
+
+type storedHead struct {
+	runID string
+	session.Head
+}
+
+func scanHead(row scanner) (h storedHead, err error) {
 	var live int64
-	err = row.Scan(&h.LastSeq, &h.State, &live)
+	err = row.Scan(&h.runID, &h.LastSeq, &h.State, &live, &h.Execution, &h.LastCommand)
 	h.Live = live != 0
 	return h, err
 }

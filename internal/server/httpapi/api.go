@@ -101,6 +101,9 @@ type API struct {
 	closing <-chan struct{}
 	// hijacked counts connections the HTTP server no longer knows: those of workers.
 	hijacked sync.WaitGroup
+	// streams counts the goroutines of streams whose connections it no longer knows.
+	streams sync.WaitGroup
+	runners runners
 }
 
 var _ api.StrictServerInterface = (*API)(nil)
@@ -131,10 +134,11 @@ func New(ctx context.Context, cfg Config) *API {
 	return a
 }
 
-// Wait returns when the connections of workers have ended, which the HTTP server does not wait for, and
-// nothing looks at the feed any more. They end soon after the context given to New does.
+// Wait returns when the connections of workers and streams have ended, which the HTTP server does not
+// wait for, and nothing looks at the feed any more. They end soon after the context given to New does.
 func (a *API) Wait() {
 	a.hijacked.Wait()
+	a.streams.Wait()
 	a.board.Wait()
 }
 

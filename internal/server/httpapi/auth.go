@@ -19,13 +19,17 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 		s := stateOf(r.Context())
 		s.operation = op.id
 		if op.permission != public {
-			actor, err := a.authorize(op, r)
+			// It holds no more of the request than it needs: streams keep it for long.
+			credential, runID := bearer(r.Header.Get("Authorization")), r.PathValue("runId")
+			s.recheck = func(ctx context.Context) (identity.Actor, error) {
+				return a.authorize(ctx, op, credential, runID)
+			}
+			actor, err := s.recheck(r.Context())
 			if err != nil {
 				a.fail(w, r, err)
 				return
 			}
 			s.actor = actor
-			s.recheck = func(context.Context) (identity.Actor, error) { return a.authorize(op, r) }
 		}
 		if err := checkAddress(r); err != nil {
 			a.fail(w, r, err)
@@ -35,8 +39,10 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func (a *API) authorize(op operation, r *http.Request) (identity.Actor, error) {
-	actor, err := a.cfg.Identity.Authenticate(r.Context(), bearer(r.Header.Get("Authorization")))
+// authorize finds out who presents a credential and whether they may carry out an operation, on a run
+// if its path names one.
+func (a *API) authorize(ctx context.Context, op operation, credential, runID string) (identity.Actor, error) {
+	actor, err := a.cfg.Identity.Authenticate(ctx, credential)
 	if err != nil {
 		return identity.Actor{}, err
 	}
@@ -50,14 +56,14 @@ func (a *API) authorize(op operation, r *http.Request) (identity.Actor, error) {
 		return identity.Actor{}, api.Fail(api.PlatformErrorCodeNotAuthorized, "a run token may not %s", op.id)
 	}
 	// A run token's power ends with its execution, whatever its expiry.
-	if err := a.cfg.Fence(r.Context(), actor); err != nil {
+	if err := a.cfg.Fence(ctx, actor); err != nil {
 		return identity.Actor{}, err
 	}
-	if id := r.PathValue("runId"); op.reach == ownRun && id != actor.RunID {
-		if err := checkIDs(r); err != nil {
+	if op.reach == ownRun && runID != actor.RunID {
+		if err := checkRunID(runID); err != nil {
 			return identity.Actor{}, err
 		}
-		_, err := a.cfg.Runs.Get(r.Context(), actor, id)
+		_, err := a.cfg.Runs.Get(ctx, actor, runID)
 		return actor, err
 	}
 	return actor, nil
@@ -105,15 +111,21 @@ func checkQuery(raw string) error {
 
 // checkIDs refuses path parameters that cannot name anything, so that no service sees them.
 func checkIDs(r *http.Request) error {
-	if id := r.PathValue("runId"); id != "" {
-		if len(id) != 36 || uuid.Validate(id) != nil {
-			return api.Invalid("runId", "is not the id of a run")
-		}
+	if err := checkRunID(r.PathValue("runId")); err != nil {
+		return err
 	}
 	for _, name := range []string{"requestId", "artifactUid", "environmentId", "conversationId", "sessionUuid", "blobId"} {
 		if id := r.PathValue(name); len(id) > 128 || !printable(id) {
 			return api.Invalid(name, "is not an id")
 		}
+	}
+	return nil
+}
+
+// checkRunID refuses what no run is called. A path without a run is as good as one with.
+func checkRunID(id string) error {
+	if id != "" && (len(id) != 36 || uuid.Validate(id) != nil) {
+		return api.Invalid("runId", "is not the id of a run")
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (w deadlineWriter) Write(b []byte) (int, error) {
 	// A connection that knows no deadlines (in tests) is written without.
 	_ = w.control.SetWriteDeadline(time.Now().Add(stall))
 	n, err := w.Writer.Write(b)
-	_ = w.control.SetReadDeadline(time.Time{}) // see startEvents
+	_ = w.control.SetReadDeadline(time.Time{}) // see events.start
 	return n, err
 }
 

@@ -4,7 +4,8 @@
 //
 // It decides nothing about runs, sessions or keys, and keeps nothing. A handler is one step between
 // a generated request type and a service; streams and raw bodies, which the generator does not
-// cover, are served by hand in stream.go, commands.go and blobs.go.
+// cover, are served by hand in stream.go, commands.go and blobs.go. Event streams take their
+// connections over from net/http: sse.go and taken.go.
 //
 // A request passes, in this order: recovery and request id (middleware.go), the route table
 // (permissions.go), authentication and permission (auth.go), the bounded body (body.go), decoding

@@ -7,62 +7,76 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
 )
 
 // streamRuns serves GET /agent/runs/stream.
 func (a *API) streamRuns(w http.ResponseWriter, r *http.Request) {
-	ctx, leave := context.WithCancel(r.Context())
-	defer leave()
-	defer context.AfterFunc(a.ctx, leave)()
-	changes := a.board.Look(ctx)
-	out, err := startEvents(w)
-	if err != nil || r.Method == http.MethodHead {
+	state := stateOf(r.Context())
+	s := &listStream{events: a.newEvents(w, r), actor: state.actor, recheck: state.recheck}
+	changes := a.board.Look(s.ctx)
+	if err := s.start(r); err != nil || r.Method == http.MethodHead {
+		s.cancel()
 		return
 	}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
+	s.serve(func() { s.follow(changes) }, nil, func() {})
+}
+
+// listStream is one client's view of the lists.
+type listStream struct {
+	*events
+	actor   identity.Actor
+	recheck func(context.Context) (identity.Actor, error)
+}
+
+// follow sends changes until the stream ends or the caller may look no longer.
+func (s *listStream) follow(changes <-chan feed.Showing) {
+	defer s.cancel()
+	pulse := time.NewTicker(heartbeat)
+	defer pulse.Stop()
 	for {
 		select {
-		case s, ok := <-changes:
-			if !ok || a.showList(ctx, out, s) != nil {
+		case <-s.ctx.Done():
+			return
+		case showing, ok := <-changes:
+			if !ok || s.show(showing) != nil {
 				return
 			}
-		case <-beat.C:
-			if out.beat() != nil {
+		case <-pulse.C:
+			if s.send(beat) != nil {
 				return
 			}
-			if _, err := stateOf(ctx).recheck(ctx); err != nil {
+			if _, err := aside(s.ctx, s.recheck); err != nil {
 				return
 			}
 		}
 	}
 }
 
-// showList sends what the caller may see of a showing.
-func (a *API) showList(ctx context.Context, out *events, s feed.Showing) error {
+// show sends what the caller may see of a showing.
+func (s *listStream) show(showing feed.Showing) error {
 	sent := false
-	if s.Many {
+	if showing.Many {
 		sent = true
-		if err := out.write([]byte("event: many\ndata: {}\n\n")); err != nil {
+		if err := s.write([]byte("event: many\ndata: {}\n\n")); err != nil {
 			return err
 		}
 	}
-	actor := actorOf(ctx)
-	for _, run := range s.Runs {
-		if !actor.Sees(run.Owner) {
+	for _, run := range showing.Runs {
+		if !s.actor.Sees(run.Owner) {
 			continue
 		}
 		sent = true
-		if err := out.write(run.Data); err != nil {
+		if err := s.write(run.Data); err != nil {
 			return err
 		}
 	}
 	if !sent {
 		return nil
 	}
-	return out.flush()
+	return s.flush()
 }
 
 // shown finds and encodes changed runs, once for everybody who looks.

@@ -80,6 +80,7 @@ type History interface {
 type Sessions interface {
 	Entries(ctx context.Context, runID string, after int64, limit int) ([]api.Entry, error)
 	Follow(ctx context.Context, runID string, after int64) (*session.Viewer, error)
+	Heads(ctx context.Context, runIDs []string) (map[string]session.Head, error)
 	Conversation(ctx context.Context, runID, conversationID string) (api.ConversationResponse, error)
 	Transcript(ctx context.Context, runID string, w io.Writer) error
 }

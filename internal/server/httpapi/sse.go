@@ -2,10 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
+
+	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/session"
 )
 
 const (
@@ -17,24 +22,125 @@ const (
 	viewerStall = 30 * time.Second
 )
 
-// events writes server-sent events. It is for one goroutine.
+// beat is a heartbeat: a comment, which clients ignore.
+var beat = []byte(": \n\n")
+
+// events is an answer that goes on: server-sent events, written by one goroutine at a time.
+//
+// Where it can it takes the connection over from net/http, whose buffers, request and deep stack
+// would stay as long as the stream does and weigh more than all the rest of it. Otherwise (HTTP/2, a
+// request with a body) net/http goes on serving it, and the handler stays.
 type events struct {
-	w       http.ResponseWriter
+	api *API
+	// ctx ends with the stream: by cancel, or when the client goes or the server stops.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	w       http.ResponseWriter // as long as net/http serves it
 	control *http.ResponseController
+	detach  func() bool // ends ctx's being bound to the request
+
+	taken *taken // the connection when it was taken over, else nil
 }
 
-// startEvents answers 200 and makes the headers reach the client at once.
-func startEvents(w http.ResponseWriter) (*events, error) {
-	h := w.Header()
+// newEvents prepares a stream. The caller starts or cancels it.
+func (a *API) newEvents(w http.ResponseWriter, r *http.Request) *events {
+	e := &events{api: a, w: w, control: http.NewResponseController(w)}
+	e.ctx, e.cancel = context.WithCancel(a.ctx)
+	e.detach = context.AfterFunc(r.Context(), e.cancel)
+	return e
+}
+
+// start answers 200 and makes the headers reach the client at once.
+func (e *events) start(r *http.Request) error {
+	h := e.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-store")
 	h.Set("X-Accel-Buffering", "no") // or nginx holds events back
-	e := &events{w: w, control: http.NewResponseController(w)}
-	w.WriteHeader(http.StatusOK)
+	if e.taken = e.take(r); e.taken != nil {
+		s := stateOf(r.Context())
+		s.wroteHeader, s.status = true, http.StatusOK
+		err := e.write(answerHead(h, e.api.cfg.Now()))
+		e.detach()
+		e.w, e.control, e.detach = nil, nil, nil // or they would keep the request
+		return err
+	}
+	e.w.WriteHeader(http.StatusOK)
 	err := e.flush()
 	// A body that came along is dealt with by now: its deadline must not end the stream.
 	_ = e.control.SetReadDeadline(time.Time{})
-	return e, err
+	return err
+}
+
+// write sends encoded events and waits until the connection has taken them.
+func (e *events) write(b []byte) error {
+	if e.taken != nil {
+		return e.taken.write(b)
+	}
+	// A connection that knows no deadlines (in tests) is written without.
+	_ = e.control.SetWriteDeadline(time.Now().Add(viewerStall))
+	_, err := e.w.Write(b)
+	return err
+}
+
+// flush makes what was written leave.
+func (e *events) flush() error {
+	if e.taken != nil {
+		return nil // it has left
+	}
+	return e.control.Flush()
+}
+
+// send writes and flushes.
+func (e *events) send(b []byte) error {
+	if err := e.write(b); err != nil {
+		return err
+	}
+	return e.flush()
+}
+
+// end tells the client that there is no more to come.
+func (e *events) end(lastSeq int64) error {
+	return e.send([]byte("event: end\ndata: {\"last_seq\":" + strconv.FormatInt(lastSeq, 10) + "}\n\n"))
+}
+
+// broke logs why a stream ended early, where that is the server's own fault.
+func (e *events) broke(err error) {
+	var f *api.Failure
+	if e.ctx.Err() == nil && !errors.Is(err, session.ErrClosed) && (!errors.As(err, &f) || statusOf(f) >= http.StatusInternalServerError) {
+		e.api.cfg.Log.ErrorContext(e.ctx, "stream broke off", "err", err)
+	}
+}
+
+// serve runs work until it has nothing more to do. Beside a taken connection it does so on another
+// goroutine and returns at once, and tick is called with every heartbeat (nil: never) as long as the
+// connection is there. leave is called at the end of the stream.
+func (e *events) serve(work func(), tick func() bool, leave func()) {
+	if e.taken == nil {
+		defer leave()
+		defer e.cancel()
+		work()
+		return
+	}
+	e.api.streams.Go(func() {
+		defer leave()
+		defer e.cancel()
+		e.taken.attend(tick)
+	})
+	e.aside(work)
+}
+
+// aside runs fn on a goroutine of its own. A panic ends the stream and not the server.
+func (e *events) aside(fn func()) {
+	e.api.streams.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				e.api.cfg.Log.Error("panic in stream", "panic", p, "stack", string(debug.Stack()))
+				e.cancel()
+			}
+		}()
+		fn()
+	})
 }
 
 // aside runs fn on a goroutine of its own. The store needs a deep stack, which one that only waits
@@ -57,22 +163,4 @@ func aside[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, 
 	}()
 	r := <-done
 	return r.value, r.err
-}
-
-// write sends already encoded events.
-func (e *events) write(b []byte) error {
-	// A connection that knows no deadlines (in tests) is written without.
-	_ = e.control.SetWriteDeadline(time.Now().Add(viewerStall))
-	_, err := e.w.Write(b)
-	return err
-}
-
-func (e *events) flush() error { return e.control.Flush() }
-
-// beat sends a heartbeat: a comment, which clients ignore.
-func (e *events) beat() error {
-	if err := e.write([]byte(": \n\n")); err != nil {
-		return err
-	}
-	return e.flush()
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/session"
 )
 
@@ -47,8 +48,7 @@ func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	ctx := r.Context()
-	viewer, err := aside(ctx, func(ctx context.Context) (*session.Viewer, error) {
+	viewer, err := aside(r.Context(), func(ctx context.Context) (*session.Viewer, error) {
 		if _, err := a.cfg.Runs.Get(ctx, actorOf(ctx), r.PathValue("runId")); err != nil {
 			return nil, err
 		}
@@ -58,12 +58,14 @@ func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, stopping(err))
 		return
 	}
-	defer viewer.Close()
-	out, err := startEvents(w)
-	if err != nil || r.Method == http.MethodHead {
+	out := a.newEvents(w, r)
+	if err := out.start(r); err != nil || r.Method == http.MethodHead {
+		out.cancel()
+		viewer.Close()
 		return
 	}
-	a.show(ctx, out, viewer)
+	s := &show{events: out, viewer: viewer, recheck: stateOf(r.Context()).recheck}
+	out.serve(s.run, s.tick, viewer.Close)
 }
 
 // afterOf is the number of the last entry the caller has. A reconnecting EventSource repeats the
@@ -83,55 +85,86 @@ func afterOf(r *http.Request) (int64, error) {
 	return after, nil
 }
 
-// show sends what the viewer sees until the session ends, the client goes or the server stops.
-func (a *API) show(ctx context.Context, out *events, viewer *session.Viewer) {
-	for {
-		// One timer serves all waits up to the next heartbeat.
-		wait, cancel := context.WithTimeout(ctx, heartbeat)
-		err := a.showUntil(wait, out, viewer)
-		cancel()
+// show is a session shown to one client. As long as the client keeps up its viewer rests, and the
+// room itself writes what is new: a goroutine runs only to begin with, for what must be read or cannot
+// be written at once, and at the end.
+type show struct {
+	*events
+	viewer  *session.Viewer
+	recheck func(context.Context) (identity.Actor, error)
+	owed    [][]byte // what was to be written before the viewer rests again
+}
+
+// Take makes show a session.Taker.
+func (s *show) Take(chunks [][]byte) bool {
+	for i, c := range chunks {
+		if n := s.taken.direct(c); n < len(c) {
+			s.owed = append(append(s.owed, c[n:]), chunks[i+1:]...)
+			return false
+		}
+	}
+	return true
+}
+
+// Wake makes show a session.Taker.
+func (s *show) Wake() { s.aside(s.run) }
+
+// run sends what the viewer sees until it rests, or the session ends, the client goes or the server
+// stops, which ends the stream.
+func (s *show) run() {
+	for s.taken == nil || s.taken.direct == nil || s.owed != nil || !s.viewer.Rest(s) {
+		chunks, err := s.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			// What cannot be written now, the client finds out when it comes back.
-			_ = out.end(viewer.Seq())
-			return
-		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || wait.Err() == nil:
-			return
-		case out.beat() != nil:
-			return
+			_ = s.end(s.viewer.Seq())
+		case err != nil:
+			s.broke(err)
+		case s.sendAll(chunks) == nil:
+			continue
 		}
-		if _, err := aside(ctx, stateOf(ctx).recheck); err != nil {
-			return
-		}
+		s.cancel()
+		return
 	}
 }
 
-func (a *API) showUntil(ctx context.Context, out *events, viewer *session.Viewer) error {
-	for {
-		chunks, err := viewer.Next(ctx)
-		if err != nil {
+// next waits for what to send: what is owed, what is new, or a heartbeat.
+func (s *show) next() ([][]byte, error) {
+	if chunks := s.owed; chunks != nil {
+		s.owed = nil
+		return chunks, nil
+	}
+	wait, cancel := context.WithTimeout(s.ctx, heartbeat)
+	defer cancel()
+	chunks, err := s.viewer.Next(wait)
+	if errors.Is(err, context.DeadlineExceeded) && wait.Err() != nil && s.ctx.Err() == nil {
+		if s.taken == nil && !s.allowed() {
+			return nil, err
+		}
+		return [][]byte{beat}, nil
+	}
+	return chunks, err
+}
+
+func (s *show) sendAll(chunks [][]byte) error {
+	for _, c := range chunks {
+		if err := s.write(c); err != nil {
 			return err
 		}
-		for _, c := range chunks {
-			if err := out.write(c); err != nil {
-				return errors.Join(errGone, err)
-			}
-		}
-		if err := out.flush(); err != nil {
-			return errors.Join(errGone, err)
-		}
 	}
+	return s.flush()
 }
 
-// errGone says that the client of a stream went away.
-var errGone = errors.New("client is gone")
+// tick is the heartbeat of a taken connection. One that is being written to needs none.
+func (s *show) tick() bool {
+	s.viewer.Give(beat)
+	return s.allowed()
+}
 
-// end tells the client that there is no more to come.
-func (e *events) end(lastSeq int64) error {
-	if err := e.write([]byte(`event: end` + "\ndata: {\"last_seq\":" + strconv.FormatInt(lastSeq, 10) + "}\n\n")); err != nil {
-		return err
-	}
-	return e.flush()
+// allowed reports whether the client may still watch.
+func (s *show) allowed() bool {
+	_, err := aside(s.ctx, s.recheck)
+	return err == nil
 }
 
 // stopping makes an answer of the session service's end.

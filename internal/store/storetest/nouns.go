@@ -9,6 +9,7 @@ import (
 	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/usage"
 )
 
@@ -151,6 +152,18 @@ func testEntries(b *bundle) {
 	b.ok(err)
 	same(b, "head", head.LastSeq, 151)
 	same(b, "state", head.State, api.RunStateQUEUED)
+	other := b.insert(nil)
+	_, err = b.runs.Change(b.ctx, other.ID, func(c run.Current) (run.Change, error) {
+		c.Run.Execution, c.Run.Live = 3, true
+		return run.Change{Run: &c.Run, Commands: []run.Command{{Kind: api.CommandKindInterrupt}}}, nil
+	})
+	b.ok(err)
+	heads, err := b.sessions.Heads(b.ctx, []string{other.ID, newID(), r.ID})
+	b.ok(err)
+	same(b, "heads", heads, map[string]session.Head{
+		r.ID:     head,
+		other.ID: {LastSeq: 1, State: api.RunStateQUEUED, Live: true, Execution: 3, LastCommand: 1},
+	})
 }
 
 func testLedger(b *bundle) {
