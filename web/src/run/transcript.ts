@@ -79,6 +79,7 @@ export class Transcript {
   /** first and last are the numbers of the entries read so far. */
   first = 0;
   last = 0;
+  private entries: Schema<"Entry">[] = [];
   private readonly at = new Map<string, number>();
 
   /** add reads entries that follow what is there. */
@@ -87,29 +88,26 @@ export class Transcript {
       if (entry.seq <= this.last) continue;
       this.first ||= entry.seq;
       this.last = entry.seq;
+      this.entries.push(entry);
       this.read(entry);
     }
   }
 
-  /** before puts earlier entries in front, and returns how many items that made. */
+  /** before puts earlier entries in front, and returns how many items that made. All of it is read anew,
+   * because a result, an answer or a phase may belong to something on the other side of the cut. */
   before(entries: Schema<"Entry">[]): number {
-    const earlier = new Transcript();
-    earlier.add(entries.filter((e) => e.seq < this.first));
-    if (earlier.items.length === 0) return 0;
-    // A result may have come without the action it belongs to; now both are here.
-    for (const [i, item] of earlier.items.entries()) {
-      const later = item.kind === "action" ? this.find<"action">(item.id) : undefined;
-      if (item.kind === "action" && later?.result) {
-        earlier.items[i] = { ...item, result: later.result };
-        this.items.splice(this.at.get(item.id) ?? -1, 1);
-        this.index();
-      }
-    }
-    this.items.unshift(...earlier.items);
-    this.first = earlier.first;
-    if (this.plan.length === 0) this.plan = earlier.plan;
-    this.index();
-    return earlier.items.length;
+    const earlier = entries.filter((e) => e.seq < this.first);
+    if (earlier.length === 0) return 0;
+    const live = this.items.filter((i) => i.seq === undefined);
+    const shown = this.items.length;
+    const all = [...earlier, ...this.entries];
+    this.entries = [];
+    this.items.length = 0;
+    this.at.clear();
+    this.first = this.last = 0;
+    this.add(all);
+    for (const item of live) this.put(item);
+    return this.items.length - shown;
   }
 
   /** hear takes a fragment of an entry still being produced. A fragment after a gap shows that words are
