@@ -167,7 +167,7 @@ func (a *app) runLocal(ctx context.Context, f runFlags) error {
 	}
 	for _, s := range f.share {
 		if s != "team" && !strings.HasPrefix(s, "team:") {
-			return withHint(fmt.Errorf("--share %s: sessions are shown to the team of their run only", s), "share with the team: its viewers watch, its members steer")
+			fmt.Fprintf(a.Stderr, "--share %s: sessions are shown to the team of their run only; its viewers watch, its members steer.\n", term.CleanLine(s))
 		}
 	}
 	req, err := a.localRequest(f)

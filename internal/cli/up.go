@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cadrehq/cadre/api/client"
+	"github.com/cadrehq/cadre/internal/cli/demo"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/server"
 )
@@ -96,7 +97,9 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 // stayUp is what up shows once runs are carried out.
 func (a *app) stayUp(ctx context.Context, f upFlags, local, key, welcome string) error {
 	if f.demo {
-		if err := a.upDemo(ctx, local, key, f); err != nil {
+		over, err := a.upDemo(ctx, local, key, f)
+		defer over()
+		if err != nil {
 			return err
 		}
 	}
@@ -124,17 +127,25 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// upDemo carries out the showcase. A showcase that fails is told and does not end the server.
-func (a *app) upDemo(ctx context.Context, local, key string, f upFlags) error {
+// upDemo carries out the showcase. A showcase that fails is told and does not end the server. Its
+// repository is served until over is called, so that a follow-up can clone it later.
+func (a *app) upDemo(ctx context.Context, local, key string, f upFlags) (over func(), err error) {
+	over = func() {}
 	c, err := a.clientFor(local, key)
 	if err != nil {
-		return err
+		return over, err
 	}
-	if err := a.demo(ctx, c, demoFlags{model: f.server.Models.DefaultModel, host: f.server.DefaultHost}); err != nil && ctx.Err() == nil {
+	fmt.Fprintln(a.Stdout, a.style.Dim("Making a small git repository with a failing test and serving it on this machine"))
+	repo, err := demo.ServeRepository(ctx)
+	if err == nil {
+		over = func() { _ = repo.Close() } // what is left is in a temporary directory
+		err = a.demo(ctx, c, demoFlags{repoURL: repo.URL, model: f.server.Models.DefaultModel, host: f.server.DefaultHost})
+	}
+	if err != nil && ctx.Err() == nil {
 		a.printError(err)
 	}
 	_, err = fmt.Fprintln(a.Stdout)
-	return err
+	return over, err
 }
 
 // welcome says where everything is, and saves key and URL for the local CLI on the first start.

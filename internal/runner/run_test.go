@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -464,6 +465,46 @@ func TestSnapshotComesBackInTheNextExecution(t *testing.T) {
 		return n.Level == api.NoticeWarning && strings.Contains(n.Text, "could be restored")
 	}) {
 		t.Errorf("result %+v, notices %+v", result, of[api.Notice](s))
+	}
+}
+
+// A run is taken up again after its origin is gone: its small repository is in the snapshot, whole. One
+// whose snapshot cannot stand in for the clone fails as it would have.
+func TestOriginGoneMeanwhile(t *testing.T) {
+	t.Parallel()
+	git := gittest.New(t)
+	s := newServer(t)
+	s.assignment.Environment = api.CloudEnvironmentConfig{
+		SourceRepos:   []api.SourceRepo{{Repo: "app", Url: git.Repo("app", map[string]string{"f": "one\n"})}, {Repo: "lib", Url: git.Repo("lib", map[string]string{"l": "lib\n"})}},
+		SetupCommands: []string{"cat app/f lib/l"},
+	}
+	run(t, config(t, s, &agent{turn: func(ctx context.Context, h harness.Session) (harness.Outcome, error) {
+		out, err := shell(ctx, h, "cd app && git checkout -qb fix && echo two >f && git commit -qam fixed && echo three >f")
+		if err != nil {
+			t.Errorf("%v %s", err, out)
+		}
+		return succeeded, nil
+	}}))
+	git.Close()
+	s.assignment.SnapshotUrl = s.http.URL + "/blob/" + s.ended[0].SnapshotBlobId
+	s.assignment.ExecutionId, s.assignment.Execution, s.assignment.NextIndex = rand.Text(), 2, int64(len(s.entries))
+	result := run(t, config(t, s, &agent{turn: func(ctx context.Context, h harness.Session) (harness.Outcome, error) {
+		out, err := shell(ctx, h, "cat lib/l; cd app; git log --format=%s; git status --porcelain; cat f; git fsck --no-dangling")
+		if want := "lib\nfixed\nfirst\n M f\nthree\n"; err != nil || out != want {
+			t.Errorf("%v: %q, want %q", err, out, want)
+		}
+		return succeeded, nil
+	}}))
+	if told := fmt.Sprint(of[api.Notice](s)); result.State != api.RunStateSUCCEEDED || !strings.Contains(told, "The origin of app cannot be reached") {
+		t.Errorf("%+v, told %s", result, told)
+	}
+	s.blobs["bad"] = []byte("garbage")
+	s.assignment.SnapshotUrl = s.http.URL + "/blob/bad"
+	s.assignment.ExecutionId, s.assignment.NextIndex = rand.Text(), int64(len(s.entries))
+	ends := len(s.ended)
+	result = run(t, config(t, s, &agent{turn: func(context.Context, harness.Session) (harness.Outcome, error) { return succeeded, nil }}))
+	if result.State != api.RunStateFAILED || !strings.Contains(result.Message, "git clone of") || s.ended[ends].SnapshotBlobId != "" {
+		t.Errorf("%+v, ended %+v", result, s.ended[ends])
 	}
 }
 

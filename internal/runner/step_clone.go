@@ -29,17 +29,33 @@ func (r *execution) clone(ctx context.Context) error {
 	if err != nil {
 		return r.phase(ctx, "clone", "", func(context.Context, func(string)) (string, error) { return "", err })
 	}
+	r.restored = restoration{}
 	for _, repo := range repos {
+		if r.restored.brought(repo.name) {
+			r.repos = append(r.repos, repo)
+			continue // with one before it
+		}
 		command := "git clone " + redactURL(repo.url)
 		err := r.phase(ctx, "clone "+repo.name, command, func(ctx context.Context, show func(string)) (string, error) {
 			return r.cloneOne(ctx, repo, show)
 		})
-		if err != nil {
+		if err != nil && !r.keptWhole(ctx, repo) {
 			return err
 		}
 		r.repos = append(r.repos, repo)
 	}
 	return nil
+}
+
+// keptWhole stands in for a clone that failed: it reports whether the run's snapshot brought the
+// repository back without its origin, which may be gone by the time a run is taken up again. The
+// snapshot is restored once more after set-up, as ever.
+func (r *execution) keptWhole(ctx context.Context, repo repository) bool {
+	if ctx.Err() != nil || r.assignment.SnapshotUrl == "" || !r.own() || r.bringBack(ctx, "restore in place of clone") != nil || !r.restored.brought(repo.name) {
+		return false
+	}
+	r.notice(ctx, api.NoticeWarning, "The origin of "+repo.name+" cannot be reached. The repository is the one this run had, from its snapshot; fetching from there and pushing will fail.")
+	return true
 }
 
 // repositories lists what is to be cloned, each once. Two that need the same directory are an error.

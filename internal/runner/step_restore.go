@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cadrehq/cadre/internal/runner/snapshot"
@@ -13,16 +14,23 @@ import (
 // snapshotBytes bounds a snapshot that is downloaded where the server names no bound.
 const snapshotBytes = 2 << 30
 
+// own reports whether the workspace was made for this run, so that it is kept and brought back.
+func (r *execution) own() bool { return !r.cfg.Local && r.cfg.Workdir == "" }
+
 // restore brings back what earlier executions of the run left behind, as far as that is possible:
-// what is not is told (see resume), and the run goes on.
+// what is not is told (see resume), and the run goes on. From then on the workspace is kept.
 func (r *execution) restore(ctx context.Context) error {
-	own := !r.cfg.Local && r.cfg.Workdir == ""
 	r.restored = restoration{}
-	defer func() { r.keeper.on = own && !r.cfg.NoSnapshot && !r.assignment.SnapshotDisabled }()
-	if r.assignment.SnapshotUrl == "" || !own {
+	defer func() { r.keeper.on = r.own() && !r.cfg.NoSnapshot && !r.assignment.SnapshotDisabled }()
+	if r.assignment.SnapshotUrl == "" || !r.own() {
 		return nil
 	}
-	return r.phase(ctx, "restore workspace", "", func(ctx context.Context, _ func(string)) (string, error) {
+	return r.bringBack(ctx, "restore workspace")
+}
+
+// bringBack restores the run's snapshot.
+func (r *execution) bringBack(ctx context.Context, phase string) error {
+	return r.phase(ctx, phase, "", func(ctx context.Context, _ func(string)) (string, error) {
 		path := filepath.Join(r.at.private, "restore.tar.gz")
 		defer func() { _ = os.Remove(path) }()
 		limit := r.assignment.Limits.MaxBlobBytes
@@ -39,7 +47,7 @@ func (r *execution) restore(ctx context.Context) error {
 			r.restored.problems = append(problems, err.Error())
 			return "", nil
 		}
-		r.restored = restoration{done: err == nil, problems: problems, omitted: m.Omitted}
+		r.restored = restoration{done: err == nil, repos: m.Repos, problems: problems, omitted: m.Omitted}
 		return restored(m), err
 	})
 }
@@ -47,7 +55,13 @@ func (r *execution) restore(ctx context.Context) error {
 // restoration is what became of the earlier workspace, for resume to tell.
 type restoration struct {
 	done              bool
+	repos             []snapshot.Repository
 	problems, omitted []string
+}
+
+// brought reports whether all came back, and a repository of the workspace with it.
+func (b restoration) brought(name string) bool {
+	return b.done && len(b.problems) == 0 && slices.ContainsFunc(b.repos, func(repo snapshot.Repository) bool { return repo.Path == "" && repo.Name == name })
 }
 
 func restored(m snapshot.Manifest) string {

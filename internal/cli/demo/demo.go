@@ -145,7 +145,7 @@ func environment(ctx context.Context, c *client.Client, cloneURL string) (string
 	name := strings.TrimSuffix(path.Base(cloneURL), ".git")
 	req := api.EnvironmentRequest{Config: api.CloudEnvironmentConfig{
 		Name:        environmentName,
-		Description: "A small Go module with a failing test, served by 'cadre demo' while it runs",
+		Description: "A small Go module with a failing test, served while 'cadre demo' or 'cadre up --demo' runs",
 		SourceRepos: []api.SourceRepo{{Owner: "showcase", Repo: name, Url: cloneURL}},
 	}}
 	envs, err := c.Environments(ctx)

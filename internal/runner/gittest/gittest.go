@@ -77,6 +77,9 @@ func (s *Server) Commit(url, message string, files map[string]string) string {
 	return Git(s.t, dir, "rev-parse", "HEAD")
 }
 
+// Close takes the server away.
+func (s *Server) Close() { s.http.Close() }
+
 // URL is the server's address.
 func (s *Server) URL() string { return s.http.URL }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +26,7 @@ const maxRefs = 2000
 type captured struct {
 	repo  Repository
 	git   git    // with the objects of its own
+	plain git    // the repository as it is
 	pack  string // files in the scratch directory; empty when there is none
 	patch string
 	left  []string // what was left out
@@ -59,7 +61,7 @@ func (s *Source) capture(ctx context.Context, dir, scratch string) (captured, er
 	if err := c.position(ctx, plain); err != nil {
 		return c, err
 	}
-	c.git = g
+	c.git, c.plain = g, plain
 	return c, s.worktree(ctx, g, &c)
 }
 
@@ -199,6 +201,9 @@ func (s *Source) pack(ctx context.Context, c *captured, scratch string) error {
 	for _, ref := range c.repo.Refs {
 		revs.WriteString(ref.Object + "\n")
 	}
+	if small(ctx, c.plain) {
+		remote, c.repo.Whole = "", true
+	}
 	for _, object := range lines(remote) {
 		revs.WriteString("^" + object + "\n")
 	}
@@ -220,6 +225,28 @@ func (s *Source) pack(ctx context.Context, c *captured, scratch string) error {
 	}
 	s.patch(ctx, g, c, scratch)
 	return nil
+}
+
+// wholeBytes is up to which size of all its objects a repository is kept whole, so that it comes back
+// even when its origin is gone.
+const wholeBytes = 1 << 20
+
+// small reports whether all objects of a repository together are within wholeBytes. One that borrows
+// objects from another is not.
+func small(ctx context.Context, g git) bool {
+	out, err := g.run(ctx, "count-objects", "-v")
+	total := int64(0) // KiB
+	for _, line := range lines(out) {
+		switch name, value, _ := strings.Cut(line, ": "); name {
+		case "alternate":
+			return false
+		case "size", "size-pack":
+			n, bad := strconv.ParseInt(value, 10, 64)
+			err = errors.Join(err, bad)
+			total += n
+		}
+	}
+	return err == nil && total<<10 <= wholeBytes
 }
 
 // patch is a convenience: a snapshot without it restores the same.

@@ -3,7 +3,8 @@
 //
 // It owns the archive's format and its bounds. Of a repository it keeps local branches, tags, the top
 // of the stash, where HEAD is, what is staged and what is not, untracked files included, ignored ones
-// not: set-up commands make those again. What the origin has is not kept but cloned. Repositories and
+// not: set-up commands make those again. What the origin has is not kept but cloned,
+// unless the whole repository is small. Repositories and
 // files outside the workspace are kept when they are declared. A file that is
 // too large or holds a secret is left out and named. Nothing in a workspace can make Take fail as a
 // whole: what cannot be kept is a line in Manifest.Omitted.
@@ -61,6 +62,8 @@ type Repository struct {
 	Refs     []Ref  `json:"refs,omitempty"`
 	// Needs lists commits of the origin that the pack builds on.
 	Needs []string `json:"needs,omitempty"`
+	// Whole says that the pack holds every commit, so that the origin is not needed.
+	Whole bool `json:"whole,omitempty"`
 	// Pack is the name of the pack in the archive; empty when the origin has everything.
 	Pack string `json:"pack,omitempty"`
 }
