@@ -61,7 +61,10 @@ func (l *runLane) narrow(ctx context.Context) error {
 		l.among.And(set)
 	}
 	if terms := termsOf(l.q); len(terms) > 0 {
-		set, err := l.db.search.find(ctx, append(terms, ownerTerm(l.owner)))
+		if l.order() == nil { // which has the owner's runs only
+			terms = append(terms, ownerTerm(l.owner))
+		}
+		set, err := l.db.search.find(ctx, terms)
 		if err != nil {
 			return err
 		}

@@ -34,17 +34,25 @@ func (x *searchIndex) find(ctx context.Context, terms []posting.Term) (found pos
 	// Memory first: a block that is stored in between is then seen twice, not never.
 	sets := x.tail(terms)
 	for i, t := range terms {
-		if err := x.stored(ctx, t, &sets[i]); err != nil {
+		have, err := x.stored(ctx, t)
+		if err != nil {
 			return nil, err
 		}
-		if i > 0 {
-			sets[0].And(sets[i])
+		switch {
+		case i == 0:
+			found = sets[0]
+			found.Or(have)
+		case len(sets[i]) == 0:
+			found.And(have)
+		default:
+			sets[i].Or(have)
+			found.And(sets[i])
 		}
-		if sets[0].Len() == 0 {
+		if found.Len() == 0 {
 			break
 		}
 	}
-	return sets[0], nil
+	return found, nil
 }
 
 // begin waits a little for the index of a server that has just started.
@@ -76,18 +84,17 @@ func (x *searchIndex) tail(terms []posting.Term) []posting.Set {
 	return sets
 }
 
-// stored adds what the database has of a term.
-func (x *searchIndex) stored(ctx context.Context, t posting.Term, into *posting.Set) error {
+// stored returns what the database has of a term. It must not be changed.
+func (x *searchIndex) stored(ctx context.Context, t posting.Term) (posting.Set, error) {
 	set, since, ok := x.recent.get(t)
-	if !ok {
-		var err error
-		if set, err = x.read(ctx, t); err != nil {
-			return err
-		}
+	if ok {
+		return set, nil
+	}
+	set, err := x.read(ctx, t)
+	if err == nil {
 		x.recent.put(t, set, since)
 	}
-	into.Or(set)
-	return nil
+	return set, err
 }
 
 // read reads what the database has of a term.
