@@ -46,14 +46,14 @@ bench: build ## Measure the budgets of DESIGN.md beside floors from the same run
 
 .PHONY: gen
 gen: bin/oapi-codegen web/node_modules/.installed ## Regenerate what comes from api/openapi.yaml
-	go generate ./api
+	go generate ./api ./internal/server/httpapi
 	cd web && npm run --silent gen
 
 .PHONY: check
 check: bin/golangci-lint gen ## Format, vet, lint; generated files must be current
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@go mod tidy -diff >/dev/null || { echo 'go.mod is not tidy: run go mod tidy and commit it'; exit 1; }
-	@git diff --exit-code -- api/api.gen.go web/src/api/schema.gen.ts || { echo 'generated files are stale: run make gen and commit them'; exit 1; }
+	@git diff --exit-code -- api/api.gen.go docs/permissions.md web/src/api/schema.gen.ts || { echo 'generated files are stale: run make gen and commit them'; exit 1; }
 	cd web && npm run --silent check
 	go vet ./...
 	bin/golangci-lint run ./...

@@ -140,7 +140,7 @@ func (s *Service) checkSharedKey(ctx context.Context, actor Actor, req KeyReques
 	}
 	k.OwnerType, k.OwnerUID = OwnerTeam, actor.TeamUID
 	if req.Owner == OwnerAgent {
-		if _, err := s.agent(ctx, actor.TeamUID, req.AgentUID); err != nil {
+		if _, err := s.AgentName(ctx, actor.TeamUID, req.AgentUID); err != nil {
 			return Key{}, err
 		}
 		k.OwnerType, k.OwnerUID = OwnerAgent, req.AgentUID

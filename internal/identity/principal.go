@@ -93,7 +93,7 @@ func (s *Service) readKey(ctx context.Context, h hash) (principal, error) {
 	case OwnerUser:
 		p.user, p.teams, err = s.cfg.Store.User(ctx, key.OwnerUID)
 	case OwnerAgent:
-		p.name, err = s.agent(ctx, key.TeamUID, key.OwnerUID)
+		p.name, err = s.AgentName(ctx, key.TeamUID, key.OwnerUID)
 	}
 	if err == nil && key.OwnerType != OwnerUser {
 		var team Team
@@ -124,8 +124,8 @@ func (s *Service) readSignIn(ctx context.Context, h hash) (principal, error) {
 	return p, nil
 }
 
-// agent returns the name of a team's agent; resource_not_found when there is none.
-func (s *Service) agent(ctx context.Context, teamUID, uid string) (string, error) {
+// AgentName returns the name of a team's agent; resource_not_found when there is none.
+func (s *Service) AgentName(ctx context.Context, teamUID, uid string) (string, error) {
 	if s.cfg.Agents == nil {
 		return "", api.NotFound("agent", uid)
 	}

@@ -221,7 +221,7 @@ func TestEveryCellOfThePermissionTable(t *testing.T) {
 		"admin":      "self account read create steer manage administer worker",
 		"member":     "self account read create steer manage",
 		"viewer":     "self account read",
-		"operator":   "self account read operate",
+		"operator":   "self account read administer operate",
 		"nobody":     "self account",
 		"run":        "self read create runner gateway",
 		"team":       "self read create steer manage administer worker",

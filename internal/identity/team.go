@@ -113,10 +113,29 @@ func (s *Service) SetRole(ctx context.Context, actor Actor, teamUID, userUID str
 	return changed, err
 }
 
-// RemoveMember puts somebody out of a team. Their keys and sign-ins for it end at once. Everybody may
-// leave by themselves; a team keeps an admin.
+// RemoveMember puts somebody out of a team. Their keys and sign-ins for it end at once. A team keeps an
+// admin.
 func (s *Service) RemoveMember(ctx context.Context, actor Actor, teamUID, userUID string) error {
-	return s.changeMembers(ctx, actor, teamUID, ActRemoveMember, userUID, func(members []Member) (MemberChange, error) {
+	return s.changeMembers(ctx, actor, teamUID, ActRemoveMember, userUID, removing(userUID))
+}
+
+// LeaveTeam is to remove oneself from any of one's teams, whatever one's role.
+func (s *Service) LeaveTeam(ctx context.Context, actor Actor, teamUID string) error {
+	if err := actor.Check(PermAccount); err != nil {
+		return err
+	}
+	if !actor.inTeam(teamUID) {
+		return api.NotFound("team", teamUID)
+	}
+	if err := s.cfg.Store.ChangeMembers(ctx, teamUID, removing(actor.UID)); err != nil {
+		return fmt.Errorf("%s: %w", ActRemoveMember, err)
+	}
+	s.did(actor, ActRemoveMember, actor.UID)
+	return nil
+}
+
+func removing(userUID string) func([]Member) (MemberChange, error) {
+	return func(members []Member) (MemberChange, error) {
 		m, err := member(members, userUID)
 		if err != nil {
 			return MemberChange{}, err
@@ -125,15 +144,11 @@ func (s *Service) RemoveMember(ctx context.Context, actor Actor, teamUID, userUI
 			return MemberChange{}, errLastAdmin()
 		}
 		return MemberChange{Remove: []string{userUID}}, nil
-	})
+	}
 }
 
 func (s *Service) changeMembers(ctx context.Context, actor Actor, teamUID string, act ActKind, userUID string, decide func([]Member) (MemberChange, error)) error {
-	permission := PermAdminister
-	if act == ActRemoveMember && actor.UID == userUID {
-		permission = PermAccount
-	}
-	if err := actor.reach(teamUID, permission); err != nil {
+	if err := actor.reach(teamUID, PermAdminister); err != nil {
 		return err
 	}
 	if err := actor.Check(PermAccount); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
+	"github.com/cadrehq/cadre/internal/server/signin"
 	"github.com/cadrehq/cadre/internal/session"
 )
 
@@ -45,6 +47,11 @@ type Config struct {
 	// BootstrapKey is the first admin's API key, used when the database has no user yet. Default: a
 	// generated one, see Server.BootstrapKey.
 	BootstrapKey string
+	// Providers are those people may sign in with beside a password; NoPassword leaves the password out.
+	Providers  []signin.Provider
+	NoPassword bool
+	// Proxies are those in front of the server whose word about a caller's address counts.
+	Proxies []netip.Prefix
 	// DefaultHost is the worker host of runs that name none. Default "local".
 	DefaultHost string
 	// SidecarImage holds the agent binary for backends that use images. May be empty.
@@ -161,5 +168,5 @@ func (c Config) Validate() error {
 	wrong(c.Lease < time.Second, "lease %s: must be at least a second", c.Lease)
 	wrong(c.Idle < 0, "idle time: must not be negative")
 	wrong(c.StopGrace < 0, "stop grace: must not be negative")
-	return errors.Join(errs...)
+	return errors.Join(append(errs, signin.CheckProviders(c.Providers))...)
 }

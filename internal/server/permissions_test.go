@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,26 +11,8 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/server/httpapi"
 )
-
-// demand says who passes an operation: the first word is the permission, the second how far a run
-// token gets (own run, shared, exec, no).
-var demands = map[string]string{
-	"createRun": "create shared", "createRunAlias": "create shared", "createLocalRun": "create shared",
-	"listRuns": "read shared", "getRun": "read own", "cancelRun": "steer no", "cancelTask": "steer no",
-	"followUpRun": "steer no", "interruptRun": "steer no", "getTimeline": "read own", "listUsage": "read own",
-	"listArtifacts": "read own", "listHandoffAttachments": "read own", "getArtifact": "read shared",
-	"listRequests": "read own", "answerRequest": "steer no", "listEntries": "read own", "streamRun": "read own", "streamRuns": "read no",
-	"getRunConversation": "read own", "getConversation": "read shared", "getTranscript": "read own", "getRunBlob": "read own",
-	"redirectConversation": "public", "redirectSession": "public", "getBlob": "link", "downloadTranscript": "link",
-	"listModels": "read shared", "listSkills": "read shared", "listEnvironments": "read shared",
-	"createEnvironment": "manage no", "getEnvironment": "read shared", "updateEnvironment": "manage no",
-	"deleteEnvironment": "manage no", "listSchedules": "read no", "createSchedule": "create no", "previewSchedule": "read shared",
-	"getSchedule": "read no", "updateSchedule": "create no", "deleteSchedule": "create no", "pauseSchedule": "create no",
-	"resumeSchedule": "create no", "runSchedule": "create no", "listScheduleTicks": "read no", "listWorkers": "read no", "whoami": "read shared",
-	"runnerStart": "runner exec", "runnerAppend": "runner exec", "runnerDeltas": "runner exec",
-	"runnerHeartbeat": "runner exec", "runnerCommands": "runner exec", "runnerPutBlob": "runner exec", "runnerEnd": "runner exec",
-}
 
 // outcome is what an actor meets.
 type outcome string
@@ -52,7 +35,7 @@ func outcomeOf(a answer) outcome {
 		return unsigned
 	case a.status == 403:
 		return forbidden
-	case a.status == 404 && strings.Contains(p, "no run"):
+	case a.status == 404:
 		return hidden
 	case a.status == 409 && strings.Contains(p, "over or superseded"):
 		return superseded
@@ -62,38 +45,51 @@ func outcomeOf(a answer) outcome {
 	return notAnswered
 }
 
-// want is the expected outcome of an actor. Viewers read, members and admins do all that people do; what
-// is the team's is for admins, see TestMembersLeaveTheTeamsThingsAlone.
-func want(demand, actor string) outcome {
-	permission, reach, _ := strings.Cut(demand, " ")
+// holds says, a second time and on purpose, what each kind of caller may do at all.
+var holds = map[string]string{
+	"operator":   "self account read create steer manage administer worker operate",
+	"admin":      "self account read create steer manage administer worker",
+	"member":     "self account read create steer manage",
+	"viewer":     "self account read",
+	"newcomer":   "self account", // in no team
+	"team key":   "self read create steer manage",
+	"worker key": "self worker",
+	"read key":   "self read",
+	"runs key":   "self read create steer",
+	"other team": "self account read create steer manage administer worker",
+	"own run":    "self read create runner gateway",
+	"other run":  "self read create runner gateway",
+	"ended run":  "self read create runner gateway",
+}
+
+// want is the expected outcome of an actor. Gone is for who was let in once.
+func want(op httpapi.Operation, actor string) outcome {
+	run := strings.HasSuffix(actor, " run")
 	switch {
-	case permission == "public":
-		return passes
-	case permission == "link":
+	case op.ID == "getBlob" || op.ID == "downloadTranscript":
 		return unsigned
-	case actor == "anonymous" || actor == "garbage":
-		return unknown
-	case actor == "viewer" && permission != "read":
-		return forbidden
-	case actor == "viewer" || actor == "member" || actor == "admin":
-		if permission == "runner" {
-			return forbidden
-		}
+	case op.Permission == "":
 		return passes
-	case reach == "no":
+	case slices.Contains([]string{"anonymous", "garbage", "expired", "revoked", "removed", "disabled", "signed out"}, actor):
+		return unknown
+	case !slices.Contains(strings.Fields(holds[actor]), string(op.Permission)):
 		return forbidden
-	case actor == "ended run" && reach == "exec":
+	case run && op.RunTokens == httpapi.RunTokensNone:
+		return forbidden
+	case actor == "ended run" && op.RunTokens == httpapi.RunTokensExecution:
 		return superseded
 	case actor == "ended run":
 		return unknown
-	case actor == "other run" && reach == "own":
+	case actor == "other run" && op.RunTokens == httpapi.RunTokensOwnRun:
+		return hidden
+	case actor == "other team" && strings.Contains(op.Path, "{"):
 		return hidden
 	}
 	return passes
 }
 
-// TestEveryOperationForEveryActor walks openapi.yaml. An operation without a demand fails: whoever
-// adds one says here who may use it.
+// TestEveryOperationForEveryActor asks the server about every row of its own table, with every kind of
+// caller.
 func TestEveryOperationForEveryActor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,63 +97,77 @@ func TestEveryOperationForEveryActor(t *testing.T) {
 	w.say(ended.RunToken, 0, api.RunStateINPROGRESS).want(200)
 	w.say(ended.RunToken, 0, api.RunStateSUCCEEDED, api.AgentMessage{Text: "done"}).want(200)
 	w.as(ended.RunToken).post("/runner/end", api.RunnerEndRequest{}).want(204)
-	keys := map[string]string{
-		"anonymous": "", "garbage": "wk-1." + strings.Repeat("0", 64),
-		"viewer": w.keyWith(identity.RoleViewer), "member": w.keyWith(identity.RoleMember), "admin": w.key,
-		"own run": own.RunToken, "other run": other.RunToken, "ended run": ended.RunToken,
-	}
-	walked := 0
-	for path, item := range contract().Paths.Map() {
-		for method, op := range item.Operations() {
-			demand, ok := demands[op.OperationID]
-			if !ok {
-				t.Errorf("%s has no demand in this test", op.OperationID)
-				continue
+	keys := w.everybody()
+	keys["own run"], keys["other run"], keys["ended run"] = own.RunToken, other.RunToken, ended.RunToken
+	ids := w.things(own.RunId)
+	for _, op := range httpapi.Operations() {
+		for actor, key := range keys {
+			a := w.probe(op, actor, key, ids)
+			got, expected := outcomeOf(a), want(op, actor)
+			switch {
+			case actor == "ended run" && op.ID == "runnerEnd":
+				expected = passes // ending again is no offence: the first answer may have been lost
+			case got == hidden && expected == passes:
+				got = passes // what is asked for is not there: see probe
 			}
-			for actor, key := range keys {
-				walked++
-				got := outcomeOf(w.probe(method, path, op.OperationID, own.RunId, key))
-				expected := want(demand, actor)
-				if actor == "ended run" && op.OperationID == "runnerEnd" {
-					expected = passes // ending again is no offence: the first answer may have been lost
-				}
-				if got != expected {
-					t.Errorf("%s as %s: %s, want %s", op.OperationID, actor, got, expected)
-				}
+			if got != expected {
+				t.Errorf("%s as %s: %s, want %s; %s", op.ID, actor, got, expected, a)
 			}
 		}
 	}
-	if walked != len(demands)*len(keys) {
-		t.Errorf("walked %d cells of %d", walked, len(demands)*len(keys))
+}
+
+// things are ids of what the first team has, by path parameter.
+func (w *world) things(runID string) map[string]string {
+	w.t.Helper()
+	team := decode[api.WhoamiResponse](w.get("/whoami").want(200))
+	environment := decode[api.CloudEnvironment](w.post("/agent/environments", api.EnvironmentRequest{Config: api.CloudEnvironmentConfig{Name: "e"}}).want(201))
+	key := decode[api.CreateApiKeyResponse](w.post("/api-keys", api.CreateApiKeyRequest{Name: "k", TeamId: team.TeamUids[0]}).want(201))
+	invitation := decode[api.CreateInvitationResponse](w.post("/teams/"+team.TeamUids[0]+"/invitations", api.CreateInvitationRequest{Email: "i@example.com"}).want(201))
+	return map[string]string{
+		"runId": runID, "conversationId": runID, "environmentId": environment.Uid, "teamUid": team.TeamUids[0],
+		"userUid": team.Uid, "keyUid": key.ApiKey.Uid, "invitationUid": invitation.Invitation.Uid,
 	}
 }
 
-// probe makes a request that passes every check but changes nothing: its body is refused, or it
-// names what is not there.
-func (w *world) probe(method, path, operation, runID, key string) answer {
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// probe makes a request that passes every check but changes nothing: its body is refused, or it names
+// what is not there. Only strangers are sent to what there is, in good form: they must not find it.
+func (w *world) probe(op httpapi.Operation, actor, key string, ids map[string]string) answer {
 	w.t.Helper()
-	nothing := uuid.NewString()
-	path = strings.NewReplacer("{runId}", runID, "{conversationId}", runID, "{sessionUuid}", nothing, "{artifactUid}", nothing,
-		"{environmentId}", "nothing", "{scheduleId}", nothing, "{requestId}", "nothing", "{blobId}", "ABCDEFGHIJKLMN").Replace(path)
-	r := request{method: method, path: api.BasePath + path, key: key}
+	item := contract().Paths.Find(op.Path).GetOperation(op.Method)
+	stranger := actor == "other team" && strings.Contains(op.Path, "{")
+	harmless := stranger || op.Method == "GET" || item.RequestBody != nil
+	path := pathParameter.ReplaceAllStringFunc(op.Path, func(p string) string {
+		name := strings.Trim(p, "{}")
+		if id := ids[name]; id != "" && (harmless || name == "runId" || !strings.HasSuffix(op.Path, p)) {
+			return id
+		}
+		if name == "blobId" {
+			return "ABCDEFGHIJKLMN"
+		}
+		return uuid.NewString()
+	})
+	r := request{method: op.Method, path: api.BasePath + path, key: key}
 	switch {
-	case slices.Contains([]string{"cancelRun", "cancelTask", "interruptRun", "runnerHeartbeat"}, operation):
-		// These take no body; on this local run they are refused or harmless.
-	case operation == "runnerPutBlob":
+	case op.ID == "runnerPutBlob":
 		r.path += "?kind=output"
 		r.body, r.header = "x", http.Header{"Content-Type": {"application/octet-stream"}}
-	case operation == "runnerDeltas":
+	case op.ID == "runnerDeltas":
 		r.body = `{"deltas":[]}`
-	case operation == "runnerAppend":
+	case op.ID == "runnerAppend":
 		r.body = `{"first_index":0,"entries":[]}`
-	case operation == "runnerStart", operation == "runnerEnd" && key == "":
+	case op.ID == "runnerStart", op.ID == "runnerEnd" && key == "":
 		r.body = `{}`
-	case operation == "runnerEnd":
+	case op.ID == "runnerEnd":
 		r.body = `{"snapshot_blob_id":"ABCDEFGHIJKLMN"}`
-	case method == "POST" || method == "PUT":
-		r.body = `{"prompt":7,"message":7,"config":7,"decision":7}`
-	case operation == "getBlob" || operation == "downloadTranscript":
+	case op.ID == "getBlob" || op.ID == "downloadTranscript":
 		r.path += "?expires=99999999999&signature=AAAA"
+	case item.RequestBody != nil && stranger:
+		r.body = item.RequestBody.Value.Content.Get("application/json").Example
+	case item.RequestBody != nil:
+		r.body = `[]`
 	}
 	if strings.HasSuffix(path, "/stream") {
 		return w.peek(r)

@@ -20,7 +20,9 @@ import (
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
 	"github.com/cadrehq/cadre/internal/schedule"
+	"github.com/cadrehq/cadre/internal/server/cookie"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
+	"github.com/cadrehq/cadre/internal/server/signin"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
 	"github.com/cadrehq/cadre/web"
@@ -92,7 +94,9 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.relay()
-	if s.identity, err = identity.New(ctx, identity.Config{Store: store.NewIdentity(s.db), Now: s.cfg.Now, Log: s.cfg.Log}); err != nil {
+	if s.identity, err = identity.New(ctx, identity.Config{
+		Store: store.NewIdentity(s.db), Changed: s.bus.IdentityChanged, Now: s.cfg.Now, Log: s.cfg.Log,
+	}); err != nil {
 		return err
 	}
 	if s.key, err = s.identity.Bootstrap(ctx, s.cfg.BootstrapKey); err != nil {
@@ -201,7 +205,9 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	streams, stopping := context.WithCancel(context.Background())
 	base, abort := context.WithCancel(context.Background())
 	s.stopping, s.abort = stopping, abort
+	jar := cookie.New(s.cfg.PublicURL)
 	s.api = httpapi.New(streams, httpapi.Config{
+		People: s.identity, Account: s.identity, Keys: s.identity, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments:     &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID},
 		EnvironmentStore: environments, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
@@ -218,6 +224,29 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		Handler: s.api, ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// pages are those by which people sign in.
+func (s *Server) pages(jar *cookie.Jar) http.Handler {
+	return signin.New(signin.Config{
+		Accounts: s.identity, Jar: jar, PublicURL: s.cfg.PublicURL, Providers: s.cfg.Providers,
+		NoPassword: s.cfg.NoPassword, Proxies: s.cfg.Proxies,
+		Fail: func(w http.ResponseWriter, r *http.Request, err error) { s.api.Fail(w, r, err) },
+		Now:  s.cfg.Now, Log: s.cfg.Log,
+	})
+}
+
+// followIdentity forgets what is remembered of credentials when another server changed what they may do,
+// until ctx ends.
+func (s *Server) followIdentity(ctx context.Context) {
+	bells, err := s.bus.IdentityChanges(ctx)
+	if err != nil {
+		s.cfg.Log.Warn("changes of rights reach this server late", "err", err)
+		return
+	}
+	for range bells {
+		s.identity.Forget()
 	}
 }
 
@@ -253,6 +282,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { _ = s.dispatch.Run(background) }) // returns what stopped it: us
 	parts.Go(func() { _ = s.identity.Run(background) }) // never fails
 	parts.Go(func() { _ = s.schedule.Run(background) }) // never fails
+	parts.Go(func() { s.followIdentity(background) })
 
 	var err error
 	select {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/run/feed"
+	"github.com/cadrehq/cadre/internal/server/cookie"
 )
 
 // Limits bound what a caller may send. Every one can be raised.
@@ -53,6 +54,15 @@ type Config struct {
 	Usage            Ledger
 	Models           Models
 	Workers          Workers
+	People           People
+	Account          Account
+	Keys             Keys
+
+	// Jar knows the cookie of a signed-in browser.
+	Jar *cookie.Jar
+	// SignIn serves the pages by which people sign in, and what command lines ask to be signed in by
+	// them: everything in SignInPaths. Without it there are none.
+	SignIn http.Handler
 
 	// Deltas passes fragments on to whoever watches a run. It never blocks.
 	Deltas func(runID string, deltas []api.Delta)
@@ -172,11 +182,19 @@ func (a *API) routes() {
 	if a.console != nil {
 		a.console.routes(a)
 	}
+	if a.cfg.SignIn != nil {
+		for _, path := range SignInPaths {
+			a.mux.Handle(path, a.cfg.SignIn)
+		}
+	}
 	if a.cfg.Gateway != nil {
 		a.mux.Handle("/gateway/", a.cfg.Gateway)
 	}
 	a.mux.HandleFunc("/", a.unknown)
 }
+
+// SignInPaths are the paths of Config.SignIn.
+var SignInPaths = []string{"/sign-in", "/sign-in/", "/sign-out", "/invitation/", "/device", "/oauth/"}
 
 // router puts every operation behind its guard as it is registered.
 type router struct {

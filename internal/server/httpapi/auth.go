@@ -20,7 +20,12 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 		s.operation = op.id
 		if op.permission != public {
 			// It holds no more of the request than it needs: streams keep it for long.
-			credential, runID := bearer(r.Header.Get("Authorization")), r.PathValue("runId")
+			credential, err := a.credential(r)
+			if err != nil {
+				a.fail(w, r, err)
+				return
+			}
+			runID := r.PathValue("runId")
 			s.recheck = func(ctx context.Context) (identity.Actor, error) {
 				return a.authorize(ctx, op, credential, runID)
 			}
@@ -41,8 +46,8 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 
 // authorize finds out who presents a credential and whether they may carry out an operation, on a run
 // if its path names one.
-func (a *API) authorize(ctx context.Context, op operation, credential, runID string) (identity.Actor, error) {
-	actor, err := a.cfg.Identity.Authenticate(ctx, credential)
+func (a *API) authorize(ctx context.Context, op operation, c identity.Credential, runID string) (identity.Actor, error) {
+	actor, err := a.cfg.Identity.Identify(ctx, c)
 	if err != nil {
 		return identity.Actor{}, err
 	}
@@ -67,6 +72,22 @@ func (a *API) authorize(ctx context.Context, op operation, credential, runID str
 		return actor, err
 	}
 	return actor, nil
+}
+
+// teamHeader names the team to work for, for people who are in several.
+const teamHeader = "X-Cadre-Team"
+
+// credential returns what a request presents: the key or token of its Authorization header, else the
+// cookie of a signed-in browser, which must come from a page of this server if it is to change something.
+func (a *API) credential(r *http.Request) (identity.Credential, error) {
+	c := identity.Credential{Bearer: bearer(r.Header.Get("Authorization")), Team: r.Header.Get(teamHeader)}
+	if r.Header.Get("Authorization") != "" || a.cfg.Jar == nil {
+		return c, nil
+	}
+	if c.SignIn = a.cfg.Jar.Read(r); c.SignIn != "" {
+		return c, a.cfg.Jar.CheckJSON(r)
+	}
+	return c, nil
 }
 
 // bearer takes the credential of an Authorization header; "" when there is none. The scheme's case
@@ -114,7 +135,7 @@ func checkIDs(r *http.Request) error {
 	if err := checkRunID(r.PathValue("runId")); err != nil {
 		return err
 	}
-	for _, name := range []string{"requestId", "artifactUid", "environmentId", "conversationId", "sessionUuid", "blobId"} {
+	for _, name := range []string{"requestId", "artifactUid", "environmentId", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "conversationId", "sessionUuid", "blobId"} {
 		if id := r.PathValue(name); len(id) > 128 || !printable(id) {
 			return api.Invalid(name, "is not an id")
 		}

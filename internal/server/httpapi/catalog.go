@@ -30,6 +30,7 @@ func (a *API) Whoami(ctx context.Context, _ api.WhoamiRequestObject) (api.Whoami
 	kinds := map[identity.Kind]api.WhoamiResponseType{
 		identity.KindUser:  api.WhoamiResponseTypeUser,
 		identity.KindAgent: api.WhoamiResponseTypeServiceAccount,
+		identity.KindTeam:  api.WhoamiResponseTypeServiceAccount,
 		identity.KindRun:   api.WhoamiResponseTypeRun,
 	}
 	who := api.Whoami200JSONResponse{
@@ -40,6 +41,15 @@ func (a *API) Whoami(ctx context.Context, _ api.WhoamiRequestObject) (api.Whoami
 	}
 	if actor.TeamName != "" {
 		who.TeamNames = []string{actor.TeamName}
+	}
+	// The team worked for comes first.
+	for _, m := range actor.Teams {
+		if m.TeamUID != actor.TeamUID {
+			who.TeamUids, who.TeamNames = append(who.TeamUids, m.TeamUID), append(who.TeamNames, m.TeamName)
+		}
+	}
+	if actor.May(identity.PermOperate) {
+		who.Operator = true
 	}
 	return who, nil
 }

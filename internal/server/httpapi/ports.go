@@ -17,7 +17,7 @@ import (
 
 // Identity knows callers and signs links: identity.Service.
 type Identity interface {
-	Authenticate(ctx context.Context, credential string) (identity.Actor, error)
+	Identify(ctx context.Context, c identity.Credential) (identity.Actor, error)
 	MintRun(g identity.Grant) (string, error)
 	Sign(path string, expires time.Time) string
 	Verify(path string, expires time.Time, signature string) error

@@ -40,6 +40,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, problemOf(f, r.URL.Path, state.traceID))
 }
 
+// Fail writes an error as a problem document, for handlers beside the API.
+func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) { a.fail(w, r, err) }
+
 func statusOf(f *api.Failure) int {
 	if f.Status != 0 {
 		return f.Status

@@ -70,6 +70,16 @@ var bounds = map[string]bound{
 	"SchedulePreviewRequest.count":                             {1, 100},
 	"AmbientAgentConfig.idle_timeout_minutes":                  {0, 60},
 	"CloudEnvironmentConfig.failure_session_retention_minutes": {1, 60},
+	"UpdateMeRequest.name":                                     {0, 100},
+	"SetPasswordRequest.present":                               {0, 256},
+	"SetPasswordRequest.password":                              {0, 256},
+	"ChooseTeamRequest.team_uid":                               {0, 128},
+	"RenameRequest.name":                                       {0, 100},
+	"CreateInvitationRequest.email":                            {0, 254},
+	"CreateApiKeyRequest.name":                                 {0, 100},
+	"CreateApiKeyRequest.team_id":                              {0, 128},
+	"CreateApiKeyRequest.agent_uid":                            {0, 128},
+	"CreateApiKeyRequest.scopes":                               {0, 4},
 	"CloudEnvironmentConfig.description":                       {0, 240},
 }
 

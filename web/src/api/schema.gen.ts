@@ -853,6 +853,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * API keys
+         * @description One's own, and for admins those of the team and its agents; newest first. Revoked ones are gone, expired ones are not.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description The key itself is in this answer and nowhere else. Without `team_id` and `agent_uid` it acts as its maker, who needs no role for that; the others take `administer`. Errors: `resource_not_found` for an agent that is not there.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys/{keyUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the key. */
+                keyUid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Rename an API key
+         * @description Errors: `resource_not_found`.
+         */
+        put: operations["renameApiKey"];
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description At once, on every server, and for good. Errors: `resource_not_found`.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/blobs/{blobId}": {
         parameters: {
             query?: never;
@@ -871,6 +922,132 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change what one is called
+         * @description The address stays; it is what others invited and what providers vouch for.
+         */
+        put: operations["updateMe"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set a password
+         * @description All other sign-ins end. Errors: `invalid_request` when `present` is not the present password, `resource_unavailable` (429) after too many such attempts.
+         */
+        put: operations["setPassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where one is signed in
+         * @description Browsers, latest use first. Keys are not among them.
+         */
+        get: operations["listSignIns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/sign-ins/{signInUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the sign-in. */
+                signInUid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Sign a browser out
+         * @description At once, on every server. Errors: `resource_not_found`.
+         */
+        delete: operations["endSignIn"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Choose the team a browser works for
+         * @description Kept with the sign-in. Errors: `resource_not_found` for a team one is not in, `operation_not_supported` with a key, which chooses by the header `X-Cadre-Team`.
+         */
+        put: operations["chooseTeam"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/teams/{teamUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Leave a team
+         * @description One's keys and sign-ins for the team end at once, also those this request was made with. Errors: `resource_not_found`, `conflict` for the last admin.
+         */
+        delete: operations["leaveTeam"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1016,6 +1193,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Teams
+         * @description Those one is in; for an operator of the installation all. Oldest first.
+         */
+        get: operations["listTeams"];
+        put?: never;
+        /**
+         * Make a team
+         * @description Its maker is the first admin.
+         */
+        post: operations["createTeam"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams/{teamUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        /**
+         * One team
+         * @description Errors: `resource_not_found`, also for a team one is in but does not work for now.
+         */
+        get: operations["getTeam"];
+        /**
+         * Rename a team
+         * @description Errors: `resource_not_found`.
+         */
+        put: operations["renameTeam"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams/{teamUid}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Open invitations
+         * @description Newest first. Errors: `resource_not_found`.
+         */
+        get: operations["listInvitations"];
+        put?: never;
+        /**
+         * Invite somebody
+         * @description The answer holds a link, shown once, to hand to whom it is for; no mail is sent. It works once. Opening it makes an account for the address, or adds the membership to the account that has it. Signing in with a provider that vouches for the address accepts it too. Errors: `resource_not_found`.
+         */
+        post: operations["createInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams/{teamUid}/invitations/{invitationUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the invitation. */
+                invitationUid: string;
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw an invitation
+         * @description Errors: `resource_not_found`.
+         */
+        delete: operations["revokeInvitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams/{teamUid}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Members of a team
+         * @description Oldest first. Errors: `resource_not_found`.
+         */
+        get: operations["listMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/teams/{teamUid}/members/{userUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a member's role
+         * @description Errors: `resource_not_found`, `conflict` for the last admin.
+         */
+        put: operations["setMemberRole"];
+        post?: never;
+        /**
+         * Remove a member
+         * @description Their keys and sign-ins for the team end at once. Errors: `resource_not_found`, `conflict` for the last admin.
+         */
+        delete: operations["removeMember"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/transcripts/{runId}": {
         parameters: {
             query?: never;
@@ -1033,6 +1365,95 @@ export interface paths {
         get: operations["downloadTranscript"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everybody
+         * @description All people of the installation, oldest first.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{userUid}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shut somebody out
+         * @description Their keys and sign-ins open nothing from now on, on every server. What they made stays. Errors: `resource_not_found`, `operation_not_supported` for oneself.
+         */
+        post: operations["disableUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{userUid}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let somebody in again
+         * @description Their keys work again; they sign in anew. Errors: `resource_not_found`.
+         */
+        post: operations["enableUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{userUid}/sign-in-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a one-time sign-in link
+         * @description Whoever opens it within 15 minutes is signed in as that person, once. Everybody may make one for themselves, an operator for everybody. Errors: `resource_not_found`.
+         */
+        post: operations["createSignInLink"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1223,6 +1644,58 @@ export interface components {
             /** @description Free words, at most 64 KiB; told to the agent. */
             text?: string;
         };
+        /** @description An API key, without the key itself. */
+        ApiKey: {
+            agent_info?: components["schemas"]["ApiKeyAgent"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description Who made it. */
+            creator_uid?: string;
+            /**
+             * Format: date-time
+             * @description Absent for never.
+             */
+            expires_at?: string;
+            /** @description Its last four characters, to tell keys apart. */
+            key_suffix: string;
+            /**
+             * Format: date-time
+             * @description Last use, half a minute late at most; absent before the first.
+             */
+            last_used_at?: string;
+            /** @description Name for people. */
+            name: string;
+            owner_type: components["schemas"]["ApiKeyOwner"];
+            /** @description The person, team or agent. */
+            owner_uid: string;
+            role?: components["schemas"]["TeamRole"];
+            /** @description What it may do of what its owner may. */
+            scopes: components["schemas"]["ApiKeyScope"][];
+            /** @description The team it works for. */
+            team_uid: string;
+            /** @description Its id. */
+            uid: string;
+        };
+        /** @description The agent a key acts as. */
+        ApiKeyAgent: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. */
+            uid: string;
+        };
+        /**
+         * @description As whom a key acts.
+         * @enum {string}
+         */
+        ApiKeyOwner: "user" | "team" | "agent";
+        /**
+         * @description What a key is narrowed to: all that its owner may, to see and work with runs, to see, or to connect workers.
+         * @enum {string}
+         */
+        ApiKeyScope: "full" | "runs" | "read" | "worker";
         /** @description Something a run produced, as listed. `artifact_type` says which of these it is. */
         ArtifactItem: components["schemas"]["PlanArtifact"] | components["schemas"]["PullRequestArtifact"] | components["schemas"]["ScreenshotArtifact"] | components["schemas"]["FileArtifact"] | components["schemas"]["ExternalReferenceArtifact"];
         /** @description One artifact with access to its content. Pull requests and external references have none; they are `resource_not_found` here. */
@@ -1272,6 +1745,11 @@ export interface components {
              * @description How many there are.
              */
             size_bytes: number;
+        };
+        /** @description The team to work for. */
+        ChooseTeamRequest: {
+            /** @description One of one's own. */
+            team_uid: string;
         };
         /** @description A named definition of what a workspace is made from. */
         CloudEnvironment: {
@@ -1434,6 +1912,46 @@ export interface components {
             steps: components["schemas"]["ConversationStep"][];
             /** @description Absent here. */
             summary?: string;
+        };
+        /** @description The key to make. */
+        CreateApiKeyRequest: {
+            /** @description An agent of the team, to make a key that acts as it. */
+            agent_uid?: string;
+            /**
+             * Format: date-time
+             * @description Absent for never.
+             */
+            expires_at?: string;
+            /** @description At most 100 characters. */
+            name: string;
+            role?: components["schemas"]["TeamRole"];
+            /** @description `full` when absent. */
+            scopes?: components["schemas"]["ApiKeyScope"][];
+            /** @description The team worked for, to make a key that acts as it. */
+            team_id?: string;
+        };
+        /** @description A key, shown once. */
+        CreateApiKeyResponse: {
+            api_key: components["schemas"]["ApiKey"];
+            /** @description The key itself. */
+            raw_api_key: string;
+        };
+        /** @description Whom to invite. */
+        CreateInvitationRequest: {
+            /** @description Address of whom it is for. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description At most 90 days from now, a week when absent.
+             */
+            expires_at?: string;
+            role?: components["schemas"]["TeamRole"];
+        };
+        /** @description An invitation and what opens it. */
+        CreateInvitationResponse: {
+            invitation: components["schemas"]["Invitation"];
+            /** @description Link to hand over, shown once. */
+            url: string;
         };
         /** @description A schedule to store. */
         CreateScheduledAgentRequest: {
@@ -1794,10 +2312,37 @@ export interface components {
             /** @description Number of searches. */
             web_search_count: number;
         };
+        /** @description Somebody who was asked into a team. */
+        Invitation: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description Who invited. */
+            creator_uid?: string;
+            /** @description Whom it is for. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description Until when it can be accepted.
+             */
+            expires_at: string;
+            role: components["schemas"]["TeamRole"];
+            /** @description The team. */
+            team_uid: string;
+            /** @description Its id. */
+            uid: string;
+        };
         /** @description Skills that can be run as agents. */
         ListAgentsResponse: {
             /** @description By name. Empty here; skills are found by the runner, in the repositories of the run. */
             agents: components["schemas"]["AgentListItem"][];
+        };
+        /** @description Keys. */
+        ListApiKeysResponse: {
+            /** @description Newest first. */
+            api_keys: components["schemas"]["ApiKey"][];
         };
         /** @description What a run produced. */
         ListArtifactsResponse: {
@@ -1818,6 +2363,16 @@ export interface components {
         ListEnvironmentsResponse: {
             /** @description In the order asked for. */
             environments: components["schemas"]["CloudEnvironment"][];
+        };
+        /** @description Open invitations. */
+        ListInvitationsResponse: {
+            /** @description Newest first. */
+            invitations: components["schemas"]["Invitation"][];
+        };
+        /** @description Who is in a team. */
+        ListMembersResponse: {
+            /** @description Oldest first. */
+            members: components["schemas"]["Member"][];
         };
         /** @description Models a run may use. */
         ListModelsResponse: {
@@ -1848,10 +2403,25 @@ export interface components {
             /** @description The latest first. */
             ticks: components["schemas"]["ScheduleTick"][];
         };
+        /** @description Where one is signed in. */
+        ListSignInsResponse: {
+            /** @description Latest use first. */
+            sign_ins: components["schemas"]["SignIn"][];
+        };
+        /** @description Teams. */
+        ListTeamsResponse: {
+            /** @description Oldest first; `role` is the caller's. */
+            teams: components["schemas"]["Team"][];
+        };
         /** @description The ledger of a run. */
         ListUsageResponse: {
             /** @description Oldest first, failed calls included. */
             calls: components["schemas"]["UsageCall"][];
+        };
+        /** @description Everybody. */
+        ListUsersResponse: {
+            /** @description Oldest first. */
+            users: components["schemas"]["User"][];
         };
         /** @description A run that the caller is about to carry out itself. */
         LocalRunRequest: {
@@ -1906,6 +2476,20 @@ export interface components {
             url?: string;
             /** @description A server kept by the platform. None are kept here, so it fails when the agent starts. */
             warp_id?: string;
+        };
+        /** @description A person's place in a team. */
+        Member: {
+            /**
+             * Format: date-time
+             * @description When they joined.
+             */
+            created_at: string;
+            /** @description Whether they are shut out. */
+            disabled?: boolean;
+            role: components["schemas"]["TeamRole"];
+            /** @description The provider whose groups decide it, absent when a person did. */
+            source?: string;
+            user: components["schemas"]["UserProfile"];
         };
         /** @description A store of what agents remember. Kept and shown; without effect here. */
         MemoryStoreRef: {
@@ -2081,6 +2665,11 @@ export interface components {
              * @description Its page; http or https.
              */
             url: string;
+        };
+        /** @description A name. */
+        RenameRequest: {
+            /** @description At most 100 characters. */
+            name: string;
         };
         /**
          * @description What a person is asked for.
@@ -2795,6 +3384,57 @@ export interface components {
              */
             public_access?: "VIEWER" | "EDITOR";
         };
+        /** @description What a member may do from now on. */
+        SetMemberRoleRequest: {
+            role: components["schemas"]["TeamRole"];
+        };
+        /** @description A new password. */
+        SetPasswordRequest: {
+            /** @description 12 characters to 256 bytes. */
+            password: string;
+            /** @description The present one, if there is one. */
+            present?: string;
+        };
+        /** @description A browser in which somebody is signed in. */
+        SignIn: {
+            /** @description Where it was. */
+            address?: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description Whether this request comes from it. */
+            current?: boolean;
+            /** @description As the browser calls itself. */
+            device?: string;
+            /**
+             * Format: date-time
+             * @description When it ends whatever happens.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description Last use, half a minute late at most.
+             */
+            last_seen_at: string;
+            /** @description How: password, link, invitation, or the name of a provider. */
+            method: string;
+            /** @description The team it works for. */
+            team_uid?: string;
+            /** @description Its id. */
+            uid: string;
+        };
+        /** @description A link that signs in once. */
+        SignInLink: {
+            /**
+             * Format: date-time
+             * @description Until when it works.
+             */
+            expires_at: string;
+            /** @description Link to open in a browser, shown once. */
+            url: string;
+        };
         /**
          * @description Direction.
          * @default desc
@@ -2817,6 +3457,24 @@ export interface components {
             /** @description Clone from this http, https or file URL instead of a code forge. */
             url?: string;
         };
+        /** @description People who share runs and configuration. */
+        Team: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Name for people. */
+            name: string;
+            role?: components["schemas"]["TeamRole"];
+            /** @description Its id, as `X-Cadre-Team` takes it. */
+            uid: string;
+        };
+        /**
+         * @description What a member may do in a team.
+         * @enum {string}
+         */
+        TeamRole: "admin" | "member" | "viewer";
         /** @description Text. */
         TextContentBlock: {
             /** @description Entry it comes from. */
@@ -2870,6 +3528,11 @@ export interface components {
             input_cache_write: number;
             /** @description Output, thinking included. */
             output: number;
+        };
+        /** @description What to change about oneself. */
+        UpdateMeRequest: {
+            /** @description At most 100 characters. */
+            name: string;
         };
         /** @description A schedule's new definition. */
         UpdateScheduledAgentRequest: {
@@ -2977,6 +3640,26 @@ export interface components {
             /** @description HTTP status the vendor answered. */
             status: number;
         };
+        /** @description A person's account. */
+        User: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Whether they are shut out. */
+            disabled: boolean;
+            /** @description Address, in lower case. */
+            email: string;
+            /** @description Whether they can sign in with one. */
+            has_password: boolean;
+            /** @description Name for people. */
+            name: string;
+            /** @description Whether they manage the people and teams of the installation. */
+            operator: boolean;
+            /** @description Its id. */
+            uid: string;
+        };
         /** @description A person or agent. Which members are there depends on what is known. */
         UserProfile: {
             /** @description Name for people. */
@@ -3007,11 +3690,13 @@ export interface components {
             display_name?: string;
             /** @description Address, if one is known. */
             email?: string;
-            /** @description What it may do there: admin, member or viewer. */
+            /** @description Whether it manages the people and teams of the installation. */
+            operator?: boolean;
+            /** @description What it may do in the first: admin, member or viewer. */
             role?: string;
             /** @description Their names, in the same order. */
             team_names?: string[];
-            /** @description Teams the credential works for. */
+            /** @description The team worked for, then a person's other teams. */
             team_uids?: string[];
             /**
              * @description A person, an agent, or the run a token is bound to.
@@ -3077,6 +3762,24 @@ export interface components {
                 "application/json": components["schemas"]["ScheduledAgentItem"];
             };
         };
+        /** @description The team. */
+        Team: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Team"];
+            };
+        };
+        /** @description The person. */
+        User: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["User"];
+            };
+        };
     };
     parameters: {
         /** @description Id of the conversation, which is that of its first run. */
@@ -3087,6 +3790,10 @@ export interface components {
         RunId: string;
         /** @description UUID of the schedule. */
         ScheduleId: string;
+        /** @description Uid of the team. */
+        TeamUid: string;
+        /** @description Uid of the person. */
+        UserUid: string;
     };
     requestBodies: {
         RunAgent: {
@@ -4169,6 +4876,115 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listApiKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListApiKeysResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "laptop",
+                 *       "expires_at": "2030-01-02T03:04:05Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateApiKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The key, shown once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateApiKeyResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    renameApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the key. */
+                keyUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "old laptop"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameRequest"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the key. */
+                keyUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key that was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getBlob: {
         parameters: {
             query: {
@@ -4194,6 +5010,158 @@ export interface operations {
                 content: {
                     "application/octet-stream": string;
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Ada"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateMeRequest"];
+            };
+        };
+        responses: {
+            /** @description The account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "present": "the old one of mine",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Set. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSignIns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Sign-ins. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSignInsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    endSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the sign-in. */
+                signInUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    chooseTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "team_uid": "4F2TLRQX3WYCJ5A6NHB7DKPEVM"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChooseTeamRequest"];
+            };
+        };
+        responses: {
+            /** @description Chosen. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    leaveTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Left. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
@@ -4407,6 +5375,255 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listTeams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Teams. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTeamsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Payments"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["Team"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Team"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    renameTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Payments and billing"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Team"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listInvitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Invitations. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListInvitationsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "grace@example.com",
+                 *       "role": "member"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateInvitationRequest"];
+            };
+        };
+        responses: {
+            /** @description The invitation and its link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateInvitationResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revokeInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the invitation. */
+                invitationUid: string;
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMembers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Members. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMembersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setMemberRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "viewer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetMemberRoleRequest"];
+            };
+        };
+        responses: {
+            /** @description The member. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     downloadTranscript: {
         parameters: {
             query: {
@@ -4431,6 +5648,83 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description People. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListUsersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    disableUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["User"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    enableUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["User"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createSignInLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link, shown once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInLink"];
                 };
             };
             default: components["responses"]["Problem"];
