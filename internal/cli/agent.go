@@ -34,7 +34,7 @@ func (a *app) agentSkillsCommand(name string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := list{table: term.Table{Header: []string{"Name", "Spec", "Description", "Environments"}}, empty: "No skills found."}
+		l := list{table: term.Table{Header: []string{"Name", "Spec", "Description", "Environments"}}, empty: "No skills found: this server keeps no list of them yet. Name one by its repository: agent run-cloud --skill owner/repo:name."}
 		for _, s := range skills {
 			l.items = append(l.items, s)
 			for _, v := range s.Variants {

@@ -40,7 +40,7 @@ type artifactInfo struct {
 
 func (a *app) artifactGetCommand() *cobra.Command {
 	var jq filter
-	c := &cobra.Command{Use: "get UID", Short: "Show one artifact with a link to its content", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "get UID", Short: "Show one artifact with a link to its content", Args: arguments(1, 1)}
 	jqFlag(c, &jq)
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
@@ -70,7 +70,7 @@ func (a *app) artifactGetCommand() *cobra.Command {
 
 func (a *app) artifactDownloadCommand() *cobra.Command {
 	var out string
-	c := &cobra.Command{Use: "download UID", Short: "Download an artifact", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "download UID", Short: "Download an artifact", Args: arguments(1, 1),
 		Long: "Writes the content to a new file named like the artifact, or to --out. An existing file is only replaced when --out names it."}
 	c.Flags().StringVarP(&out, "out", "o", "", "`file` to write; - is standard output")
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {

@@ -75,7 +75,7 @@ func (a *app) configListCommand() *cobra.Command {
 }
 
 func (a *app) configGetCommand() *cobra.Command {
-	c := &cobra.Command{Use: "get NAME", Short: "Print one saved setting", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "get NAME", Short: "Print one saved setting", Args: arguments(1, 1),
 		Long: "The API key is printed in full, for use in scripts."}
 	return a.newCommand(c, func(_ *cobra.Command, args []string) error {
 		k, err := findConfigKey(args[0])
@@ -88,7 +88,7 @@ func (a *app) configGetCommand() *cobra.Command {
 }
 
 func (a *app) configSetCommand() *cobra.Command {
-	c := &cobra.Command{Use: "set NAME VALUE", Short: "Save a setting; an empty value removes it", Args: cobra.ExactArgs(2)}
+	c := &cobra.Command{Use: "set NAME VALUE", Short: "Save a setting; an empty value removes it", Args: arguments(2, 2)}
 	return a.newCommand(c, func(_ *cobra.Command, args []string) error {
 		k, err := findConfigKey(args[0])
 		if err != nil {

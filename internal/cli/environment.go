@@ -87,7 +87,7 @@ func (a *app) environmentListCommand() *cobra.Command {
 
 func (a *app) environmentGetCommand() *cobra.Command {
 	var jq filter
-	c := &cobra.Command{Use: "get ID", Short: "Show one environment", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "get ID", Short: "Show one environment", Args: arguments(1, 1)}
 	jqFlag(c, &jq)
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
@@ -213,7 +213,7 @@ type environmentChanges struct {
 
 func (a *app) environmentUpdateCommand() *cobra.Command {
 	var ch environmentChanges
-	c := &cobra.Command{Use: "update ID", Short: "Change an environment", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "update ID", Short: "Change an environment", Args: arguments(1, 1),
 		Long: "Changes only what is named. Repositories and setup commands are added to those there are."}
 	fs := c.Flags()
 	fs.StringVarP(&ch.name, "name", "n", "", "new `name`")
@@ -284,7 +284,7 @@ func (ch environmentChanges) apply(cfg *api.CloudEnvironmentConfig) error {
 }
 
 func (a *app) environmentDeleteCommand() *cobra.Command {
-	c := &cobra.Command{Use: "delete ID", Short: "Delete an environment", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "delete ID", Short: "Delete an environment", Args: arguments(1, 1)}
 	c.Flags().Bool("force", false, "accepted for compatibility; deletion never asks")
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()

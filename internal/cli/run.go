@@ -35,6 +35,17 @@ func oneRun(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// arguments wants from least to most arguments, or any number from least on when most is negative, and
+// else says how the command is written.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usagef("write: %s", c.UseLine())
+		}
+		return nil
+	}
+}
+
 func jqFlag(c *cobra.Command, f *filter) {
 	c.Flags().Var(f, "jq", "print what this jq `filter` makes of the JSON answer")
 }
@@ -83,7 +94,7 @@ func (a *app) runConversationCommand() *cobra.Command {
 		return passThrough(a, jq)(readRaw(cl.API().GetRunConversation(cmd.Context(), args[0])))
 	})
 	var getJQ filter
-	get := &cobra.Command{Use: "get CONVERSATION_ID", Short: "Print a conversation as JSON", Args: cobra.ExactArgs(1)}
+	get := &cobra.Command{Use: "get CONVERSATION_ID", Short: "Print a conversation as JSON", Args: arguments(1, 1)}
 	jqFlag(get, &getJQ)
 	c.AddCommand(a.newCommand(get, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
@@ -143,7 +154,7 @@ func (a *app) runSendCommand() *cobra.Command {
 		Long: `A waiting run keeps the message for its start, a working one receives it after its current step, an
 ended one starts again with it. "-" as the message reads standard input.`,
 		Example: "  cadre run send RUN_ID \"use the other branch\"\n  git diff | cadre run send RUN_ID -",
-		Args:    cobra.MinimumNArgs(2)}
+		Args:    arguments(2, -1)}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "then watch the session")
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()

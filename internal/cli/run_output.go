@@ -43,7 +43,7 @@ func (a *app) runOutputCommand() *cobra.Command {
 		Long: `Prints what an action of the agent gave, all of it, however much the session shows. SEQ is the number of
 the action's entry or of its result; without it the actions with an output are listed. On a terminal
 control characters are made visible; --out writes the bytes as they are.`,
-		Example: "  cadre run output RUN_ID\n  cadre run output RUN_ID 17 --out build.log", Args: cobra.RangeArgs(1, 2)}
+		Example: "  cadre run output RUN_ID\n  cadre run output RUN_ID 17 --out build.log", Args: arguments(1, 2)}
 	c.Flags().StringVarP(&out, "out", "o", "", "`file` to write the bytes to; - is standard output")
 	jqFlag(c, &jq)
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {

@@ -32,6 +32,9 @@ func (s *Service) List(ctx context.Context, actor identity.Actor, q Query) (Page
 		q.AncestorID = actor.RunID
 	}
 	if q.AncestorID != "" {
+		if err := CheckID("ancestor_run_id", q.AncestorID); err != nil {
+			return Page{}, err
+		}
 		if _, err := s.reach(ctx, actor, q.AncestorID, identity.PermRead); err != nil {
 			return Page{}, err
 		}
