@@ -108,7 +108,7 @@ func withDir(dir, path string) string {
 }
 
 // gitConfig writes the execution's own global git configuration. The agent may change it; the host's
-// is left alone and unseen.
+// is left alone and unseen. Nothing is synced to the disk: what outlives the sandbox is its snapshot.
 func (r *execution) gitConfig() (string, error) {
 	path := filepath.Join(r.at.scratch, "gitconfig")
 	const text = `[user]
@@ -116,6 +116,8 @@ func (r *execution) gitConfig() (string, error) {
 	email = agent@cadre.invalid
 [init]
 	defaultBranch = main
+[core]
+	fsync = none
 [advice]
 	detachedHead = false
 [safe]
