@@ -138,7 +138,7 @@ func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.Crea
 	if err := s.try(ctx, actor, c); err != nil {
 		return Schedule{}, err
 	}
-	if err := c.wind(now.Add(-1)); err != nil {
+	if err := c.wind(now); err != nil {
 		return Schedule{}, err
 	}
 	if err := s.cfg.Store.Insert(ctx, c, s.cfg.MaxPerOwner); err != nil {

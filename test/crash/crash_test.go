@@ -51,7 +51,7 @@ func TestReplicasKilled(t *testing.T) {
 // killedAt carries out one story during which the n-th arrival at p is deadly.
 func killedAt(t *testing.T, l layout, p fault.Point, n int) {
 	f := newFleet(t, l, newReferee(t, p, n))
-	id := f.submit("story", story(f.ref, "story"))
+	id := f.begin(p, "story")
 	seen := f.follow(id)
 	f.ended(id)
 	if n == 1 {

@@ -82,6 +82,9 @@ func Run(t *testing.T, open Opener) {
 		"Attempts":              testAttempts,
 		"Federate":              testFederate,
 		"Prune":                 testPrune,
+		"Schedules":             testSchedules,
+		"ScheduleClaims":        testScheduleClaims,
+		"ScheduleTicks":         testScheduleTicks,
 		"Blobs":                 testBlobs,
 		"StoredBytes":           testStoredBytes,
 		"ListFilters":           testListFilters,
@@ -112,6 +115,7 @@ type bundle struct {
 	environments store.Environments
 	identity     store.Identity
 	blobs        store.Blobs
+	schedules    store.Schedules
 	notices      *notices
 }
 
@@ -122,7 +126,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		T: t, ctx: t.Context(), db: db, notices: n,
 		runs: store.NewRuns(db), sessions: store.NewSessions(db), events: store.NewEvents(db),
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), environments: store.NewEnvironments(db),
-		identity: store.NewIdentity(db), blobs: store.NewBlobs(db),
+		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
 	}
 }
 
