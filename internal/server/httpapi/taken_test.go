@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,11 +108,11 @@ func TestDirectlyNeverWaits(t *testing.T) {
 type headsOnly struct {
 	Sessions
 	heads map[string]session.Head
-	asked int
+	asked atomic.Int64
 }
 
 func (h *headsOnly) Heads(context.Context, []string) (map[string]session.Head, error) {
-	h.asked++
+	h.asked.Add(1)
 	return h.heads, nil
 }
 
@@ -156,8 +157,8 @@ func TestRunnersAreLookedAfterTogether(t *testing.T) {
 			return got
 		}
 		got := poked()
-		if len(got) != 5 || got["quiet"] || got["consumed"] || sessions.asked != 1 {
-			t.Errorf("told to look: %v; asked %d times", got, sessions.asked)
+		if len(got) != 5 || got["quiet"] || got["consumed"] || sessions.asked.Load() != 1 {
+			t.Errorf("told to look: %v; asked %d times", got, sessions.asked.Load())
 		}
 		if got := poked(); got["missed"] || !got["cancelled"] {
 			t.Errorf("told to look the second time: %v", got)
@@ -166,8 +167,11 @@ func TestRunnersAreLookedAfterTogether(t *testing.T) {
 			a.runners.remove(s)
 		}
 		poked()
-		if a.runners.looking || sessions.asked != 2 {
-			t.Errorf("nobody is left: asked %d times, looking %v", sessions.asked, a.runners.looking)
+		a.runners.mu.Lock()
+		looking := a.runners.looking
+		a.runners.mu.Unlock()
+		if looking || sessions.asked.Load() != 2 {
+			t.Errorf("nobody is left: asked %d times, looking %v", sessions.asked.Load(), looking)
 		}
 		a.runners.add(a, streams["missed"])
 		if got := poked(); !got["missed"] {
