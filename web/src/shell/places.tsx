@@ -1,4 +1,4 @@
-import { Activity, Boxes, Home, Inbox, type LucideIcon, Server } from "lucide-react";
+import { Activity, Boxes, CalendarClock, Home, Inbox, type LucideIcon, Server } from "lucide-react";
 
 export interface Place {
   to: string;
@@ -17,6 +17,7 @@ export const places: Place[][] = [
     { to: "/inbox", label: "Inbox", icon: Inbox, keys: "g i", phone: true },
   ],
   [
+    { to: "/schedules", label: "Schedules", icon: CalendarClock, keys: "g s" },
     { to: "/environments", label: "Environments", icon: Boxes, keys: "g e" },
     { to: "/workers", label: "Workers", icon: Server, keys: "g w" },
   ],
