@@ -12,7 +12,7 @@ export default defineConfig({
   // npm run dev talks to a server that runs elsewhere, signed in with a key from the environment.
   server: {
     proxy: Object.fromEntries(
-      ["/api", "/auth"].map((path) => [
+      ["/api", "/sign-in", "/sign-out"].map((path) => [
         path,
         {
           target: process.env.CADRE_SERVER_URL ?? "http://127.0.0.1:8080",

@@ -1,10 +1,11 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { Tooltip } from "radix-ui";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { Failure, watchSignedOut } from "./api/client";
 import { router } from "./router";
-import { SignIn } from "./shell/sign-in";
+import { whoami } from "./shell/me";
+import { SignIn, signInPage } from "./shell/sign-in";
 import { Toasts } from "./ui/toast";
 
 const queries = new QueryClient({
@@ -17,22 +18,28 @@ const queries = new QueryClient({
   },
 });
 
-/** App is the console. When the session ends it is covered by the sign-in form, not replaced: what was
- * being typed is still there afterwards. */
+/** App is the console. Who comes without a session is sent to sign in; a session that ends covers the page
+ * instead of leaving it: what was being typed is still there afterwards. */
 export function App() {
   const [signedOut, setSignedOut] = useState(false);
-  useEffect(() => watchSignedOut(() => setSignedOut(true)), []);
+  useEffect(
+    () =>
+      watchSignedOut(() => {
+        if (queries.getQueryData(whoami.queryKey)) setSignedOut(true);
+        else location.replace(signInPage());
+      }),
+    [],
+  );
+  const comeBack = useCallback(() => {
+    setSignedOut(false);
+    void queries.invalidateQueries();
+  }, []);
   return (
     <QueryClientProvider client={queries}>
       <Tooltip.Provider delayDuration={350} skipDelayDuration={200}>
         <RouterProvider router={router} context={{ queries }} />
         {signedOut && (
-          <SignIn
-            done={() => {
-              setSignedOut(false);
-              void queries.invalidateQueries();
-            }}
-          />
+          <SignIn done={comeBack} />
         )}
         <Toasts />
       </Tooltip.Provider>

@@ -1,6 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { api, must } from "@/api/client";
+import { LogOut } from "lucide-react";
+import { api, base, must } from "@/api/client";
 import { Avatar } from "@/ui/avatar";
+import { Menu } from "@/ui/menu";
 
 export const whoami = {
   queryKey: ["whoami"],
@@ -21,12 +23,23 @@ export function Me() {
   if (!data) return null;
   const name = data.display_name || data.email || data.uid;
   return (
-    <div className="flex items-center gap-2.5 rounded-lg px-1.5 py-1">
-      <Avatar name={name} agent={data.type === "service_account"} />
-      <div className="min-w-0 leading-tight">
-        <div className="truncate text-[13px]">{name}</div>
-        <div className="truncate text-xs text-faint">{data.team_names?.[0]}</div>
-      </div>
-    </div>
+    <Menu align="start" items={[{ label: "Sign out", icon: <LogOut />, act: signOut }]}>
+      <button type="button" className="flex w-full items-center gap-2.5 rounded-lg px-1.5 py-1 text-left hover:bg-hover">
+        <Avatar name={name} agent={data.type === "service_account"} />
+        <span className="min-w-0 leading-tight">
+          <span className="block truncate text-[13px]">{name}</span>
+          <span className="block truncate text-xs text-faint">{data.team_names?.[0]}</span>
+        </span>
+      </button>
+    </Menu>
   );
+}
+
+/** signOut ends the session here, by the server's own form. */
+function signOut() {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = `${base}sign-out`;
+  document.body.append(form);
+  form.submit();
 }

@@ -1,41 +1,32 @@
-import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
-import { base, Failure, type Problem } from "@/api/client";
+import { useQuery } from "@tanstack/react-query";
+import { LogIn } from "lucide-react";
+import { useEffect } from "react";
+import { base } from "@/api/client";
 import { Button } from "@/ui/button";
-import { Field, Input } from "@/ui/field";
+import { whoami } from "./me";
 
-/** signIn exchanges an API key for a session of this browser. The key itself is not kept here. */
-async function signIn(key: string) {
-  const answer = await fetch(`${base}auth/key`, {
-    method: "POST",
-    credentials: "same-origin",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ key }),
-  });
-  if (!answer.ok) throw new Failure(answer.status, (await answer.json().catch(() => undefined)) as Partial<Problem> | undefined);
+/** signInPage is where the server lets people in; it brings them back to the page they were on. */
+export function signInPage(): string {
+  const root = new URL(base).pathname.replace(/\/$/, "");
+  return `${base}sign-in?next=${encodeURIComponent(root + location.pathname.slice(root.length) + location.search)}`;
 }
 
-/** SignIn covers the page until the server knows who asks again. */
+/** SignIn covers the page once its session has ended. Signing in happens in another tab, so that nothing
+ * typed here is lost; coming back is noticed. */
 export function SignIn({ done }: { done: () => void }) {
-  const [key, setKey] = useState("");
-  const enter = useMutation({ mutationFn: () => signIn(key.trim()), onSuccess: done });
+  const again = useQuery({ ...whoami, queryKey: ["whoami", "again"], refetchOnWindowFocus: "always", refetchInterval: 5000, retry: false, staleTime: 0 });
+  useEffect(() => {
+    if (again.isSuccess) done();
+  }, [again.isSuccess, done]);
   return (
-    <div className="fixed inset-0 z-50 flex items-center justify-center bg-ground/95 p-4 backdrop-blur-sm" role="dialog" aria-modal aria-label="Sign in">
-      <form
-        className="w-full max-w-sm space-y-4 rounded-2xl border bg-panel p-6 shadow-2xl"
-        onSubmit={(e) => {
-          e.preventDefault();
-          enter.mutate();
-        }}
-      >
-        <h1 className="text-lg font-semibold">Sign in to Cadre</h1>
-        <Field label="API key" hint="cadre up printed the first one; cadre whoami shows which one you use" error={enter.error?.message}>
-          {(id, hint) => <Input id={id} aria-describedby={hint} type="password" autoComplete="current-password" autoFocus value={key} onChange={(e) => setKey(e.target.value)} />}
-        </Field>
-        <Button type="submit" look="primary" className="w-full" busy={enter.isPending} disabled={!key.trim()}>
-          Sign in
+    <div className="fixed inset-0 z-50 flex items-center justify-center bg-ground/90 p-4 backdrop-blur-sm" role="alertdialog" aria-modal aria-label="Signed out">
+      <div className="w-full max-w-sm space-y-3 rounded-2xl border bg-panel p-6 text-center shadow-2xl">
+        <h1 className="text-base font-semibold">You were signed out</h1>
+        <p className="text-dim">Sign in in another tab. This page goes on where it is, with what you typed.</p>
+        <Button look="primary" autoFocus onClick={() => window.open(signInPage(), "_blank", "noopener")}>
+          <LogIn className="size-4" /> Sign in
         </Button>
-      </form>
+      </div>
     </div>
   );
 }
