@@ -28,7 +28,7 @@ type DB struct {
 	search  *searchIndex
 	known   *known
 	effort  effort
-	asked   func(query string, args []any) // tests listen here to reads that are not fixed
+	asked   atomic.Pointer[func(query string, args []any)] // tests listen here to reads that are not fixed
 
 	dirty      atomic.Int64  // statements committed since the last checkpoint (SQLite)
 	checkpoint chan struct{} // wakes the checkpointer
@@ -119,8 +119,8 @@ func (db *DB) query(ctx context.Context, query string, args ...any) (rows, error
 
 // queryOnce runs a read whose text depends on its arguments.
 func (db *DB) queryOnce(ctx context.Context, query string, args ...any) (rows, error) {
-	if db.asked != nil {
-		db.asked(query, args)
+	if asked := db.asked.Load(); asked != nil {
+		(*asked)(query, args)
 	}
 	return db.again(ctx, func() (rows, error) { return db.reads.QueryContext(ctx, query, args...) })
 }

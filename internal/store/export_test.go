@@ -66,9 +66,8 @@ func (db *DB) RegrowSearch() {
 	db.search.loaded = false
 }
 
-// Asked tells listen of reads that are not fixed; nil for nobody. It must not be called while there are
-// any.
-func (db *DB) Asked(listen func(query string, args []any)) { db.asked = listen }
+// Asked tells listen of reads that are not fixed, several at once.
+func (db *DB) Asked(listen func(query string, args []any)) { db.asked.Store(&listen) }
 
 // Plan explains how the engine would carry a read out.
 func (db *DB) Plan(ctx context.Context, query string, args ...any) ([]string, error) {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cadrehq/cadre/internal/run"
@@ -27,16 +28,23 @@ func TestListPlans(t *testing.T) {
 			if err := db.LevelSearch(t.Context(), true); err != nil {
 				t.Fatal(err)
 			}
+			var mu sync.Mutex
 			asked := map[string][]any{}
-			db.Asked(func(query string, args []any) { asked[query] = slices.Clone(args) })
+			db.Asked(func(query string, args []any) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked[query] = slices.Clone(args)
+			})
 			for range 150 {
 				db.Hasten(pick(w.rng, 1, 20), pick(w.rng, 4, 30), pick(w.rng, 1, 20), 3)
 				pages(t, runs, limited(w.query()))
 			}
+			db.Asked(func(string, []any) {})
+			mu.Lock()
+			defer mu.Unlock()
 			if len(asked) < 60 {
 				t.Fatalf("only %d queries seen", len(asked))
 			}
-			db.Asked(nil)
 			for query, args := range asked {
 				plan, err := db.Plan(t.Context(), query, args...)
 				if err != nil {

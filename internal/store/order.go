@@ -26,6 +26,7 @@ type order struct {
 	owner      identity.Owner
 	state      api.RunState // of all its runs, if the index has the state before the key
 	index, key string
+	size       int // of a span, in runs
 
 	loading sync.Mutex // held while spans are read and split; taken before mu
 	mu      sync.RWMutex
@@ -40,8 +41,8 @@ type span struct {
 	version int // counts what entered
 }
 
-func newOrder(db *DB, owner identity.Owner, index, key string) *order {
-	return &order{db: db, owner: owner, index: index, key: key, spans: []*span{{}}}
+func newOrder(db *DB, owner identity.Owner, index, key string, size int) *order {
+	return &order{db: db, owner: owner, index: index, key: key, size: size, spans: []*span{{}}}
 }
 
 // compare orders places of one index by key, then id.
@@ -188,7 +189,7 @@ func (o *order) learn(ctx context.Context, s *span) error {
 
 // part reads what lies between two places, or its beginning, up to a cut, if it is much.
 func (o *order) part(ctx context.Context, from, to *place) (numbers []uint32, cut *place, err error) {
-	size := o.db.effort.span
+	size := o.size
 	if to != nil {
 		if numbers, err = o.read(ctx, from, to); err != nil || len(numbers) < 2*size {
 			return numbers, nil, err

@@ -78,7 +78,7 @@ func (k *known) ask(owner identity.Owner) *owned {
 	}
 	w := &owned{orders: map[string]*order{}, states: map[api.RunState]*posting.Set{}}
 	for index, key := range orders {
-		w.orders[index] = newOrder(k.db, owner, index, key)
+		w.orders[index] = newOrder(k.db, owner, index, key, k.db.effort.span)
 	}
 	for _, s := range api.AllRunStates {
 		w.states[s] = &posting.Set{}
@@ -146,7 +146,7 @@ func (w *owned) build(ctx context.Context, db *DB) error {
 // readState adds the runs that the index has in a state. Who comes into it meanwhile is added by the
 // events.
 func (w *owned) readState(ctx context.Context, db *DB, state api.RunState) error {
-	o := newOrder(db, w.owner(), "runs_state", "r.updated_at")
+	o := newOrder(db, w.owner(), "runs_state", "r.updated_at", w.orders["runs_updated"].size)
 	o.state = state
 	if err := o.build(ctx); err != nil {
 		return err
