@@ -42,6 +42,7 @@ var parts = []part{
 	{"idle", measureIdle},
 	{"accept", measureAccept},
 	{"queue", measureQueue},
+	{"schedules", measureSchedules},
 	{"turns", measureTurns},
 	{"fanout", measureFanout},
 	{"live", measureLive},
