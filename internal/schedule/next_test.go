@@ -108,9 +108,9 @@ var zones = []string{
 func TestNextAgainstWalker(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 11))
-	tries := 400
+	tries := 200
 	if testing.Short() {
-		tries = 60
+		tries = 50
 	}
 	jumps := 0
 	for range tries {
@@ -131,20 +131,16 @@ func TestNextAgainstWalker(t *testing.T) {
 	}
 }
 
-// TestNextOverWholeYears walks long enough for rare days.
-func TestNextOverWholeYears(t *testing.T) {
+// TestNextOverAWholeYear walks long enough for rare days.
+func TestNextOverAWholeYear(t *testing.T) {
 	t.Parallel()
-	years := 2
-	if testing.Short() {
-		years = 1
-	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, name := range []string{"Europe/Berlin", "Africa/Casablanca", "Pacific/Apia", "Australia/Lord_Howe"} {
+	for _, name := range []string{"Africa/Casablanca", "Pacific/Apia"} {
 		zone, err := schedule.LoadZone(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		compare(t, rng, name, zone, time.Date(2011, 1, 1, 0, 0, 0, 0, time.UTC), time.Duration(years)*366*24*time.Hour)
+		compare(t, rng, name, zone, time.Date(2011, 1, 1, 0, 0, 0, 0, time.UTC), 366*24*time.Hour)
 	}
 }
 
