@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"net/http"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -51,7 +50,7 @@ func (l limit) next(a Attempts, now time.Time) (Attempts, error) {
 func tooMany(wait time.Duration) error {
 	retryable := true
 	f := api.Fail(api.PlatformErrorCodeResourceUnavailable, "too many attempts; try again in %d s", int(math.Ceil(wait.Seconds())))
-	f.Status, f.Retryable = http.StatusTooManyRequests, &retryable
+	f.Status, f.Retryable = 429, &retryable // RFC 6585
 	return f
 }
 

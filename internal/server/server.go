@@ -19,12 +19,12 @@ import (
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
-	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/server/cookie"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/server/signin"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 	"github.com/cadrehq/cadre/web"
 )
 

@@ -11,10 +11,10 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
-	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 // This file fits the packages to each other. Nothing here decides anything.

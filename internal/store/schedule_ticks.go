@@ -8,7 +8,7 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/run"
-	"github.com/cadrehq/cadre/internal/schedule"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 var insertTicks = newInsert("schedule_ticks",

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/schedule"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 // Schedules keeps schedules: schedule.Store and schedule.Ticks.

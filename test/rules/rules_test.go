@@ -51,7 +51,7 @@ var layers = [][]string{
 	{"internal/session"},
 	{"internal/run"},
 	{"internal/dispatch", "internal/orchestration", "internal/gateway"},
-	{"internal/schedule", "internal/trigger"},
+	{"internal/trigger"},
 	{"internal/store"},
 	{"internal/server"},
 	{"internal/bench"},

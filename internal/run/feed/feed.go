@@ -84,7 +84,7 @@ type Watcher struct {
 	once sync.Once
 }
 
-// Newest, for Watch, begins with what happens from now on.
+// Newest makes Watch begin with what happens from now on.
 const Newest = -1
 
 // Watch begins after the event with the given number, or with what happens next. The caller closes the

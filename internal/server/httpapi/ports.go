@@ -10,8 +10,8 @@ import (
 	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
-	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/session"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 	"github.com/cadrehq/cadre/internal/usage"
 )
 

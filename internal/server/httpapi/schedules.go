@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/schedule"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 // ListSchedules serves GET /agent/schedules.

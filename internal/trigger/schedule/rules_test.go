@@ -12,8 +12,8 @@ import (
 	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
-	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/store"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 func number64(n int) *int { return &n }

@@ -15,9 +15,9 @@ import (
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
-	"github.com/cadrehq/cadre/internal/schedule"
 	"github.com/cadrehq/cadre/internal/store"
 	"github.com/cadrehq/cadre/internal/store/storetest"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 func TestMain(m *testing.M) {

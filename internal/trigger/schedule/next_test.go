@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cadrehq/cadre/internal/schedule"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 // walker knows an expression by trying every minute: nothing of it is shared with the package.

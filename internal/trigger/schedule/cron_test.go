@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/schedule"
+	"github.com/cadrehq/cadre/internal/trigger/schedule"
 )
 
 func TestParseRefuses(t *testing.T) {
