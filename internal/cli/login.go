@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -21,21 +22,52 @@ func (a *app) loginCommand() *cobra.Command {
 		Use:   "login",
 		Short: "Save a server and an API key for this user",
 		Long: `Checks an API key with the server and saves both in the config file, which only you can read.
-The key is taken from --api-key or CADRE_API_KEY, else asked for, else read from standard input.
+The key is taken from --api-key or CADRE_API_KEY, or read from standard input. On a terminal you approve
+this machine in a browser instead, here or elsewhere, and it gets a key of its own; --key asks for one.
 'cadre up' does this for its own user on its first start.`,
 		Example: `  cadre login --server-root-url https://cadre.example.com
   pass show cadre | cadre login --server-root-url https://cadre.example.com`,
 	}
-	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error {
+	var browser, ask bool
+	c.Flags().BoolVar(&browser, "browser", false, "approve in a browser, also where there is no terminal")
+	c.Flags().BoolVar(&ask, "key", false, "ask for an API key")
+	c.MarkFlagsMutuallyExclusive("browser", "key")
+	return a.newCommand(c, func(cmd *cobra.Command, _ []string) (err error) {
+		f, isFile := a.Stdin.(*os.File)
 		key := a.settings.apiKey
-		if f := cmd.Flags().Lookup("api-key"); !f.Changed {
-			var err error
-			if key, err = a.askSecret("API key: "); err != nil {
-				return err
-			}
+		switch {
+		case cmd.Flags().Lookup("api-key").Changed:
+		case browser || !ask && isFile && a.terminal(f):
+			key, err = a.approveInBrowser(cmd.Context())
+		default:
+			key, err = a.askSecret("API key: ")
+		}
+		if err != nil {
+			return err
 		}
 		return a.login(cmd.Context(), a.settings.server, key)
 	})
+}
+
+// approveInBrowser waits until somebody signed in approves this machine, and returns its key.
+func (a *app) approveInBrowser(ctx context.Context) (string, error) {
+	cl, err := a.clientFor(a.settings.server, "")
+	if err != nil {
+		return "", err
+	}
+	name := "cadre"
+	if host, err := os.Hostname(); err == nil {
+		name += " on " + host
+	}
+	d, err := cl.StartDeviceLogin(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(a.Stderr, "Open this address in any browser and approve the code %s:\n\n  %s\n\n",
+		a.style.Bold(outterm.CleanLine(d.UserCode)), outterm.CleanLine(d.FullURL))
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(d.ExpiresIn+10)*time.Second)
+	defer cancel()
+	return cl.AwaitDeviceLogin(ctx, d)
 }
 
 // login checks a key and saves it with its server.

@@ -127,10 +127,11 @@ func (a *app) clientFor(server, key string) (*client.Client, error) {
 	if a.Getenv("GITHUB_ACTIONS") == "true" {
 		source = "GITHUB_ACTION"
 	}
-	return client.New(server, key, client.Options{
-		UserAgent: "cadre-cli/" + a.Version,
-		Headers:   http.Header{"X-Oz-Api-Source": {source}},
-	})
+	headers := http.Header{"X-Oz-Api-Source": {source}}
+	if team := a.Getenv("CADRE_TEAM"); team != "" {
+		headers.Set("X-Cadre-Team", team)
+	}
+	return client.New(server, key, client.Options{UserAgent: "cadre-cli/" + a.Version, Headers: headers})
 }
 
 // progress shows on stderr, while something is waited for, what and for how long.

@@ -44,6 +44,9 @@ and one bucket. Every flag has an environment variable, named behind it.
 			return usagef("give --data, or both --database-url and --blob-url")
 		}
 		modelKeys(&cfg, a.Getenv)
+		if err := providers(&cfg, a.Getenv); err != nil {
+			return err
+		}
 		cfg.Log = a.serviceLog(level)
 		s, err := server.New(cmd.Context(), cfg)
 		if err != nil {

@@ -22,6 +22,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.text(&c.BlobURL, "blob-url", "where artifacts and large outputs live (default: the data directory)")
 	f.text(&c.PublicURL, "public-url", "`URL` people and sandboxes reach this server at (default: http:// and the address listened on)")
 	f.text(&c.Instance, "instance", "`name` of this server among replicas (default: the host's name)")
+	signInFlags(f, c)
 	f.text(&c.DefaultHost, "default-host", "worker `host` of runs that name none (default local)")
 	f.text(&c.SidecarImage, "sidecar-image", "`image` with the agent binary, for workers whose backend uses images")
 

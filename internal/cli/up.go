@@ -63,6 +63,9 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 	}
 	defer unlock()
 	modelKeys(&cfg, a.Getenv)
+	if err := providers(&cfg, a.Getenv); err != nil {
+		return err
+	}
 	cfg.Log = a.serviceLog(f.level)
 	key, err := adminKey(cfg.DataDir, cfg.BootstrapKey)
 	if err != nil {

@@ -48,8 +48,11 @@ type Config struct {
 	// generated one, see Server.BootstrapKey.
 	BootstrapKey string
 	// Providers are those people may sign in with beside a password; NoPassword leaves the password out.
-	Providers  []signin.Provider
-	NoPassword bool
+	// Provider and ProvidersFile are where the command line gathers them from; a server does not look.
+	Providers     []signin.Provider
+	Provider      signin.Provider
+	ProvidersFile string
+	NoPassword    bool
 	// Proxies are those in front of the server whose word about a caller's address counts.
 	Proxies []netip.Prefix
 	// DefaultHost is the worker host of runs that name none. Default "local".
