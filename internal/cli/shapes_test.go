@@ -38,10 +38,19 @@ func farSide(t *testing.T) map[string]string {
 		History:     api.ScheduledAgentHistoryItem{LastRan: fixed, NextRun: fixed.Add(24 * time.Hour), LastRunId: "run-1"}}
 	conversation := map[string]any{"conversation_id": "conv-1", "steps": []any{map[string]any{"id": "s", "summary": evil, "messages": []any{}, "steps": []any{}}}}
 	ack := api.Acknowledgement{RunId: "run-1", State: api.RunStateINPROGRESS}
+	key := api.ApiKey{Uid: "key-1", Name: "laptop" + evil, KeySuffix: "abcd", OwnerType: "agent", OwnerUid: "ag", AgentInfo: api.ApiKeyAgent{Uid: "ag", Name: "bot" + evil},
+		Scopes: []api.ApiKeyScope{"runs"}, CreatedAt: fixed, LastUsedAt: fixed}
+	team := api.Team{Uid: "t", Name: "Team" + evil, CreatedAt: fixed, Role: "admin"}
+	member := api.Member{User: api.UserProfile{Uid: "u-2", DisplayName: "Bob" + evil, Email: "b@c"}, Role: "viewer", CreatedAt: fixed}
 	answers := map[string]any{
-		"GET /agent/runs":       api.ListRunsResponse{Runs: []api.RunItem{run}, PageInfo: api.PageInfo{HasNextPage: true, NextCursor: "c" + evil}},
-		"POST /agent/runs":      api.RunAgentResponse{RunId: "run-1", State: api.RunStateQUEUED, AtCapacity: true},
-		"GET /agent/runs/run-1": run, "POST /agent/runs/run-1/cancel": "run-1", "POST /agent/runs/run-1/followups": ack,
+		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
+		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
+		"GET /teams": api.ListTeamsResponse{Teams: []api.Team{team}}, "POST /teams": team,
+		"GET /teams/t/members": api.ListMembersResponse{Members: []api.Member{member}}, "PUT /teams/t/members/u-2": member, "DELETE /teams/t/members/u-2": nil,
+		"POST /teams/t/invitations": api.CreateInvitationResponse{Url: "http://h/invitation/x" + evil, Invitation: api.Invitation{Uid: "i", Email: "c@d", Role: "member", CreatedAt: fixed, ExpiresAt: fixed}},
+		"GET /agent/runs":           api.ListRunsResponse{Runs: []api.RunItem{run}, PageInfo: api.PageInfo{HasNextPage: true, NextCursor: "c" + evil}},
+		"POST /agent/runs":          api.RunAgentResponse{RunId: "run-1", State: api.RunStateQUEUED, AtCapacity: true},
+		"GET /agent/runs/run-1":     run, "POST /agent/runs/run-1/cancel": "run-1", "POST /agent/runs/run-1/followups": ack,
 		"POST /agent/runs/run-1/interrupt": ack, "POST /agent/runs/run-1/requests/perm/answer": ack, "POST /agent/runs/run-1/requests/quest/answer": ack,
 		"GET /agent/runs/run-1/requests": api.ListRequestsResponse{Requests: []api.RunRequest{
 			{Id: "old", Kind: "permission", Prompt: "p", Answer: api.RunAnswer{AnsweredAt: fixed}}, {Id: "perm", Kind: "permission", Prompt: "p"}, {Id: "quest", Kind: "question", Prompt: "q"}}},
@@ -140,12 +149,14 @@ var lines = map[string]string{
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",
+	"api-key list": "--sort-by name", "api-key create": "laptop --no-expiration --team", "api-key rename": "key-1 desk", "api-key expire": "key-1",
+	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c",
 	"version": "", "config list": "",
 }
 
 var noLines = map[string]string{
 	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "agent run": "a story of its own",
-	"login": "a story of its own", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
+	"login": "a story of its own", "login-link": "opens a database", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
 	"dev bench": "measures this machine", "dev seed": "fills a database",
 	"config get": "settings test", "config set": "settings test", "config path": "settings test",
 }

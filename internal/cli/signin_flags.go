@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/server"
 	"github.com/cadrehq/cadre/internal/server/signin"
 )
@@ -31,6 +32,9 @@ func signInFlags(f flagger, c *server.Config) {
 // providers completes the providers of a server with what is in the file and the environment.
 func providers(c *server.Config, getenv func(string) string) error {
 	if p := c.Provider; p.Issuer != "" {
+		if p.Policy.Team != "" {
+			p.Policy.Role = identity.RoleViewer
+		}
 		p.Name, p.Label, p.ClientSecret = oidcProvider, firstNonEmpty(p.Label, "SSO"), getenv("CADRE_OIDC_CLIENT_SECRET")
 		c.Providers = append(c.Providers, p)
 	}

@@ -130,10 +130,14 @@ func (a *app) teamRoleCommand() *cobra.Command {
 			return usagef("%q is no role: admin, member or viewer", args[1])
 		}
 		return a.withMember(cmd.Context(), args[0], func(cl *client.Client, team string, m api.Member) error {
-			if _, err := cl.SetRole(cmd.Context(), team, m.User.Uid, role); err != nil {
+			changed, err := cl.SetRole(cmd.Context(), team, m.User.Uid, role)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(a.Stdout, "%s is %s now\n", term.CleanLine(m.User.DisplayName), role)
+			if a.settings.format.machine() {
+				return a.printObject(changed)
+			}
+			_, err = fmt.Fprintf(a.Stdout, "%s is %s now\n", term.CleanLine(m.User.DisplayName), role)
 			return err
 		})
 	})
@@ -146,6 +150,9 @@ func (a *app) teamRemoveCommand() *cobra.Command {
 		return a.withMember(cmd.Context(), args[0], func(cl *client.Client, team string, m api.Member) error {
 			if err := cl.RemoveMember(cmd.Context(), team, m.User.Uid); err != nil {
 				return err
+			}
+			if a.settings.format.machine() {
+				return a.printObject(map[string]any{"uid": m.User.Uid, "removed": true})
 			}
 			_, err := fmt.Fprintf(a.Stdout, "%s is no member any more\n", term.CleanLine(m.User.DisplayName))
 			return err
