@@ -1,0 +1,41 @@
+package signin
+
+import (
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+)
+
+// TestAddressBehindProxies: only proxies that are known are believed, from the nearest outwards.
+func TestAddressBehindProxies(t *testing.T) {
+	t.Parallel()
+	h := &Handler{cfg: Config{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"192.0.2.1:5", "", "192.0.2.1"},
+		{"192.0.2.1:5", "203.0.113.9", "192.0.2.1"},
+		{"10.1.1.1:5", "203.0.113.9", "203.0.113.9"},
+		{"10.1.1.1:5", "6.6.6.6, 203.0.113.9, 10.2.2.2", "203.0.113.9"},
+		{"10.1.1.1:5", "nonsense", "10.1.1.1"},
+		{"[2001:db8:1:2:3::4]:5", "", "2001:db8:1:2::/64"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.peer
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		if got := h.address(r); got != c.want {
+			t.Errorf("%s for %q: %s, want %s", c.peer, c.forwarded, got, c.want)
+		}
+	}
+}
+
+func TestNextStaysHere(t *testing.T) {
+	t.Parallel()
+	for next, want := range map[string]string{
+		"/device?code=X": "/device?code=X", "": "/", "device": "/", "//evil": "/", "https://evil": "/", `/\evil`: "/", "/a\r\nSet-Cookie: x": "/",
+	} {
+		if got := local(next); got != want {
+			t.Errorf("%q goes on to %q, want %q", next, got, want)
+		}
+	}
+}
