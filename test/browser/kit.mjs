@@ -2,10 +2,11 @@
 // downloaded. A page is watched from its first byte: see open.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
 const cadre = join(import.meta.dirname, '../../bin/cadre');
@@ -96,33 +97,65 @@ export function startBrowser() {
   });
 }
 
+/** The state of a browser in which the server's first admin is signed in, by a one-time link. */
+export async function signIn(browser, server) {
+  const me = await server.api('/whoami');
+  const { url } = await server.api(`/users/${me.uid}/sign-in-link`, {});
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(url);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.waitForURL(server.url + '/');
+    return await context.storageState();
+  } finally {
+    await context.close();
+  }
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What a page does that keeps people out who cannot see it, or cannot use a mouse. */
+async function barriers(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }));
+  return violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')}`);
+}
+
 /**
  * Opens a page and fails for whatever is wrong with it: an error or a refusal on its console, a script
  * that threw, a dialog, a request to anywhere but the server, a document without a policy that keeps
- * foreign scripts out, or one wider than the window. look may look further; a picture is kept.
+ * foreign scripts out, one wider than the window, or one that axe finds barriers on. look may look
+ * further; a picture is kept. options are those of a browser context.
  */
-export async function open(browser, server, path, name, look = async () => {}) {
+export async function open(browser, server, path, name, look = async () => {}, options = {}) {
   for (const [size, viewport] of Object.entries(sizes)) {
-    const context = await browser.newContext({ viewport, serviceWorkers: 'block' });
+    const context = await browser.newContext({ viewport, serviceWorkers: 'block', reducedMotion: 'reduce', ...options });
     try {
       const page = await context.newPage();
-      const wrong = [];
-      page.on('console', (m) => m.type() === 'error' && wrong.push('console: ' + m.text()));
-      page.on('pageerror', (e) => wrong.push('threw: ' + e.message));
-      page.on('dialog', (d) => { wrong.push('dialog: ' + d.message()); return d.dismiss(); });
-      page.on('request', (r) => r.url().startsWith(server.url + '/') || r.url().startsWith('data:') || wrong.push('asks ' + r.url()));
+      const wrong = watch(page, server);
       const answer = await page.goto(server.url + path, { waitUntil: 'load' });
       const policy = answer.headers()['content-security-policy'] ?? '';
       assert.match(policy, /default-src 'none'/, `${path}: policy`);
       assert.doesNotMatch(policy, /unsafe-(inline|eval)|\*/, `${path}: policy`);
       await until(`${path} to show something`, async () => (await page.innerText('body')).trim().length > 20);
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1), false, `${path} is wider than ${viewport.width} px`);
       await look(page, size);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1), false, `${path} is wider than ${viewport.width} px`);
       mkdirSync(shots, { recursive: true });
       await page.screenshot({ path: join(shots, `${name}-${viewport.width}.png`) });
-      assert.deepEqual(wrong, [], `${path} at ${viewport.width} px`);
+      assert.deepEqual([...wrong, ...(await barriers(page))], [], `${path} at ${viewport.width} px`);
     } finally {
       await context.close();
     }
   }
+}
+
+/** Collects what goes wrong on a page from now on. */
+export function watch(page, server) {
+  const wrong = [];
+  page.on('console', (m) => m.type() === 'error' && wrong.push('console: ' + m.text()));
+  page.on('pageerror', (e) => wrong.push('threw: ' + e.message));
+  page.on('dialog', (d) => { wrong.push('dialog: ' + d.message()); return d.dismiss(); });
+  page.on('request', (r) => r.url().startsWith(server.url + '/') || /^(data|blob):/.test(r.url()) || wrong.push('asks ' + r.url()));
+  return wrong;
 }

@@ -9,9 +9,9 @@ import { Page } from "@/shell/page";
 import { Since } from "@/ui/time";
 
 const latest = (states: RunState[], query: { created_after?: string } = {}) => ({
-  queryKey: ["runs", "home", states.join(), query.created_after ?? ""],
+  queryKey: ["runs", "some", "home", states.join(), query.created_after ?? ""],
   queryFn: () => must(api.GET("/agent/runs", { params: { query: { state: states, limit: 8, ...query } } })),
-  refetchInterval: 5000,
+  refetchInterval: 60_000,
 });
 
 /** HomePage answers, in one look: what needs me, what runs, what went wrong today. */

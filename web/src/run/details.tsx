@@ -107,7 +107,7 @@ function Tasks({ plan }: { plan: PlanItem[] }) {
         {plan.map((item, i) => (
           <li key={i} className="flex items-start gap-2">
             {item.status === "pending" ? (
-              <span aria-label="to do" className="mt-1 size-3 shrink-0 rounded-full border border-strong" />
+              <span role="img" aria-label="to do" className="mt-1 size-3 shrink-0 rounded-full border border-strong" />
             ) : (
               <StateIcon state={item.status === "completed" ? "SUCCEEDED" : "INPROGRESS"} className="mt-0.5 size-3.5" />
             )}
@@ -121,9 +121,8 @@ function Tasks({ plan }: { plan: PlanItem[] }) {
 
 function SubAgents({ run }: { run: Run }) {
   const { data } = useQuery({
-    queryKey: ["runs", "below", run.run_id, run.children?.length],
+    queryKey: ["runs", "some", "below", run.run_id, run.children?.length],
     queryFn: () => must(api.GET("/agent/runs", { params: { query: { ancestor_run_id: run.run_id, limit: 100, sort_by: "created_at", sort_order: "asc" } } })),
-    refetchInterval: 5000,
   });
   return (
     <Part title="Sub-agents">

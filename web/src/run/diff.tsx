@@ -35,7 +35,7 @@ const signs = { add: "+", remove: "−", same: " ", hunk: "" };
 export const Diff = memo(function Diff({ diff }: { diff: string }) {
   const lines = useMemo(() => parseDiff(diff), [diff]);
   return (
-    <div className="overflow-x-auto font-mono text-[12.5px] leading-5" role="figure" aria-label="Change">
+    <div className="overflow-x-auto font-mono text-[12.5px] leading-5" role="region" aria-label="Change" tabIndex={0}>
       <div className="min-w-max">
         {lines.map((line, i) => (
           <div key={i} className={cx("flex", tones[line.kind])}>

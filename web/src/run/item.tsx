@@ -104,7 +104,7 @@ function Setup({ phases }: { phases: Phase[] }) {
           {phases.map((phase, i) => (
             <li key={i} className="border-b px-3 py-2 last:border-b-0">
               <div className="flex items-center gap-2.5">
-                <span aria-label={phase.state} className={cx("size-2 shrink-0 rounded-full", phase.state === "failed" ? "bg-bad" : phase.state === "running" ? "animate-breathe bg-run" : "bg-ok")} />
+                <span role="img" aria-label={phase.state} className={cx("size-2 shrink-0 rounded-full", phase.state === "failed" ? "bg-bad" : phase.state === "running" ? "animate-breathe bg-run" : "bg-ok")} />
                 <span className="shrink-0">{phase.name}</span>
                 <code className="min-w-0 flex-1 truncate font-mono text-xs text-faint">{phase.command}</code>
                 <span className="text-xs text-faint tabular-nums">{phase.duration_ms !== undefined ? lasted(phase.duration_ms) : ""}</span>

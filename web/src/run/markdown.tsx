@@ -14,7 +14,7 @@ const parts: Components = {
     ),
   // An image would make the viewer's browser call whatever address the agent wrote.
   img: ({ src, alt }) => <span className="text-dim">[image: {alt || String(src)}]</span>,
-  pre: ({ children }) => <pre className="my-2 overflow-x-auto rounded-lg border bg-panel px-3 py-2 font-mono text-[12.5px] leading-relaxed">{children}</pre>,
+  pre: ({ children }) => <pre tabIndex={0} className="my-2 overflow-x-auto rounded-lg border bg-panel px-3 py-2 font-mono text-[12.5px] leading-relaxed">{children}</pre>,
   code: ({ children }) => <code className="rounded bg-hover px-1 py-px font-mono text-[0.9em] [pre_&]:bg-transparent [pre_&]:p-0">{children}</code>,
   table: ({ children }) => (
     <div className="my-2 overflow-x-auto">

@@ -11,10 +11,9 @@ import { Tip } from "@/ui/tip";
 export function Pills({ run }: { run: Run }) {
   const parent = Boolean(run.children?.length);
   const { data } = useQuery({
-    queryKey: ["runs", "below", run.run_id, run.children?.length],
+    queryKey: ["runs", "some", "below", run.run_id, run.children?.length],
     queryFn: () => must(api.GET("/agent/runs", { params: { query: { ancestor_run_id: run.run_id, limit: 100, sort_by: "created_at", sort_order: "asc" } } })),
     enabled: parent,
-    refetchInterval: 3000,
   });
   if (!parent) return null;
   return (

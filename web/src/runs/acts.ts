@@ -24,9 +24,11 @@ export function useInterrupt() {
 
 /** useSend says something to a run. The caller keeps the text until it has arrived. */
 export function useSend() {
+  const queries = useQueryClient();
   return useMutation({
     mutationFn: ({ runId, message, mode }: { runId: string; message: string; mode?: Schema<"RunMode"> }) =>
       must(api.POST("/agent/runs/{runId}/followups", { params: { path: { runId } }, body: { message, ...(mode && { mode }) } })),
+    onSuccess: (_, { runId }) => void queries.invalidateQueries({ queryKey: ["run", runId] }),
     onError: (why) => toast.failed("Your message was not sent", why),
   });
 }

@@ -46,7 +46,7 @@ export function RunsPage() {
       ) : rows.length === 0 ? (
         <NoRuns filter={filter} clear={() => setFilter({})} />
       ) : (
-        <div ref={pane} role="grid" aria-label="Runs" aria-rowcount={hasNextPage ? -1 : rows.length} className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
+        <div ref={pane} role="list" aria-label="Runs" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
           <div style={{ height: shown.getTotalSize() }} className="relative">
             {items.map((item) => {
               const branch = rows[item.index];

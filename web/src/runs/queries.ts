@@ -11,9 +11,9 @@ type Pages = InfiniteData<Page, string>;
 
 const pageSize = 100;
 
-/** useRuns loads the list page by page and keeps what is loaded up to date. */
+/** useRuns loads the list page by page. useLiveRuns keeps what is loaded up to date. */
 export function useRuns(asked: Asked) {
-  const runs = useInfiniteQuery({
+  return useInfiniteQuery({
     queryKey: ["runs", "list", asked],
     queryFn: ({ pageParam, signal }) =>
       must(api.GET("/agent/runs", { signal, params: { query: { ...asked, limit: pageSize, ...(pageParam && { cursor: pageParam }) } } })),
@@ -22,26 +22,34 @@ export function useRuns(asked: Asked) {
     placeholderData: (before) => before,
     staleTime: 5000,
   });
-  useLiveRuns(asked);
-  return runs;
 }
 
-/** useLiveRuns follows the changes of the runs that a list shows. */
-function useLiveRuns(asked: Asked) {
+/** useLiveRuns follows the changes of all runs for the whole console: lists, open runs and counts. */
+export function useLiveRuns() {
   const queries = useQueryClient();
-  const address = JSON.stringify(asked);
   useEffect(() => {
     const stream = Symbol("runs");
     let loaded = false;
-    const again = () => void queries.invalidateQueries({ queryKey: ["runs", "list"] });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const again = () => void queries.invalidateQueries({ queryKey: ["runs"] });
     const stop = follow(
       () => "/agent/runs/stream",
       [
-        { event: "run", heard: (run) => merge(queries, JSON.parse(address) as Asked, run as Run) },
+        {
+          event: "run",
+          heard: (run) => {
+            merge(queries, run as Run);
+            // What counts or picks runs is asked anew, at most once a second.
+            timer ??= setTimeout(() => {
+              timer = undefined;
+              void queries.invalidateQueries({ queryKey: ["runs", "some"] });
+            }, 1000);
+          },
+        },
         { event: "many", heard: again },
       ],
-      (state) => {
-        reportStream(stream, state);
+      (state, refused) => {
+        reportStream(stream, refused ? undefined : state);
         // What changed while nobody listened is loaded again.
         if (state === "live" && loaded) again();
         loaded ||= state === "live";
@@ -49,15 +57,18 @@ function useLiveRuns(asked: Asked) {
     );
     return () => {
       stop();
+      clearTimeout(timer);
       reportStream(stream, undefined);
     };
-  }, [queries, address]);
+  }, [queries]);
 }
 
-/** merge puts a changed run where the list has it, and a new one at the top. */
-export function merge(queries: QueryClient, asked: Asked, run: Run) {
+/** merge puts a changed run wherever it is shown, and a new one at the top of the lists it belongs to. */
+export function merge(queries: QueryClient, run: Run) {
   queries.setQueryData<Run>(["run", run.run_id], (before) => (before ? run : before));
-  queries.setQueryData<Pages>(["runs", "list", asked], (list) => (list ? { ...list, pages: mergePages(list.pages, run, asked) } : list));
+  for (const [key] of queries.getQueriesData<Pages>({ queryKey: ["runs", "list"] })) {
+    queries.setQueryData<Pages>(key, (list) => (list ? { ...list, pages: mergePages(list.pages, run, key[2] as Asked) } : list));
+  }
 }
 
 export function mergePages(pages: Page[], run: Run, asked: Asked): Page[] {

@@ -30,8 +30,8 @@ export const RunRow = memo(function RunRow({ branch, selected, toggle }: Props) 
   const below = aggregate(children);
   return (
     <div
-      role="row"
-      aria-selected={selected}
+      role="listitem"
+      aria-current={selected || undefined}
       className={cx("group relative flex h-14 items-center gap-3 border-b border-line/60 px-3 sm:px-5", selected ? "bg-hover" : "hover:bg-hover/60")}
     >
       {selected && <span aria-hidden className="absolute inset-y-2 left-0 w-0.5 rounded-full bg-accent" />}

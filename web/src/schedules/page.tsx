@@ -55,7 +55,7 @@ function Row({ schedule: s, edit, show }: { schedule: Schedule; edit: () => void
   const todo = (name: "pause" | "resume" | "run" | "delete") => () => act.mutate({ id: s.id, act: name });
   return (
     <li className="relative flex items-center gap-3 border-b px-4 py-3 last:border-b-0 hover:bg-hover/60">
-      <span className={cx("size-2 shrink-0 rounded-full", s.last_spawn_error ? "bg-bad" : s.enabled ? "bg-ok" : "bg-strong")} aria-label={s.enabled ? "On" : "Paused"} />
+      <span role="img" className={cx("size-2 shrink-0 rounded-full", s.last_spawn_error ? "bg-bad" : s.enabled ? "bg-ok" : "bg-strong")} aria-label={s.enabled ? "On" : "Paused"} />
       <div className="min-w-0 flex-1">
         <button type="button" onClick={show} className="block max-w-full truncate text-left font-medium after:absolute after:inset-0">
           {s.name}

@@ -16,7 +16,7 @@ export function Palette({ open, close, compose }: { open: boolean; close: () => 
   const [text, setText] = useState("");
   const words = useDeferredValue(text.trim());
   const found = useQuery({
-    queryKey: ["runs", "palette", words],
+    queryKey: ["runs", "some", "palette", words],
     queryFn: ({ signal }) => must(api.GET("/agent/runs", { signal, params: { query: { limit: 8, ...(words && { q: words }) } } })),
     enabled: open,
     placeholderData: (before) => before,
@@ -26,7 +26,7 @@ export function Palette({ open, close, compose }: { open: boolean; close: () => 
     setText("");
     act();
   };
-  const said = (label: string) => !words || label.toLowerCase().includes(words.toLowerCase());
+  const said = (label: string) => label.toLowerCase().includes(text.trim().toLowerCase());
   return (
     <Command.Dialog
       open={open}

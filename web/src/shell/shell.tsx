@@ -1,6 +1,7 @@
 import { Outlet } from "@tanstack/react-router";
 import { useState } from "react";
 import { Compose } from "@/compose/compose";
+import { useLiveRuns } from "@/runs/queries";
 import { Connection } from "./connection";
 import { Palette } from "./palette";
 import { PhoneBar, Sidebar } from "./sidebar";
@@ -10,6 +11,7 @@ import { useShortcuts } from "./shortcuts";
 export function Shell() {
   const [palette, setPalette] = useState(false);
   const [composing, setComposing] = useState(false);
+  useLiveRuns();
   useShortcuts({ palette: () => setPalette(true), compose: () => setComposing(true) });
   return (
     <div className="flex h-full flex-col sm:flex-row">

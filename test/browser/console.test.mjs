@@ -1,0 +1,174 @@
+// The console, signed in, on a server whose runs say hostile things.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { open, run, signIn, startBrowser, startServer, until, watch } from './kit.mjs';
+
+const hostile = '<img src=x onerror="window.owned=1;alert(1)"><script>window.owned=1</script>"\'><svg onload=alert(1)>';
+let server, browser, state, ran, asks, failed;
+
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), startBrowser()]);
+  ran = await run(server, { prompt: hostile, title: 'Hostile ' + hostile },
+    { reasoning: 'I wonder.', text: '# Plan\n\n- one\n- **two**\n\n| a | b |\n|---|---|\n| 1 | 2 |\n', tool_calls: [{ name: 'bash', input: { command: `printf '\\033[31mred\\033[0m %s' '<script>alert(2)</script>'; seq 1 40` } }] },
+    { text: 'Writing.', tool_calls: [{ name: 'write_file', input: { path: 'notes.md', content: 'one\ntwo\n' } }] },
+    { text: '[click](javascript:alert(3)) ' + hostile });
+  assert.equal(ran.state, 'SUCCEEDED', ran.status_message?.message);
+  asks = await run(server, { prompt: 'Clean up', title: 'Asks first', config: { permissions: { default: 'allow', ask: ['bash(rm *)'] } } },
+    { text: 'Cleaning.', tool_calls: [{ name: 'bash', input: { command: 'rm -rf build' } }] }, { text: 'Clean.' });
+  assert.equal(asks.state, 'BLOCKED');
+  const { uid } = await server.api('/agent/environments', { config: { name: 'broken', setup_commands: ['echo preparing; exit 3'] } });
+  failed = await run(server, { prompt: 'Never begins', title: 'Set-up fails', config: { environment_id: uid } });
+  assert.equal(failed.state, 'FAILED');
+  await server.api('/agent/schedules', { name: 'Nightly tidy', cron_schedule: '0 3 * * MON-FRI', time_zone: 'Europe/Berlin', prompt: 'Tidy up' });
+  state = await signIn(browser, server);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const console = (path, name, look) => open(browser, server, path, name, look, { storageState: state });
+
+/** Nothing that came from a run became part of the page. */
+async function inert(page) {
+  assert.equal(await page.evaluate(() => window.owned), undefined);
+  assert.equal(await page.locator('[onerror], [onload], a[href^="javascript:"], #app img').count(), 0);
+}
+
+const see = (page, text) => page.getByText(text, { exact: false }).first().waitFor();
+
+test('home', () => console('/', 'home', async (page) => {
+  await see(page, 'Needs you');
+  await see(page, 'Asks first');
+  await inert(page);
+}));
+
+test('runs', () => console('/runs', 'runs', async (page) => {
+  for (const title of ['Hostile', 'Asks first', 'Set-up fails']) await see(page, title);
+  await inert(page);
+}));
+
+test('runs, in the light', () => open(browser, server, '/runs', 'runs-light', (page) => see(page, 'Asks first'), { storageState: state, colorScheme: 'light' }));
+
+test('no run matches', () => console('/runs?q=unheard-of', 'runs-none', (page) => see(page, 'No run matches')));
+
+test('a run that has ended', () => console('/runs/' + ran.run_id, 'run', async (page) => {
+  await see(page, 'Continue: a fresh sandbox').catch(() => see(page, 'Done'));
+  await see(page, '+two'.slice(1));
+  await inert(page);
+}));
+
+test('a run that asks', () => console('/runs/' + asks.run_id, 'run-asks', async (page) => {
+  await page.getByRole('button', { name: 'Allow once' }).waitFor();
+  await inert(page);
+}));
+
+test('a run whose set-up failed', () => console('/runs/' + failed.run_id, 'run-failed', async (page) => {
+  await see(page, 'Set-up failed');
+  await see(page, 'preparing');
+}));
+
+test('a run nobody knows', () => open(browser, server, '/runs/01a1f96c-0000-7000-8000-4890d802a9b5', 'run-unknown', (page) => see(page, 'could not be loaded'),
+  { storageState: state, extraHTTPHeaders: {} }).catch((e) => {
+  // The browser itself reports the 404 that the page then explains.
+  if (!/404/.test(e.message)) throw e;
+}));
+
+for (const [path, name, text] of [
+  ['/inbox', 'inbox', 'Asks first'], ['/environments', 'environments', 'broken'],
+  ['/schedules', 'schedules', 'Nightly tidy'], ['/workers', 'workers', 'local'], ['/nowhere', 'nowhere', 'nothing here'],
+]) test(name, () => console(path, name, (page) => see(page, text)));
+
+test('addresses made of markup', () => use('/', async (page) => {
+  for (const path of ['/runs/', '/docs/errors/', '/nowhere/', '/runs?q=', '/runs?state=', '/#']) {
+    await page.goto(server.url + path + encodeURIComponent(hostile), { waitUntil: 'domcontentloaded' });
+    await until('something', async () => (await page.innerText('body')).trim().length > 20);
+    await inert(page);
+  }
+}, /status of 40\d/));
+
+/** A page of the console that is used, not only looked at. expected are complaints of the browser that belong to the story. */
+async function use(path, story, expected) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, storageState: state });
+  try {
+    const page = await context.newPage();
+    const wrong = watch(page, server);
+    await page.goto(server.url + path);
+    await story(page);
+    assert.deepEqual(wrong.filter((w) => !expected?.test(w)), []);
+  } finally {
+    await context.close();
+  }
+}
+
+test('a run is started, seen live, and talked to', () => use('/runs', async (page) => {
+  await see(page, 'Asks first');
+  await page.keyboard.press('n');
+  const turns = (n) => '\n```scripted\n' + JSON.stringify({ turns: [{ text: `Answer ${n} of the agent` }] }) + '\n```';
+  await page.getByLabel('Prompt').fill('Say something' + turns(1));
+  await page.keyboard.press('Control+Enter');
+  await page.waitForURL(/\/runs\/[0-9a-f-]{36}/);
+  await see(page, 'Answer 1 of the agent');
+  await page.getByText('Done', { exact: true }).first().waitFor();
+  const box = page.getByLabel('Message to the agent');
+  await box.fill('And again' + turns(2));
+  await page.getByRole('button', { name: 'Send' }).click();
+  await see(page, 'Answer 2 of the agent');
+  assert.equal(await box.inputValue(), '');
+}));
+
+test('lists change by themselves', () => use('/runs?q=brand', async (page) => {
+  await see(page, 'No run matches');
+  await server.api('/agent/runs', { prompt: 'A brand new run' });
+  await see(page, 'A brand new run');
+}));
+
+test('the list is walked by keys', () => use('/runs', async (page) => {
+  await see(page, 'Asks first');
+  await page.keyboard.press('j');
+  await page.locator('[role=listitem][aria-current=true]').waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('Set-up');
+  await until('the search', async () => (await page.getByRole('list', { name: 'Runs' }).getByRole('listitem').count()) === 1);
+  assert.match(page.url(), /q=Set-up/);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+k');
+  await page.getByPlaceholder('Search runs, or jump to a page').fill('sched');
+  await page.locator('[cmdk-item][data-selected=true]', { hasText: 'Schedules' }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/schedules/);
+}));
+
+test('permission is given', () => use('/inbox', async (page) => {
+  await page.getByRole('button', { name: 'Allow once' }).click();
+  await until('the run to go on', async () => (await server.api('/agent/runs/' + asks.run_id)).state === 'SUCCEEDED');
+  await see(page, 'Nothing waits for you');
+}));
+
+test('a schedule says when it fires, and is stored', () => use('/schedules', async (page) => {
+  await page.getByRole('button', { name: 'New schedule' }).click();
+  await page.getByLabel('Name').fill('Weekly report');
+  await page.getByLabel('When', { exact: true }).fill('0 9 * * MON');
+  await see(page, 'Monday');
+  await page.getByLabel('Prompt').fill('Report');
+  await page.getByRole('button', { name: 'Create' }).click();
+  await see(page, 'Weekly report');
+  const { schedules } = await server.api('/agent/schedules');
+  assert.ok(schedules.some((s) => s.name === 'Weekly report' && s.cron_schedule === '0 9 * * MON'));
+}));
+
+test('a long session opens at its end', async () => {
+  const many = Array.from({ length: 120 }, (_, i) => ({ text: `Step ${i}`, tool_calls: [{ name: 'bash', input: { command: `echo out ${i}` } }] }));
+  const long = await run(server, { prompt: 'Many steps', title: 'Long' }, ...many, { text: 'The very end' });
+  assert.equal(long.state, 'SUCCEEDED', long.status_message?.message);
+  await use('/runs/' + long.run_id, async (page) => {
+    await see(page, 'The very end');
+    const log = page.getByRole('log');
+    await until('what came before', async () => {
+      await page.mouse.move(600, 400);
+      await page.mouse.wheel(0, -4000);
+      return (await log.getByText('Step 0', { exact: true }).count()) > 0;
+    });
+  });
+});
