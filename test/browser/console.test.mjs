@@ -77,7 +77,7 @@ test('a run nobody knows', () => open(browser, server, '/runs/01a1f96c-0000-7000
 
 for (const [path, name, text] of [
   ['/inbox', 'inbox', 'Asks first'], ['/environments', 'environments', 'broken'],
-  ['/schedules', 'schedules', 'Nightly tidy'], ['/workers', 'workers', 'local'], ['/nowhere', 'nowhere', 'nothing here'],
+  ['/schedules', 'schedules', 'Nightly tidy'], ['/workers', 'workers', 'local'], ['/people', 'people', 'API keys'], ['/nowhere', 'nowhere', 'nothing here'],
 ]) test(name, () => console(path, name, (page) => see(page, text)));
 
 test('addresses made of markup', () => use('/', async (page) => {
@@ -156,6 +156,42 @@ test('a schedule says when it fires, and is stored', () => use('/schedules', asy
   await see(page, 'Weekly report');
   const { schedules } = await server.api('/agent/schedules');
   assert.ok(schedules.some((s) => s.name === 'Weekly report' && s.cron_schedule === '0 9 * * MON'));
+}));
+
+test('a key is made and revoked', () => use('/people', async (page) => {
+  await page.getByRole('button', { name: 'New key' }).click();
+  await page.getByLabel('Name').fill('CI');
+  await page.getByLabel('May').selectOption('read');
+  await page.getByRole('button', { name: 'Create key' }).click();
+  const key = await page.getByText(/^wk-1\./).innerText();
+  const as = (method, path) => fetch(server.url + '/api/v1' + path, { method, headers: { authorization: 'Bearer ' + key, 'content-type': 'application/json' }, body: method === 'POST' ? '{"prompt":"x"}' : undefined });
+  assert.equal((await as('GET', '/agent/runs')).status, 200);
+  assert.equal((await as('POST', '/agent/runs')).status, 403);
+  await page.getByRole('button', { name: 'Done' }).click();
+  page.removeAllListeners('dialog');
+  page.on('dialog', (d) => d.accept());
+  await page.getByRole('button', { name: 'Revoke CI' }).click();
+  await until('the key to be useless', async () => (await as('GET', '/agent/runs')).status === 401);
+}));
+
+test('somebody is invited, and comes in', () => use('/people', async (page) => {
+  await page.getByRole('button', { name: 'Invite' }).click();
+  await page.getByLabel('E-mail').fill('grace@example.com');
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  const link = await page.getByText(/\/invitation\//).innerText();
+  const other = await browser.newContext();
+  try {
+    const guest = await other.newPage();
+    await guest.goto(link);
+    await guest.getByLabel('Name').fill('Grace');
+    await guest.getByLabel('Password').first().fill('correct horse battery staple');
+    await guest.getByRole('button').first().click();
+    await see(guest, 'Needs you');
+  } finally {
+    await other.close();
+  }
+  await page.getByRole('button', { name: 'Done' }).click();
+  await see(page, 'Grace');
 }));
 
 test('a long session opens at its end', async () => {

@@ -25,6 +25,7 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/inbox", component: lazyRouteComponent(() => import("./inbox/page"), "InboxPage") }),
   createRoute({ getParentRoute: () => root, path: "/environments", component: lazyRouteComponent(() => import("./environments/page"), "EnvironmentsPage") }),
   createRoute({ getParentRoute: () => root, path: "/schedules", component: lazyRouteComponent(() => import("./schedules/page"), "SchedulesPage") }),
+  createRoute({ getParentRoute: () => root, path: "/people", component: lazyRouteComponent(() => import("./people/page"), "PeoplePage") }),
   createRoute({ getParentRoute: () => root, path: "/workers", component: lazyRouteComponent(() => import("./workers/page"), "WorkersPage") }),
 ];
 

@@ -74,8 +74,8 @@ function Head({ run, details }: { run: Run; details: () => void }) {
       </div>
       <span className="hidden items-center gap-2.5 text-[13px] text-dim tabular-nums sm:flex">
         <SourceIcon source={run.source} />
-        {run.state === "INPROGRESS" && run.started_at ? <Ticking from={run.started_at} /> : run.run_time && lasted(duration(run.run_time))}
-        {cost(run)}
+        {run.state === "INPROGRESS" && run.started_at ? <Ticking from={run.started_at} /> : <span>{run.run_time && lasted(duration(run.run_time))}</span>}
+        <span>{cost(run)}</span>
       </span>
       <StateBadge state={run.state} />
       <IconButton label="Copy link" onClick={() => void copy()}>

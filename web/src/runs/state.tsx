@@ -56,7 +56,7 @@ export function StateIcon({ state, className }: { state: RunState; className?: s
       Icon = Check;
       break;
     case "BLOCKED":
-      return <Square role="img" aria-label={label} className={cx(all, "fill-current p-px")} />;
+      return <Square role="img" aria-label={label} className={cx("size-4 shrink-0 fill-current p-px text-signal", className)} />;
     case "CANCELLED":
       Icon = Ban;
       break;
