@@ -15,7 +15,7 @@ export default defineConfig({
       ["/api", "/sign-in", "/sign-out"].map((path) => [
         path,
         {
-          target: process.env.CADRE_SERVER_URL ?? "http://127.0.0.1:8080",
+          target: process.env.CADRE_SERVER_URL ?? "http://127.0.0.1:8787",
           headers: process.env.CADRE_API_KEY ? { Authorization: `Bearer ${process.env.CADRE_API_KEY}` } : {},
         },
       ]),
