@@ -17,8 +17,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrate brings the schema up to date. A database that is up to date costs one query.
-func (db *DB) migrate(ctx context.Context, pool *sql.DB) error {
+// migrate brings the schema up to date, through a pool of its own. A database that is up to date costs
+// one query of the pool that is used anyway.
+func (db *DB) migrate(ctx context.Context, used, pool *sql.DB) error {
 	files, err := migrationsOf(db.dialect)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB) error {
 		return err
 	}
 	for try := 1; ; try++ {
-		have, err := schemaVersion(ctx, pool)
+		have, err := schemaVersion(ctx, used)
 		if err != nil {
 			return err
 		}

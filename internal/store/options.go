@@ -15,9 +15,9 @@ type Options struct {
 	DSN string
 	// Logger receives what no caller can be told; slog.Default when nil.
 	Logger *slog.Logger
-	// OnCommit receives the notices of each committed group, a run's own in the order of its commits.
-	// Writers call it, several at once on PostgreSQL, and it holds up their next group: it must not
-	// block and must not write.
+	// OnCommit receives the notices of each committed group, a run's own in the order of its commits,
+	// just after the callers were answered. Writers call it, several at once on PostgreSQL, and it holds
+	// up their next group: it must not block and must not write.
 	OnCommit func([]run.Notice)
 	// Now is the clock for rows that bring no time of their own; time.Now when nil.
 	Now func() time.Time

@@ -54,7 +54,7 @@ func (db *DB) migrateLocked(ctx context.Context) (err error) {
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1, $2)", lockClass, lockMigrate); err != nil {
 		return fmt.Errorf("lock migrations: %w", err)
 	}
-	migrateErr := db.migrate(ctx, db.reads)
+	migrateErr := db.migrate(ctx, db.reads, db.reads)
 	// Unlock even when ctx has ended: the connection goes back to the pool.
 	_, err = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", lockClass, lockMigrate)
 	return errors.Join(migrateErr, err)

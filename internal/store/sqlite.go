@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -37,14 +39,14 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 	if err := wal.Register(); err != nil {
 		return err
 	}
-	if db.writes, err = sql.Open("sqlite", sqliteDSN(abs, false)); err != nil {
+	if db.writes, err = sql.Open("sqlite", sqliteDSN(abs, writing)); err != nil {
 		return err
 	}
 	db.writes.SetMaxOpenConns(1)
-	if err := db.migrate(ctx, db.writes); err != nil {
+	if err := db.migrateSQLite(ctx, abs); err != nil {
 		return err
 	}
-	if db.reads, err = sql.Open("sqlite", sqliteDSN(abs, true)); err != nil {
+	if db.reads, err = sql.Open("sqlite", sqliteDSN(abs, reading)); err != nil {
 		return err
 	}
 	db.reads.SetMaxOpenConns(db.opts.Readers)
@@ -54,23 +56,38 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 	return nil
 }
 
-// sqliteDSN writes a path as the driver's URI with the settings every connection has.
-func sqliteDSN(path string, readOnly bool) string {
-	pragmas := []string{
+// migrateSQLite migrates on connections of its own, which are opened only if there is something to do.
+func (db *DB) migrateSQLite(ctx context.Context, path string) (err error) {
+	pool, err := sql.Open("sqlite", sqliteDSN(path, migrating))
+	if err != nil {
+		return err
+	}
+	pool.SetMaxOpenConns(1)
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	return db.migrate(ctx, db.writes, pool)
+}
+
+// sqliteDSN writes a path as the driver's URI with the settings every connection has and those of its
+// kind.
+func sqliteDSN(path string, kind func(url.Values)) string {
+	q := url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(0)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", walHard), "journal_size_limit(67108864)",
 		"temp_store(MEMORY)",
-	}
-	if readOnly {
-		pragmas = append(pragmas, "query_only(1)")
-	} else {
-		pragmas = append(pragmas, "cache_size(-16000)") // KiB, taken as needed
-	}
-	q := url.Values{"_pragma": pragmas}
-	if !readOnly {
-		q.Set("vfs", wal.VFS)
-	}
+	}}
+	kind(q)
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// The kinds of connections. A migration may change more pages than memory holds, so that it writes as
+// SQLite does.
+func migrating(url.Values) {}
+
+func reading(q url.Values) { q.Add("_pragma", "query_only(1)") }
+
+func writing(q url.Values) {
+	q.Add("_pragma", "cache_size(-16000)") // KiB, taken as needed
+	wal.Use(q)
 }
 
 // sqliteLink is the one writing connection, with its prepared statements.
@@ -80,15 +97,23 @@ type sqliteLink struct {
 	stmts map[string]*sql.Stmt
 }
 
+// begin replaces a connection on which something went wrong since the last group.
 func (l *sqliteLink) begin(ctx context.Context) error {
-	if l.conn == nil {
-		conn, err := l.pool.Conn(ctx)
-		if err != nil {
+	for {
+		fresh := l.conn == nil
+		if fresh {
+			conn, err := l.pool.Conn(ctx)
+			if err != nil {
+				return err
+			}
+			l.conn, l.stmts = conn, map[string]*sql.Stmt{}
+		}
+		err := l.send(ctx, "BEGIN IMMEDIATE")
+		if err == nil || fresh || judge(err) == verdictRetry {
 			return err
 		}
-		l.conn, l.stmts = conn, map[string]*sql.Stmt{}
+		l.close()
 	}
-	return l.send(ctx, "BEGIN IMMEDIATE")
 }
 
 func (l *sqliteLink) commit(ctx context.Context) error {
@@ -96,12 +121,8 @@ func (l *sqliteLink) commit(ctx context.Context) error {
 }
 
 // rollback also answers a failed commit. SQLite may have rolled back by itself (full disk), so an
-// error here says nothing; whatever is wrong with the connection goes with it.
-func (l *sqliteLink) rollback(ctx context.Context) {
-	if err := l.send(ctx, "ROLLBACK"); err != nil {
-		l.close()
-	}
-}
+// error here says nothing; a transaction that is still open shows when the next one begins.
+func (l *sqliteLink) rollback(ctx context.Context) { _ = l.send(ctx, "ROLLBACK") }
 
 func (l *sqliteLink) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s := l.stmts[query]; s != nil {
@@ -170,8 +191,9 @@ func (l *sqliteLink) query(ctx context.Context, query string, args ...any) (rows
 	return s.QueryContext(ctx, args...)
 }
 
-// close lets go of the connection; the next begin takes a fresh one. Errors are of no use: the
-// connection is either healthy, and closing succeeds, or broken, which is why it is closed.
+// close ends the connection, which the pool would otherwise hand out again, with whatever is wrong with
+// it; the next begin takes a fresh one. Errors are of no use: the connection is either healthy, and
+// closing succeeds, or broken, which is why it is closed.
 func (l *sqliteLink) close() {
 	if l.conn == nil {
 		return
@@ -179,6 +201,7 @@ func (l *sqliteLink) close() {
 	for _, s := range l.stmts {
 		_ = s.Close()
 	}
+	_ = l.conn.Raw(func(any) error { return driver.ErrBadConn })
 	_ = l.conn.Close()
 	l.conn, l.stmts = nil, nil
 }

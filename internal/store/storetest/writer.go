@@ -168,6 +168,13 @@ func queued(f func() error) chan error {
 	return result
 }
 
+// told waits until OnCommit has heard of what was committed under a key: callers are answered first, and
+// the writer's next group is begun afterwards.
+func (b *bundle) told(key string) {
+	b.Helper()
+	b.ok(b.db.Write(b.ctx, key, func(*store.Tx) error { return nil }))
+}
+
 func testGroupWithFailures(b *bundle) {
 	const key = "one key, so that all meet in one group"
 	taken := plainRun()
@@ -215,6 +222,7 @@ func testGroupWithFailures(b *bundle) {
 		}
 	}
 	same(b, "events", len(b.feed()), 1+len(good))
+	b.told(key)
 	same(b, "notices of failed operations", len(b.notices.of("never")), 0)
 	for i := range good {
 		b.stored(name(i), true)
@@ -374,6 +382,7 @@ func testNotices(b *bundle) {
 			Commands: []run.Command{{Kind: api.CommandKindCancel}}, Events: []run.Event{{Type: run.EventCancelled}}}, nil
 	})
 	b.ok(err)
+	b.told(r.ID)
 	same(b, "notices", b.notices.of(r.ID), []run.Notice{
 		{RunID: r.ID, TeamUID: red.UID, Host: "local", State: api.RunStateQUEUED, LastSeq: 1, New: true, Queued: true},
 		{RunID: r.ID, TeamUID: red.UID, Host: "local", State: api.RunStatePENDING, LastSeq: 1, Live: true,

@@ -19,7 +19,7 @@ var logs sync.Map // uintptr -> *log
 type log struct {
 	file   uintptr
 	offset int64  // of buffer in the file
-	buffer []byte // written by SQLite, not to the file yet
+	buffer []byte // written by SQLite, not to the file yet; empty but for the time of a commit
 }
 
 func logOf(file uintptr) *log {
@@ -28,7 +28,7 @@ func logOf(file uintptr) *log {
 }
 
 // flush writes what is kept. If that fails it is kept no longer, as if SQLite's own writes had failed:
-// SQLite gives up the transaction it was part of.
+// SQLite gives up the commit it was part of.
 func (l *log) flush(tls *libc.TLS) int32 {
 	if len(l.buffer) == 0 {
 		return sqlite.SQLITE_OK
@@ -63,33 +63,7 @@ func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
 	return unix.sync(tls, file, flags)
 }
 
-func readLog(tls *libc.TLS, file, into uintptr, n int32, offset int64) int32 {
-	if rc := logOf(file).flush(tls); rc != sqlite.SQLITE_OK {
-		return rc
-	}
-	return unix.read(tls, file, into, n, offset)
-}
-
-func truncateLog(tls *libc.TLS, file uintptr, size int64) int32 {
-	if rc := logOf(file).flush(tls); rc != sqlite.SQLITE_OK {
-		return rc
-	}
-	return unix.truncate(tls, file, size)
-}
-
-func sizeOfLog(tls *libc.TLS, file, size uintptr) int32 {
-	if rc := logOf(file).flush(tls); rc != sqlite.SQLITE_OK {
-		return rc
-	}
-	return unix.size(tls, file, size)
-}
-
-// closeLog closes the file even if the last of it cannot be written: no sync has covered that.
 func closeLog(tls *libc.TLS, file uintptr) int32 {
-	rc := logOf(file).flush(tls)
 	logs.Delete(file)
-	if closed := unix.closing(tls, file); rc == sqlite.SQLITE_OK {
-		rc = closed
-	}
-	return rc
+	return unix.closing(tls, file)
 }

@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"unsafe"
 
@@ -10,8 +11,16 @@ import (
 	sqlite "modernc.org/sqlite/lib"
 )
 
-// VFS is the name by which a connection asks for the file system, after Register.
-const VFS = "cadre-wal"
+// name is that of the file system, by which a connection asks for it.
+const name = "cadre-wal"
+
+// Use adds to the parameters of a connection's URI that it writes through the file system, and what
+// that depends on: that SQLite syncs every commit, and writes nothing to its log before. Register comes
+// first.
+func Use(q url.Values) {
+	q.Set("vfs", name)
+	q["_pragma"] = append(q["_pragma"], "synchronous(FULL)", "cache_spill(0)")
+}
 
 // Register makes the file system known to SQLite, once per process.
 var Register = sync.OnceValue(register)
@@ -27,14 +36,11 @@ var (
 
 // methods are functions of SQLite's unix file system.
 type methods struct {
-	open     func(tls *libc.TLS, vfs, path, file uintptr, flags int32, outFlags uintptr) int32
-	closing  func(tls *libc.TLS, file uintptr) int32
-	read     func(tls *libc.TLS, file, into uintptr, n int32, offset int64) int32
-	write    func(tls *libc.TLS, file, from uintptr, n int32, offset int64) int32
-	truncate func(tls *libc.TLS, file uintptr, size int64) int32
-	sync     func(tls *libc.TLS, file uintptr, flags int32) int32
-	size     func(tls *libc.TLS, file, size uintptr) int32
-	traits   func(tls *libc.TLS, file uintptr) int32
+	open    func(tls *libc.TLS, vfs, path, file uintptr, flags int32, outFlags uintptr) int32
+	closing func(tls *libc.TLS, file uintptr) int32
+	write   func(tls *libc.TLS, file, from uintptr, n int32, offset int64) int32
+	sync    func(tls *libc.TLS, file uintptr, flags int32) int32
+	traits  func(tls *libc.TLS, file uintptr) int32
 }
 
 func register() error {
@@ -53,7 +59,7 @@ func register() error {
 		return errors.New("SQLite has no file system named unix")
 	}
 	fileSystem = *at[sqlite.Tsqlite3_vfs](found)
-	if fileSystem.FzName, err = libc.CString(VFS); err != nil { // for good: SQLite keeps it
+	if fileSystem.FzName, err = libc.CString(name); err != nil { // for good: SQLite keeps it
 		return err
 	}
 	unix.open = function[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](fileSystem.FxOpen)
@@ -72,14 +78,10 @@ func learn(table uintptr) {
 	logMethods = *at[sqlite.Tsqlite3_io_methods](table)
 	m := &logMethods
 	unix.closing = function[func(*libc.TLS, uintptr) int32](m.FxClose)
-	unix.read = function[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](m.FxRead)
 	unix.write = function[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](m.FxWrite)
-	unix.truncate = function[func(*libc.TLS, uintptr, int64) int32](m.FxTruncate)
 	unix.sync = function[func(*libc.TLS, uintptr, int32) int32](m.FxSync)
-	unix.size = function[func(*libc.TLS, uintptr, uintptr) int32](m.FxFileSize)
 	unix.traits = function[func(*libc.TLS, uintptr) int32](m.FxDeviceCharacteristics)
-	m.FxClose, m.FxRead, m.FxWrite = pointer(closeLog), pointer(readLog), pointer(writeLog)
-	m.FxTruncate, m.FxSync, m.FxFileSize = pointer(truncateLog), pointer(syncLog), pointer(sizeOfLog)
+	m.FxClose, m.FxWrite, m.FxSync = pointer(closeLog), pointer(writeLog), pointer(syncLog)
 }
 
 // openFile opens a file as unix does, and makes a log one of ours.

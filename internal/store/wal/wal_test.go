@@ -22,7 +22,7 @@ type writes struct {
 // spy sits between the log and the file until the test ends. Tests with one do not run in parallel.
 func spy(t *testing.T) *writes {
 	t.Helper()
-	open(t, filepath.Join(t.TempDir(), "first.db"), VFS, "") // learns the functions of unix
+	open(t, filepath.Join(t.TempDir(), "first.db"), Use, "") // learns the functions of unix
 	w, real := &writes{}, unix.write
 	unix.write = func(tls *libc.TLS, file, from uintptr, n int32, offset int64) int32 {
 		w.n++
@@ -35,19 +35,20 @@ func spy(t *testing.T) *writes {
 	return w
 }
 
+// plain is SQLite's own way of writing.
+func plain(url.Values) {}
+
 // open opens a database with one connection, and with its log.
-func open(t *testing.T, path, vfs, pragma string) *sql.DB {
+func open(t *testing.T, path string, use func(url.Values), pragma string) *sql.DB {
 	t.Helper()
 	if err := Register(); err != nil {
 		t.Fatal(err)
 	}
-	q := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	q := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)"}}
 	if pragma != "" {
 		q.Add("_pragma", pragma)
 	}
-	if vfs != "" {
-		q.Set("vfs", vfs)
-	}
+	use(q)
 	db, err := sql.Open("sqlite", "file:"+path+"?"+q.Encode())
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func sum(t *testing.T, db *sql.DB) string {
 // A commit is written at once, however many pages it has, as far as SQLite writes that much at once.
 func TestOneWritePerCommit(t *testing.T) {
 	w := spy(t)
-	db := open(t, filepath.Join(t.TempDir(), "a.db"), VFS, "")
+	db := open(t, filepath.Join(t.TempDir(), "a.db"), Use, "")
 	do(t, db, fill(1, "abc"))
 	for _, c := range []struct{ pages, most int }{{1, 1}, {20, 1}, {200, 9}} {
 		before := w.n
@@ -109,8 +110,8 @@ func TestOneWritePerCommit(t *testing.T) {
 // What is committed is there for another connection at once, which reads the log by SQLite's own means.
 func TestOthersSeeCommits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	db := open(t, path, VFS, "")
-	other := open(t, path, "", "")
+	db := open(t, path, Use, "")
+	other := open(t, path, plain, "")
 	for i := range 50 {
 		do(t, db, fill(1+i%7, "xyz"))
 		if ours, theirs := sum(t, db), sum(t, other); ours != theirs {
@@ -119,12 +120,12 @@ func TestOthersSeeCommits(t *testing.T) {
 	}
 }
 
-// A transaction that outgrows the cache writes pages before it commits, reads them back and writes
-// them again; it may be undone in part or wholly; the log starts over after a checkpoint.
+// A transaction that outgrows the cache is undone in part or wholly; the log starts over after a
+// checkpoint.
 func TestTransactionsLargerThanTheCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	db := open(t, path, VFS, "cache_size(10)")
-	other := open(t, path, "", "")
+	db := open(t, path, Use, "cache_size(10)")
+	other := open(t, path, plain, "")
 	do(t, db, fill(30, "old"))
 	want := sum(t, db)
 	do(t, db, "BEGIN", fill(200, "new"), "UPDATE t SET v = replace(v, 'old', 'NEW')", "SELECT sum(length(v)) FROM t", "ROLLBACK")
@@ -145,12 +146,49 @@ func TestTransactionsLargerThanTheCache(t *testing.T) {
 	}
 }
 
+// What was rolled back never reaches the log, where another writer's commits are by then.
+func TestRollbackBesideAnotherWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db, other := open(t, path, Use, "cache_size(10)"), open(t, path, Use, "cache_size(10)")
+	do(t, db, fill(3, "abc"))
+	do(t, other, "PRAGMA wal_checkpoint(TRUNCATE)") // a rollback that reads the log would hide the fault
+	do(t, db, "BEGIN", fill(40, "bad"), "ROLLBACK")
+	do(t, other, fill(30, "own"))
+	do(t, db, fill(1, "own"))
+	for i, db := range []*sql.DB{db, other} {
+		if got, want := sum(t, db), "34abcownok"; got != want {
+			t.Errorf("connection %d: %.100q, want %q", i, got, want)
+		}
+	}
+}
+
+// A transaction that goes on after a statement failed, on a full disk, has all that came before it.
+func TestFullDiskAmidATransaction(t *testing.T) {
+	w := spy(t)
+	path := filepath.Join(t.TempDir(), "a.db")
+	db, other := open(t, path, Use, "cache_size(10)"), open(t, path, plain, "")
+	do(t, db, "BEGIN", fill(40, "abc"))
+	w.refuse = true
+	_, failed := db.ExecContext(t.Context(), "UPDATE t SET v = replace(v, 'abc', 'xyz')")
+	w.refuse = false
+	do(t, db, "COMMIT")
+	want := "40abcabcok"
+	if failed == nil { // it needed no room
+		want = "40xyzxyzok"
+	}
+	for i, db := range []*sql.DB{db, other} {
+		if got := sum(t, db); got != want {
+			t.Errorf("connection %d: %.100q, want %q", i, got, want)
+		}
+	}
+}
+
 // A commit that cannot be written fails, stores nothing and harms none that follow.
 func TestFullDisk(t *testing.T) {
 	w := spy(t)
 	path := filepath.Join(t.TempDir(), "a.db")
-	db := open(t, path, VFS, "")
-	other := open(t, path, "", "")
+	db := open(t, path, Use, "")
+	other := open(t, path, plain, "")
 	do(t, db, fill(3, "abc"))
 	want := sum(t, db)
 	for _, pages := range []int{1, 100} {
