@@ -26,13 +26,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // lets tests turn hours of leases into moments (testing/synctest); the tests with the real store and
 // service are in real_test.go.
 type world struct {
-	mu     sync.Mutex
-	runs   map[string]*worldRun
-	order  []string // by queueing
-	execs  map[string]*worldRun
-	wakes  chan Wake
-	broken bool // the store is out of reach
-	calls  map[string]int
+	mu      sync.Mutex
+	runs    map[string]*worldRun
+	order   []string // by queueing
+	offered []string // by assignment
+	execs   map[string]*worldRun
+	wakes   chan Wake
+	broken  bool // the store is out of reach
+	calls   map[string]int
 }
 
 type worldRun struct {
@@ -262,6 +263,7 @@ func (w *world) Assign(_ context.Context, runID string, p run.Placement) (run.Ru
 	r.number++
 	r.state, r.live, r.exec, r.worker, r.claimed, r.lease = api.RunStatePENDING, true, p.ExecutionID, p.Worker, false, p.LeaseUntil
 	r.assigned = append(r.assigned, p.ExecutionID)
+	w.offered = append(w.offered, runID)
 	w.execs[p.ExecutionID] = r
 	return run.Run{ID: runID, TeamUID: r.TeamUID, Host: r.Host, CreatedAt: r.QueuedAt, UpdatedAt: r.QueuedAt,
 			Owner: identity.Owner{Type: api.ScopeTypeTeam, UID: r.TeamUID}},
