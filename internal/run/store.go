@@ -75,8 +75,9 @@ type Current struct {
 
 // Change is what a decision stores. Members left zero change nothing.
 type Change struct {
-	// Run replaces the run's mutable columns, all but BlobBytes. Its LastSeq is that of the stored run
-	// plus the number of Entries.
+	// Run replaces the run's mutable columns, all but BlobBytes; Title is none of them. Its LastSeq is
+	// that of the stored run plus the number of Entries. Lists follow the events: another State or
+	// UpdatedAt takes one, and Artifacts one of their type.
 	Run *Run
 	// Execution is inserted when its Number is new, else replaces the stored one.
 	Execution *Execution

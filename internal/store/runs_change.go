@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/cadrehq/cadre/internal/run"
@@ -75,6 +77,9 @@ func (c *changing) store() (run.Changed, error) {
 		stored := *x
 		done.Execution = &stored
 	}
+	if err := c.heard(was, next); err != nil {
+		return done, err
+	}
 	for _, step := range []func() error{c.commands, c.entries, c.requests, c.artifacts, c.execution, c.drop} {
 		if err := step(); err != nil {
 			return done, err
@@ -84,6 +89,21 @@ func (c *changing) store() (run.Changed, error) {
 		c.tx.Emit(eventOf(e, next))
 	}
 	return done, c.run(was, next)
+}
+
+// heard refuses what lists would never hear of: they remember titles for good, and follow the events to
+// know of anything else.
+func (c *changing) heard(was, next run.Run) error {
+	tells := func(e run.Event) bool { return e.Type == run.EventArtifact }
+	switch {
+	case was.Title != next.Title:
+		return errors.New("the title of a run stays")
+	case (was.State != next.State || !was.UpdatedAt.Equal(next.UpdatedAt)) && len(c.change.Events) == 0:
+		return errors.New("a run moves without an event")
+	case len(c.change.Artifacts) > 0 && !slices.ContainsFunc(c.change.Events, tells):
+		return errors.New("a run has an artifact without an event")
+	}
+	return nil
 }
 
 func (c *changing) entries() error {
@@ -112,8 +132,8 @@ func (c *changing) drop() error {
 func (c *changing) run(was, next run.Run) error {
 	id := was.ID
 	if head(was) != head(next) {
-		if err := c.tx.Send(`UPDATE runs SET title = $1, host = $2, session_id = $3, conversation_id = $4
-			WHERE id = $5`, next.Title, next.Host, next.SessionID, next.ConversationID, id); err != nil {
+		if err := c.tx.Send(`UPDATE runs SET host = $1, session_id = $2, conversation_id = $3
+			WHERE id = $4`, next.Host, next.SessionID, next.ConversationID, id); err != nil {
 			return err
 		}
 	}
@@ -136,9 +156,9 @@ func (c *changing) run(was, next run.Run) error {
 }
 
 // runHead is what rarely changes of a run.
-type runHead struct{ title, host, session, conversation string }
+type runHead struct{ host, session, conversation string }
 
-func head(r run.Run) runHead { return runHead{r.Title, r.Host, r.SessionID, r.ConversationID} }
+func head(r run.Run) runHead { return runHead{r.Host, r.SessionID, r.ConversationID} }
 
 // runState is what a move changes of a run, as stored.
 type runState struct {

@@ -174,7 +174,7 @@ func (b *bundle) reach(x run.Execution, state run.ExecutionState) {
 			x.EndedAt = noon
 			c.Run.Live = false
 		}
-		return run.Change{Run: &c.Run, Execution: &x}, nil
+		return run.Change{Run: &c.Run, Execution: &x, Events: []run.Event{{Type: run.EventExecution, At: noon}}}, nil
 	})
 	b.ok(err)
 }

@@ -31,7 +31,7 @@ func testListFilters(b *bundle) {
 	full.Run.CreatedAt, full.Run.UpdatedAt = noon.Add(time.Hour), noon.Add(2*time.Hour)
 	b.ok(b.runs.Insert(b.ctx, full))
 	_, err := b.runs.Change(b.ctx, full.Run.ID, func(run.Current) (run.Change, error) {
-		return run.Change{Artifacts: []run.Artifact{{UID: newID(), Type: api.ArtifactTypePLAN}, {UID: newID(), Type: api.ArtifactTypePLAN}}}, nil
+		return run.Change{Events: has, Artifacts: []run.Artifact{{UID: newID(), Type: api.ArtifactTypePLAN}, {UID: newID(), Type: api.ArtifactTypePLAN}}}, nil
 	})
 	b.ok(err)
 	plain := b.insert(func(n *run.New) { n.Run.Metadata = map[string]string{"ticket_id": "T-2", "ü": "日本"} })

@@ -80,7 +80,7 @@ func testArtifacts(b *bundle) {
 		a := run.Artifact{UID: newID(), RunID: r.ID, Type: kind, CreatedAt: at, BlobID: "blob",
 			Data: api.ArtifactData{Title: "t", SizeBytes: 5, Metadata: raw(`{"k":1}`)}}
 		_, err := b.runs.Change(b.ctx, r.ID, func(run.Current) (run.Change, error) {
-			return run.Change{Artifacts: []run.Artifact{a}}, nil
+			return run.Change{Events: has, Artifacts: []run.Artifact{a}}, nil
 		})
 		b.ok(err)
 		return a

@@ -122,7 +122,7 @@ func testChangeEverything(b *bundle) {
 	done, err := b.runs.Change(b.ctx, r.ID, func(c run.Current) (run.Change, error) {
 		same(b, "current execution", c.Execution, &x)
 		next = c.Run
-		next.Title, next.Host, next.SessionID = "Renamed", "other", newID()
+		next.Host, next.SessionID = "other", newID()
 		next.State, next.Message, next.ErrorCode, next.Retryable = api.RunStateINPROGRESS, "at it", "", true
 		next.Waiting = api.RunWaiting{Code: api.WaitingCodeNoWorker, Message: "m", Since: noon.Add(time.Minute)}
 		next.UpdatedAt, next.QueuedAt = noon.Add(time.Hour), noon.Add(2*time.Hour)
@@ -132,7 +132,7 @@ func testChangeEverything(b *bundle) {
 		x2.NextIndex, x2.Acted, x2.LeaseUntil, x2.Snapshot, x2.SnapshotSeq = 2, true, noon.Add(time.Hour), "snap", 2
 		return run.Change{
 			Run: &next, Execution: &x2, By: 1, Entries: []api.NewEntry{note("one"), note("two")},
-			Events:    []run.Event{{Type: run.EventInProgress, State: next.State, ExecutionID: x.ID, At: noon, RefID: "ref", Message: "msg"}},
+			Events:    []run.Event{{Type: run.EventInProgress, State: next.State, ExecutionID: x.ID, At: noon, RefID: "ref", Message: "msg"}, has[0]},
 			Commands:  []run.Command{{Kind: api.CommandKindFollowUp, Text: "go on", CreatedAt: noon}},
 			Requests:  []run.Request{{Request: api.Request{ID: "q1", Kind: api.RequestKindQuestion, Prompt: "which?"}, Seq: 3, CreatedAt: noon}},
 			Artifacts: []run.Artifact{{UID: newID(), Type: api.ArtifactTypeFILE, CreatedAt: noon, Data: api.ArtifactData{Filename: "f"}}},
@@ -201,7 +201,7 @@ func testChangeFailsLate(b *bundle) {
 	other := b.insert(nil)
 	taken := newID()
 	_, err := b.runs.Change(b.ctx, other.ID, func(run.Current) (run.Change, error) {
-		return run.Change{Artifacts: []run.Artifact{{UID: taken, Type: api.ArtifactTypeFILE}}}, nil
+		return run.Change{Events: has, Artifacts: []run.Artifact{{UID: taken, Type: api.ArtifactTypeFILE}}}, nil
 	})
 	b.ok(err)
 
@@ -209,7 +209,7 @@ func testChangeFailsLate(b *bundle) {
 	_, err = b.runs.Change(b.ctx, r.ID, func(c run.Current) (run.Change, error) {
 		c.Run.State = api.RunStateCANCELLED
 		return run.Change{
-			Run: &c.Run, Entries: []api.NewEntry{note("x")}, Events: []run.Event{{Type: run.EventCancelled}},
+			Run: &c.Run, Entries: []api.NewEntry{note("x")}, Events: []run.Event{{Type: run.EventCancelled}, has[0]},
 			Commands:  []run.Command{{Kind: api.CommandKindCancel}},
 			Artifacts: []run.Artifact{{UID: taken, Type: api.ArtifactTypeFILE}},
 		}, nil
@@ -244,6 +244,27 @@ func testChangeMovesTheList(b *bundle) {
 	second := b.insert(func(n *run.New) { n.Run.UpdatedAt = noon.Add(time.Second) })
 	b.change(first.ID, func(r *run.Run) { r.State, r.UpdatedAt = api.RunStateFAILED, noon.Add(time.Minute) })
 	same(b, "order", b.ids(run.Query{TeamUIDs: []string{red.UID}}), []string{first.ID, second.ID})
+}
+
+// testChangeUnheard: what lists remember does not change without an event to tell them.
+func testChangeUnheard(b *bundle) {
+	r := b.insert(nil)
+	for what, edit := range map[string]func(*run.Change){
+		"title":    func(c *run.Change) { c.Run.Title, c.Events = "another", has },
+		"state":    func(c *run.Change) { c.Run.State = api.RunStateFAILED },
+		"time":     func(c *run.Change) { c.Run.UpdatedAt = noon.Add(time.Minute) },
+		"artifact": func(c *run.Change) { c.Artifacts = []run.Artifact{{UID: newID(), Type: api.ArtifactTypeFILE}} },
+	} {
+		_, err := b.runs.Change(b.ctx, r.ID, func(c run.Current) (run.Change, error) {
+			change := run.Change{Run: &c.Run}
+			edit(&change)
+			return change, nil
+		})
+		if err == nil {
+			b.Errorf("another %s was stored, and nobody told", what)
+		}
+	}
+	b.unchanged(r)
 }
 
 // testChangeFenced: a decision sees the latest execution, so that an older one is refused.

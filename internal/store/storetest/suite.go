@@ -35,6 +35,7 @@ func Run(t *testing.T, open Opener) {
 		"ChangeUnknown":         testChangeUnknown,
 		"ChangeNothing":         testChangeNothing,
 		"ChangeMovesTheList":    testChangeMovesTheList,
+		"ChangeUnheard":         testChangeUnheard,
 		"ChangeFenced":          testChangeFenced,
 		"ChangeKeepsLease":      testChangeKeepsLease,
 		"Commands":              testCommands,
@@ -220,7 +221,11 @@ func (b *bundle) change(runID string, edit func(*run.Run)) run.Changed {
 	done, err := b.runs.Change(b.ctx, runID, func(c run.Current) (run.Change, error) {
 		r := c.Run
 		edit(&r)
-		return run.Change{Run: &r}, nil
+		change := run.Change{Run: &r}
+		if r.State != c.Run.State || !r.UpdatedAt.Equal(c.Run.UpdatedAt) {
+			change.Events = []run.Event{{Type: run.EventQueued, State: r.State, At: noon}}
+		}
+		return change, nil
 	})
 	b.ok(err)
 	return done
@@ -249,6 +254,9 @@ func same[T any](b *bundle, what string, got, want T) {
 		b.Fatalf("%s (-want +got):\n%s", what, d)
 	}
 }
+
+// has is the event of an artifact.
+var has = []run.Event{{Type: run.EventArtifact, At: noon}}
 
 // note is an entry that says text.
 func note(text string) api.NewEntry {
