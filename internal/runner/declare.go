@@ -66,7 +66,7 @@ func (k *keeper) declarations(ctx context.Context, background bool) (all []snaps
 	}
 	add("what the script declares", bytes.NewReader(k.script))
 	path := r.declarationsPath()
-	f, err := os.Open(path)
+	f, err := snapshot.OpenRegular(path)
 	if err == nil {
 		add(path, io.LimitReader(f, maxDeclarations))
 		_ = f.Close()

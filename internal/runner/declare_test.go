@@ -90,6 +90,31 @@ func TestDeclarationScriptThatHangs(t *testing.T) {
 	}
 }
 
+// A pipe where declarations are looked for is told, and waited for by nobody.
+func TestDeclarationsThatAreAPipe(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	pipe := filepath.Join(t.TempDir(), "declarations")
+	cfg := config(t, s, &agent{turn: func(ctx context.Context, h harness.Session) (harness.Outcome, error) {
+		_, err := shell(ctx, h, "echo x >kept; mkfifo $OZ_SNAPSHOT_DECLARATIONS_FILE")
+		return succeeded, err
+	}})
+	cfg.Environ = append(cfg.Environ, "OZ_SNAPSHOT_DECLARATIONS_FILE="+pipe)
+	stuck := time.AfterFunc(20*time.Second, func() {
+		t.Error("the run waits for somebody to write into the pipe")
+		if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
+			_ = f.Close()
+		}
+	})
+	defer stuck.Stop()
+	if result := run(t, cfg); result.State != api.RunStateSUCCEEDED || len(s.snapshots) != 1 {
+		t.Errorf("result %+v, snapshots %v", result, s.snapshots)
+	}
+	if told := fmt.Sprint(of[api.Notice](s)); !strings.Contains(told, "not a regular file") {
+		t.Errorf("told %s", told)
+	}
+}
+
 // A run begins from the commit or branch asked for, whatever the environment says, and without its
 // remotes when these are to go.
 func TestHeads(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // stamp makes the commits that carry a work tree the same for the same content, so that an unchanged
@@ -53,7 +55,7 @@ func (s *Source) capture(ctx context.Context, dir, scratch string) (captured, er
 		return c, err
 	}
 	index := filepath.Join(scratch, "index")
-	if err := copyFile(filepath.Join(gitDir, "index"), index); err != nil {
+	if err := copyIndex(filepath.Join(gitDir, "index"), index); err != nil {
 		return c, err
 	}
 	g := plain.with(append(stamp, "GIT_INDEX_FILE="+index, "GIT_OBJECT_DIRECTORY="+objects,
@@ -150,7 +152,7 @@ func (s *Source) unfit(ctx context.Context, g git, c *captured) (unfit, error) {
 		case info.Size() > s.Limits.File, total+info.Size() > s.Limits.Total:
 			u.large = append(u.large, path)
 			c.left = append(c.left, fmt.Sprintf("%s/%s: too large (%d bytes)", c.repo.where(), path, info.Size()))
-		case s.holdsSecret(filepath.Join(g.dir, path)):
+		case s.holdsSecret(filepath.Join(g.dir, path), s.Limits.File):
 			u.secret = append(u.secret, path)
 			c.left = append(c.left, fmt.Sprintf("%s/%s: holds a secret", c.repo.where(), path))
 		default:
@@ -160,20 +162,39 @@ func (s *Source) unfit(ctx context.Context, g git, c *captured) (unfit, error) {
 	return u, nil
 }
 
-// holdsSecret reads a file in pieces that overlap, since a secret may lie across their border.
-func (s *Source) holdsSecret(path string) bool {
+// OpenRegular opens a regular file for reading. It refuses everything else without waiting: whoever may
+// put a pipe there could otherwise make the open wait for ever.
+func OpenRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// holdsSecret reads at most so many bytes of a file, which may grow meanwhile or never end (as some below
+// /proc), in pieces that overlap, since a secret may lie across their border.
+func (s *Source) holdsSecret(path string, most int64) bool {
 	if s.Secret == nil {
 		return false
 	}
-	f, err := os.Open(path)
+	f, err := OpenRegular(path)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.Close() }()
+	from := io.LimitReader(f, most)
 	const piece, overlap = 1 << 20, 8 << 10
 	buf := make([]byte, 0, piece+overlap)
 	for {
-		n, err := io.ReadFull(f, buf[len(buf):min(len(buf)+piece, cap(buf))])
+		n, err := io.ReadFull(from, buf[len(buf):min(len(buf)+piece, cap(buf))])
 		buf = buf[:len(buf)+n]
 		if s.Secret(buf) {
 			return true
@@ -280,14 +301,19 @@ func toFile(path string, limit int64, write func(io.Writer) error) error {
 	return err
 }
 
-// copyFile copies a file; one that is not there leaves none.
-func copyFile(from, to string) error {
-	b, err := os.ReadFile(from)
+// copyIndex copies a repository's index; one that is not there leaves none. The copy has its time: git
+// takes an entry at its word that is older than the index, and the copy must not make it seem so.
+func copyIndex(from, to string) error {
+	info, err := os.Stat(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, b, 0o600)
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(to, b, 0o600), os.Chtimes(to, time.Time{}, info.ModTime()))
 }

@@ -262,6 +262,33 @@ func TestRepositoryTheAgentMade(t *testing.T) {
 	}
 }
 
+// A file that changed in the very second it was added, and kept its size, is told from the one that was
+// added by its content only: git knows by the time of its index when to look.
+func TestChangeWithinTheSecondOfACommitIsKept(t *testing.T) {
+	t.Parallel()
+	git := gittest.New(t)
+	w := clone(t, git.Repo("app", map[string]string{"f": "0"}))
+	// The change would have to come within the second; with these, only its time counts.
+	w.git(t, "config", "core.trustctime", "false")
+	w.git(t, "config", "core.checkStat", "minimal")
+	file, second := filepath.Join(w.dir, "repo", "f"), time.Now().Add(-time.Hour).Truncate(time.Second)
+	at := func(path string) {
+		if err := os.Chtimes(path, second, second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, file, "1", 0o600)
+	at(file)
+	w.git(t, "commit", "--quiet", "--all", "--message", "one")
+	write(t, file, "2", 0o600)
+	at(file)
+	at(filepath.Join(w.dir, "repo", ".git", "index"))
+	to := w.restore(t)
+	if got := tree(t, to.dir)["repo/f"]; got != `exec=false "2"` {
+		t.Errorf("came back as %s", got)
+	}
+}
+
 func TestSecretsAndLargeFilesStayOut(t *testing.T) {
 	server := gittest.New(t)
 	w := clone(t, server.Repo("repo", map[string]string{"a": "1\n"}))

@@ -170,7 +170,7 @@ const filesPrefix = "files/"
 // fit leaves out the files that hold a secret.
 func (s *Source) fit(files []file, m *Manifest) []file {
 	return slices.DeleteFunc(files, func(f file) bool {
-		found := f.info.Mode().IsRegular() && s.holdsSecret(f.path)
+		found := f.info.Mode().IsRegular() && s.holdsSecret(f.path, f.info.Size())
 		if found {
 			m.Omitted = append(m.Omitted, f.shown()+": holds a secret")
 		}
@@ -315,9 +315,9 @@ func (s *Source) add(t *tar.Writer, file file) error {
 		}
 		return t.WriteHeader(h)
 	}
-	f, err := os.Open(file.path)
+	f, err := OpenRegular(file.path)
 	if err != nil {
-		return nil // it went away, or became unreadable
+		return nil // it went away, or became something else
 	}
 	defer func() { _ = f.Close() }()
 	if err := t.WriteHeader(h); err != nil {
