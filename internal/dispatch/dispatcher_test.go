@@ -376,6 +376,26 @@ func TestWorkerThatDoesNotReadIsCutOff(t *testing.T) {
 }
 
 // A backlog and two workers: every run is handed out once, about in order, without wasted moves.
+// A store that can be read and not written, on a full disk, is not asked for the same runs without a pause.
+func TestStoreThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.full.Store(true)
+		d := w.start(t)
+		worker := connect(t, d, "team", "linux")
+		w.queue("team", "linux", 50)
+		time.Sleep(10 * time.Second)
+		if n := w.called("waiting"); n < 5 || n > 20 {
+			t.Errorf("looked %d times in 10 s", n)
+		}
+		w.full.Store(false)
+		for range 50 {
+			worker.claim(worker.assignment())
+		}
+	})
+}
+
 func TestBacklogIsHandedOutOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

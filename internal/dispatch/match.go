@@ -37,7 +37,7 @@ func (d *Dispatcher) round(ctx context.Context) (more bool) {
 	}
 	offers, full := d.reserve(waiting)
 	each(offers, func(o *offer) { o.run, o.execution, o.err = d.cfg.Runs.Assign(ctx, o.task.runID, o.placement) })
-	d.handOut(ctx, offers)
+	decided := d.handOut(ctx, offers)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,7 +50,7 @@ func (d *Dispatcher) round(ctx context.Context) (more bool) {
 	for _, at := range places {
 		d.registry.soilPlace(at)
 	}
-	return len(offers) > 0
+	return decided > 0 // else the store takes nothing; the next tick tries again
 }
 
 // openPlaces starts a round: which places to ask for, and how many runs.
@@ -93,17 +93,21 @@ func (d *Dispatcher) reserve(waiting []Waiting) (offers []*offer, full []Place) 
 	return offers, full
 }
 
-// handOut sends what was assigned to the workers, in the order of the queue.
-func (d *Dispatcher) handOut(ctx context.Context, offers []*offer) {
+// handOut sends what was assigned to the workers, in the order of the queue, and returns how many moves
+// were made or refused: cancelled meanwhile, or another replica was quicker.
+func (d *Dispatcher) handOut(ctx context.Context, offers []*offer) (decided int) {
 	images := d.images()
 	var unsent []*offer
 	for _, o := range offers {
+		if o.err == nil || !transient(o.err) {
+			decided++
+		}
 		if o.err != nil {
 			d.forget(o.task)
 			if transient(o.err) && ctx.Err() == nil {
 				d.cfg.Logger.Error("cannot assign run", "run_id", o.task.runID, "error", o.err)
 			}
-			continue // refused: cancelled meanwhile, or another replica was quicker
+			continue
 		}
 		frame, err := d.assignment(ctx, o.run, o.execution, o.task.conn.info, images)
 		if err != nil {
@@ -114,6 +118,7 @@ func (d *Dispatcher) handOut(ctx context.Context, offers []*offer) {
 		}
 	}
 	each(unsent, func(o *offer) { d.takeBack(ctx, o.task, "the assignment could not be sent to the worker") })
+	return decided
 }
 
 // send hands the assignment to the connection's writer; false when the connection ended meanwhile or

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ type world struct {
 	offered []string // by assignment
 	execs   map[string]*worldRun
 	wakes   chan Wake
-	broken  bool // the store is out of reach
+	broken  bool        // the store is out of reach
+	full    atomic.Bool // the store can be read, but takes nothing
 	calls   map[string]int
 }
 
@@ -252,6 +254,10 @@ func (w *world) Overdue(_ context.Context, since time.Time, limit int) ([]Lease,
 }
 
 func (w *world) Assign(_ context.Context, runID string, p run.Placement) (run.Run, run.Execution, error) {
+	if w.full.Load() {
+		time.Sleep(time.Millisecond) // of the test's clock: what is tried again and again takes time
+		return run.Run{}, run.Execution{}, errBroken
+	}
 	defer w.mu.Unlock()
 	if err := w.enter("assign"); err != nil {
 		return run.Run{}, run.Execution{}, err
