@@ -13,10 +13,14 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: web/dist/index.html ## Build bin/cadre, console included (and bin/oz, the same program under the reference CLI's name)
+build: $(if $(shell command -v npm),web/dist/index.html,no-console) ## Build bin/cadre, console included (and bin/oz, the same program under the reference CLI's name)
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cadre ./cmd/cadre
 	@ln -sfn cadre bin/oz
+
+.PHONY: no-console
+no-console:
+	@echo 'npm is missing: building without the console; install Node.js to have it'
 
 WEB := $(shell git ls-files web ':!web/dist')
 web/dist/index.html: $(WEB) web/node_modules/.installed

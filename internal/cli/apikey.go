@@ -137,7 +137,7 @@ type newKey struct {
 func (a *app) apiKeyCreateCommand() *cobra.Command {
 	var n newKey
 	var jq filter
-	c := &cobra.Command{Use: "create NAME", Short: "Make an API key, shown once", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "create NAME", Short: "Make an API key, shown once", Args: arguments(1, 1),
 		Long: `Without --team or --agent the key acts as you. Scopes narrow it: runs (see and work with runs), read
 (see) or worker (connect workers, with --team).`,
 		Example: `  cadre api-key create laptop --expires-in 90d
@@ -192,7 +192,7 @@ func (a *app) createKey(ctx context.Context, name string, n newKey, jq filter) e
 }
 
 func (a *app) apiKeyRenameCommand() *cobra.Command {
-	c := &cobra.Command{Use: "rename NAME_OR_UID NEW_NAME", Short: "Rename an API key", Args: cobra.ExactArgs(2)}
+	c := &cobra.Command{Use: "rename NAME_OR_UID NEW_NAME", Short: "Rename an API key", Args: arguments(2, 2)}
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
 		if err != nil {
@@ -219,7 +219,7 @@ func (a *app) apiKeyRenameCommand() *cobra.Command {
 
 func (a *app) apiKeyExpireCommand() *cobra.Command {
 	var jq filter
-	c := &cobra.Command{Use: "expire NAME_OR_UID", Aliases: []string{"delete", "revoke"}, Short: "Revoke an API key at once", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "expire NAME_OR_UID", Aliases: []string{"delete", "revoke"}, Short: "Revoke an API key at once", Args: arguments(1, 1)}
 	c.Flags().Bool("force", false, "accepted for compatibility; revoking never asks")
 	jqFlag(c, &jq)
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {

@@ -44,7 +44,7 @@ func (a *app) runApproveCommand() *cobra.Command {
 func (a *app) runAnswerCommand() *cobra.Command {
 	var request, text string
 	var choices []string
-	c := &cobra.Command{Use: "answer RUN_ID [TEXT...]", Short: "Answer a question a run asks", Args: cobra.MinimumNArgs(1),
+	c := &cobra.Command{Use: "answer RUN_ID [TEXT...]", Short: "Answer a question a run asks", Args: arguments(1, -1),
 		Long: "Answers the oldest open question of a run, or the one named by --request, by choosing options, by words, or both.",
 		Example: `  cadre run answer RUN_ID --choice staging
   cadre run answer RUN_ID "the second one, but keep the tests"`}

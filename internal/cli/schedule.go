@@ -22,7 +22,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 }
 
 // oneSchedule is the argument of commands about one schedule.
-var oneSchedule = cobra.ExactArgs(1)
+var oneSchedule = arguments(1, 1)
 
 // scheduleInfo is the CLI's JSON shape of a schedule in a list.
 type scheduleInfo struct {
@@ -245,7 +245,7 @@ func (a *app) scheduleHistoryCommand() *cobra.Command {
 func (a *app) schedulePreviewCommand() *cobra.Command {
 	var req api.SchedulePreviewRequest
 	count := 5
-	c := &cobra.Command{Use: "preview CRON", Short: "Show when an expression would fire", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "preview CRON", Short: "Show when an expression would fire", Args: arguments(1, 1),
 		Example: `  cadre schedule preview "30 9 * * MON-FRI" --time-zone Europe/Berlin`}
 	c.Flags().StringVar(&req.TimeZone, "time-zone", "", "`zone` it is meant in, as Europe/Berlin (default UTC)")
 	c.Flags().IntVar(&count, "count", count, "`number` of times to show, at most 100")

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +57,7 @@ func TestStories(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"up": up, "stop": stop, "mode": mode, "setid": setID, "poll": poll},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"up": up, "stop": stop, "signin": signIn, "mode": mode, "setid": setID, "poll": poll},
 	})
 }
 
@@ -115,6 +118,29 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Setenv("UP_PID", fmt.Sprint(cmd.Process.Pid))
+}
+
+// signIn signs in by the link that up showed, as a browser does.
+func signIn(ts *testscript.TestScript, neg bool, args []string) {
+	link := regexp.MustCompile(regexp.QuoteMeta(ts.Getenv("URL")) + `/sign-in/link/\w+`).FindString(ts.ReadFile("up.txt"))
+	if link == "" {
+		ts.Fatalf("up showed no link")
+	}
+	jar, err := cookiejar.New(nil)
+	ts.Check(err)
+	browser := http.Client{Jar: jar, Timeout: 30 * time.Second}
+	for _, step := range []func() (*http.Response, error){
+		func() (*http.Response, error) { return browser.Get(link) },
+		func() (*http.Response, error) { return browser.PostForm(link, nil) },
+		func() (*http.Response, error) { return browser.Get(ts.Getenv("URL") + "/api/v1/whoami") },
+	} {
+		res, err := step()
+		ts.Check(err)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			ts.Fatalf("%s %s: %s", res.Request.Method, res.Request.URL.Path, res.Status)
+		}
+	}
 }
 
 // stop ends the server as Ctrl-C does.

@@ -40,7 +40,7 @@ func (a *app) teamListCommand() *cobra.Command {
 }
 
 func (a *app) teamCreateCommand() *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Make a team of which you are the first admin", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Make a team of which you are the first admin", Args: arguments(1, 1)}
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
 		if err != nil {
@@ -96,7 +96,7 @@ func (a *app) teamMembersCommand() *cobra.Command {
 
 func (a *app) teamInviteCommand() *cobra.Command {
 	role, life := api.TeamRoleMember, duration(7*24*time.Hour)
-	c := &cobra.Command{Use: "invite EMAIL", Short: "Invite somebody into your team", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "invite EMAIL", Short: "Invite somebody into your team", Args: arguments(1, 1),
 		Long: "Prints a link that works once. Hand it to whom it is for: no mail is sent."}
 	c.Flags().Var(choice[api.TeamRole]{to: &role, all: roleWords}, "role", "`role`: admin, member or viewer (default member)")
 	c.Flags().Var(&life, "expires-in", "`duration` the link works for, at most 90d")
@@ -123,7 +123,7 @@ func (a *app) teamInviteCommand() *cobra.Command {
 }
 
 func (a *app) teamRoleCommand() *cobra.Command {
-	c := &cobra.Command{Use: "set-role EMAIL_OR_UID ROLE", Short: "Change what a member may do", Args: cobra.ExactArgs(2)}
+	c := &cobra.Command{Use: "set-role EMAIL_OR_UID ROLE", Short: "Change what a member may do", Args: arguments(2, 2)}
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		role, ok := roleWords[args[1]]
 		if !ok {
@@ -144,7 +144,7 @@ func (a *app) teamRoleCommand() *cobra.Command {
 }
 
 func (a *app) teamRemoveCommand() *cobra.Command {
-	c := &cobra.Command{Use: "remove EMAIL_OR_UID", Short: "Put somebody out of your team", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "remove EMAIL_OR_UID", Short: "Put somebody out of your team", Args: arguments(1, 1),
 		Long: "Their keys and sign-ins for the team end at once."}
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		return a.withMember(cmd.Context(), args[0], func(cl *client.Client, team string, m api.Member) error {

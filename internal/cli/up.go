@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cadrehq/cadre/api/client"
 	"github.com/cadrehq/cadre/internal/cli/demo"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/server"
@@ -34,7 +32,8 @@ func (a *app) upCommand() *cobra.Command {
 	c := &cobra.Command{Use: "up", Short: "Run everything on this machine: server and one worker",
 		Long: `Starts the control plane and one worker that runs agents as processes of this machine. All state is
 in one data directory. On the first start the admin's API key is printed once and saved for this
-user's CLI. Every flag has an environment variable, named behind it.
+user's CLI, and so is a link that signs a browser in once; 'cadre login-link' makes more. Every flag
+has an environment variable, named behind it.
 ` + modelKeysHelp,
 		Example: `  cadre up
   cadre up --demo
@@ -77,8 +76,9 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 	if err != nil {
 		return startHint(err, cfg.Listen)
 	}
-	local := "http://" + localAddress(srv.Addr().String())
-	welcome := a.welcome(srv, local, cfg, given)
+	local := srv.LocalURL()
+	hello := greeting{srv: srv, cfg: cfg, given: given, link: f.demo || srv.BootstrapKey() != ""}
+	hello.saved = a.saveLogin(local, key, srv.BootstrapKey() != "")
 	connected := make(chan struct{})
 	work, err := a.builtInWorker(f, cfg, local, key, sync.OnceFunc(func() { close(connected) }))
 	if err != nil {
@@ -89,7 +89,7 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 		return inside(ctx, work, func(ctx context.Context) error {
 			select {
 			case <-connected:
-				return a.stayUp(ctx, f, local, key, welcome)
+				return a.stayUp(ctx, f, local, key, hello)
 			case <-ctx.Done():
 				return nil
 			}
@@ -98,7 +98,7 @@ func (a *app) up(ctx context.Context, f upFlags) error {
 }
 
 // stayUp is what up shows once runs are carried out.
-func (a *app) stayUp(ctx context.Context, f upFlags, local, key, welcome string) error {
+func (a *app) stayUp(ctx context.Context, f upFlags, local, key string, hello greeting) error {
 	if f.demo {
 		over, err := a.upDemo(ctx, local, key, f)
 		defer over()
@@ -106,7 +106,7 @@ func (a *app) stayUp(ctx context.Context, f upFlags, local, key, welcome string)
 			return err
 		}
 	}
-	if _, err := fmt.Fprint(a.Stdout, welcome); err != nil {
+	if _, err := fmt.Fprint(a.Stdout, a.welcome(ctx, hello)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -151,47 +151,6 @@ func (a *app) upDemo(ctx context.Context, local, key string, f upFlags) (over fu
 	return over, err
 }
 
-// welcome says where everything is, and saves key and URL for the local CLI on the first start.
-func (a *app) welcome(srv *server.Server, local string, cfg server.Config, given bool) string {
-	var b strings.Builder
-	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %s %s\n", a.style.Bold(fmt.Sprintf("%-8s", label)), fmt.Sprintf(format, args...))
-	}
-	b.WriteString(a.style.Green("Cadre is up.") + "\n\n")
-	line("Console", "%s", a.style.Cyan(srv.URL()))
-	saved := a.saveLogin(local, cfg.BootstrapKey, srv.BootstrapKey() != "")
-	if key := srv.BootstrapKey(); key != "" {
-		if given {
-			line("API key", "the one given in CADRE_BOOTSTRAP_API_KEY; %s", saved)
-		} else {
-			line("API key", "%s", key)
-			line("", "the first admin's, shown only now; %s", saved)
-		}
-	}
-	line("Data", "%s", cfg.DataDir)
-	line("Next", "%s", a.style.Cyan(a.typed()+" agent run-cloud --prompt 'What can you do?' --no-environment --follow"))
-	line("Stop", "Ctrl-C; started runs continue when it is up again")
-	return b.String()
-}
-
-// saveLogin saves a login for the local CLI and says where: on the first start, and whenever the CLI is
-// logged in with this key and the address has changed. A login elsewhere is left alone.
-func (a *app) saveLogin(server, key string, first bool) string {
-	elsewhere := a.saved.APIKey != "" && !onThisMachine(a.saved.ServerURL)
-	if a.saved.APIKey != key && (!first || elsewhere) {
-		return "not saved: the CLI is logged in to " + a.saved.ServerURL
-	}
-	if a.saved.APIKey == key && sameServer(a.saved.ServerURL, server) {
-		return "saved"
-	}
-	a.saved.ServerURL, a.saved.APIKey = server, key
-	path, err := a.save()
-	if err != nil {
-		return "not saved: " + err.Error()
-	}
-	return "saved in " + path
-}
-
 // adminKeyFile holds, in the data directory beside the database it opens, the key the built-in worker
 // connects with: the first admin's. It is written before the database is made, so that no crash can
 // lose it.
@@ -215,22 +174,4 @@ func adminKey(dataDir, given string) (string, error) {
 		return "", withHint(fmt.Errorf("write to the data directory: %w", err), "name another with --data or CADRE_DATA")
 	}
 	return key, nil
-}
-
-// onThisMachine says whether a server URL is a loopback one.
-func onThisMachine(s string) bool {
-	root, err := client.RootURL(s)
-	return err == nil && (strings.Contains(root, "://127.") || strings.Contains(root, "://localhost") || strings.Contains(root, "://[::1]"))
-}
-
-// localAddress is an address under which this machine reaches a listener.
-func localAddress(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }

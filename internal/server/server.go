@@ -260,6 +260,9 @@ func (s *Server) busReady(context.Context) error {
 // URL is the root URL of the server, without a slash at its end.
 func (s *Server) URL() string { return s.cfg.PublicURL }
 
+// LocalURL is the root URL under which this machine reaches the server.
+func (s *Server) LocalURL() string { return "http://" + reachable(s.listener.Addr()) }
+
 // Addr is the address listened on, with the port that port 0 became.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 

@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	var res Result
 	cloneURL := o.RepoURL
 	if cloneURL == "" {
-		if !loopback(o.Client.Root()) {
+		if !OnThisMachine(o.Client.Root()) {
 			return res, ErrRemote
 		}
 		o.Say("Making a small git repository with a failing test and serving it on this machine")
@@ -84,8 +84,8 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return check(ctx, o, res, created.RunId)
 }
 
-// loopback says whether a server's root URL is on this machine.
-func loopback(root string) bool {
+// OnThisMachine says whether a server's URL is on this machine.
+func OnThisMachine(root string) bool {
 	u, err := url.Parse(root)
 	if err != nil {
 		return false

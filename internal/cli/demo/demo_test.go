@@ -96,8 +96,8 @@ func TestLoopback(t *testing.T) {
 		"http://127.0.0.1:1": true, "http://localhost:1": true, "http://[::1]:1": true, "http://0.0.0.0:1": true,
 		"http://10.0.0.1": false, "https://cadre.example.com": false, "://": false,
 	} {
-		if loopback(root) != want {
-			t.Errorf("loopback(%q) = %v", root, !want)
+		if OnThisMachine(root) != want {
+			t.Errorf("OnThisMachine(%q) = %v", root, !want)
 		}
 	}
 }
