@@ -62,7 +62,8 @@ func newWorld(t *testing.T, change ...func(*server.Config)) *world {
 	w := &world{t: t, log: &syncBuffer{}}
 	w.cfg = server.Config{
 		Listen: "127.0.0.1:0", DataDir: t.TempDir(), StopGrace: 5 * time.Second,
-		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Lease: 10 * time.Minute, // tests act for runners and workers as fast as the machine lets them
+		Log:   slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, f := range change {
 		f(&w.cfg)

@@ -167,7 +167,7 @@ func TestRunnerCarriesARunOut(t *testing.T) {
 
 	a := decode[api.RunnerAssignment](runner.post("/runner/start", api.RunnerStartRequest{Version: "t"}).want(200))
 	if a.Prompt != "say hello" || a.Execution != 1 || a.NextIndex != 0 || a.BaseUrl != w.url || !a.Model.Scripted ||
-		!strings.HasPrefix(a.Model.BaseUrl, w.url+"/gateway/") || a.Limits.HeartbeatSeconds != 6 || a.IdleSeconds != 600 {
+		!strings.HasPrefix(a.Model.BaseUrl, w.url+"/gateway/") || a.Limits.HeartbeatSeconds != 200 || a.IdleSeconds != 600 {
 		t.Errorf("assignment %+v", a)
 	}
 	w.say(local.RunToken, 0, api.RunStateINPROGRESS, api.AgentMessage{Text: "hello", Key: "m1"}).want(200)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/server"
 )
 
 // browser is somebody's: it keeps cookies, follows redirects and says which site its forms are of.
@@ -138,7 +139,8 @@ func TestPasswordSignIn(t *testing.T) {
 
 func TestGuessingIsSlowedDown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	now := time.Now() // for good: a slow machine must not have waited long enough
+	w := newWorld(t, func(c *server.Config) { c.Now = func() time.Time { return now } })
 	w.person("Ann", identity.RoleMember)
 	b := w.browser()
 	for _, address := range []string{"ann@example.com", "nobody@example.com"} {
