@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
@@ -32,7 +34,10 @@ func (db *DB) LevelSearch(ctx context.Context, store bool) error {
 	}
 	db.search.storing.Lock()
 	defer db.search.storing.Unlock()
-	for block := range db.search.blocks {
+	db.search.mu.RLock()
+	blocks := slices.Collect(maps.Keys(db.search.blocks))
+	db.search.mu.RUnlock()
+	for _, block := range blocks {
 		if err := db.search.storeBlock(ctx, block); err != nil {
 			return err
 		}
@@ -59,6 +64,8 @@ func (db *DB) Know(ctx context.Context, owners ...identity.Owner) error {
 func (db *DB) RegrowSearch() {
 	db.search.following.Lock()
 	defer db.search.following.Unlock()
+	db.search.storing.Lock()
+	defer db.search.storing.Unlock()
 	db.search.mu.Lock()
 	defer db.search.mu.Unlock()
 	clear(db.search.blocks)

@@ -16,8 +16,8 @@ func (l *runLane) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !level {
-		l.known = nil // it does not know what was created since either
+	if !level || l.known != nil && l.db.known.of(l.owner) != l.known {
+		l.known = nil // it does not know what was created since either, or was forgotten meanwhile
 	}
 	numbers, known, err := l.fewest(ctx)
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 // known is what a server remembers of the runs of owners whose lists it was asked for: the orders they
 // are listed in and who is in which state, some 20 bytes a run. It is read from the indexes behind the
 // first query and follows the lifecycle events like the search index, which calls it; until it is there
-// lists read the indexes themselves.
+// lists read the indexes themselves. Of many owners those asked for last are remembered.
 type known struct {
 	db   *DB
 	want chan task
+	asks atomic.Int64 // counts the lists that asked
 
 	mu     sync.RWMutex
 	owners map[identity.Owner]*owned
@@ -33,6 +34,7 @@ type task struct {
 type owned struct {
 	orders map[string]*order // by index
 	ready  atomic.Bool       // all of it is there
+	asked  atomic.Int64      // when it was last asked for, in asks
 
 	mu sync.RWMutex
 	// states has every run in a state among those of the state, and perhaps some that left it.
@@ -46,6 +48,10 @@ var orders = map[string]string{
 
 // wanted bounds the tasks that wait; what finds no room is asked for again by the next query.
 const wanted = 64
+
+// remembered bounds the owners of whom something is known. Beside their runs, each takes up to 900 bytes
+// per state and block of runs. More than wanted, so that some are always ready.
+const remembered = 100
 
 func newKnown(db *DB) *known {
 	return &known{
@@ -66,6 +72,7 @@ func (k *known) of(owner identity.Owner) *owned {
 	if !w.ready.Load() {
 		return nil
 	}
+	w.asked.Store(k.asks.Add(1))
 	return w
 }
 
@@ -73,7 +80,7 @@ func (k *known) of(owner identity.Owner) *owned {
 func (k *known) ask(owner identity.Owner) *owned {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if w := k.owners[owner]; w != nil {
+	if w := k.owners[owner]; w != nil || k.busy() {
 		return w
 	}
 	w := &owned{orders: map[string]*order{}, states: map[api.RunState]*posting.Set{}}
@@ -83,12 +90,28 @@ func (k *known) ask(owner identity.Owner) *owned {
 	for _, s := range api.AllRunStates {
 		w.states[s] = &posting.Set{}
 	}
-	select {
-	case k.want <- task{func(ctx context.Context) error { return w.build(ctx, k.db) }, func() { delete(k.owners, owner) }}:
-		k.owners[owner] = w // from now on it follows the events
-		return w
-	default:
-		return nil
+	k.forgetOne()
+	k.owners[owner] = w // from now on it follows the events, and then it is read
+	k.want <- task{func(ctx context.Context) error { return w.build(ctx, k.db) }, func() { delete(k.owners, owner) }}
+	return w
+}
+
+// busy says that too many tasks wait. Only who holds mu adds one, so that otherwise there is room for it.
+func (k *known) busy() bool { return len(k.want) == cap(k.want) }
+
+// forgetOne makes room for an owner: the one goes that was not asked for the longest. mu is held.
+func (k *known) forgetOne() {
+	if len(k.owners) < remembered {
+		return
+	}
+	var oldest *owned
+	for _, w := range k.owners {
+		if w.ready.Load() && (oldest == nil || w.asked.Load() < oldest.asked.Load()) {
+			oldest = w
+		}
+	}
+	if oldest != nil {
+		delete(k.owners, oldest.owner())
 	}
 }
 
@@ -139,6 +162,7 @@ func (w *owned) build(ctx context.Context, db *DB) error {
 			return err
 		}
 	}
+	w.asked.Store(db.known.asks.Add(1))
 	w.ready.Store(true)
 	return nil
 }

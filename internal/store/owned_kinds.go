@@ -38,17 +38,13 @@ func (k *kind) set() posting.Set {
 func (k *known) askKind(t api.ArtifactType) *kind {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if have := k.kinds[t]; have != nil {
+	if have := k.kinds[t]; have != nil || k.busy() {
 		return have
 	}
 	fresh := &kind{}
-	select {
-	case k.want <- task{func(ctx context.Context) error { return fresh.build(ctx, k.db, t) }, func() { delete(k.kinds, t) }}:
-		k.kinds[t] = fresh // from now on it follows the events
-		return fresh
-	default:
-		return nil
-	}
+	k.kinds[t] = fresh // from now on it follows the events, and then it is read
+	k.want <- task{func(ctx context.Context) error { return fresh.build(ctx, k.db, t) }, func() { delete(k.kinds, t) }}
+	return fresh
 }
 
 // holder is a run that has an artifact.

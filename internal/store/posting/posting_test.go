@@ -91,6 +91,18 @@ func TestSets(t *testing.T) {
 	}
 }
 
+func TestSetsLetGoOfWhatIsEmpty(t *testing.T) {
+	s := Set{}
+	s.Add(1)
+	s.Add(BlockSize + 1)
+	if s.Remove(1); s[0] != nil || !s.Has(BlockSize+1) || s.Len() != 1 {
+		t.Errorf("the set is %v", s)
+	}
+	if s.Remove(1); s.Has(1) {
+		t.Error("what was removed twice is there")
+	}
+}
+
 func TestBlockTakesARunOnce(t *testing.T) {
 	var stored Bits
 	stored.Add(7)

@@ -136,10 +136,16 @@ func (s *Set) Add(n int64) {
 	s.Block(block).Add(place)
 }
 
-// Remove takes a run out of the set.
+// Remove takes a run out of the set, and lets go of a part that nothing is left in: most runs are in most
+// states only for a while.
 func (s Set) Remove(n int64) {
-	if block, place := Split(n); s.has(block) {
-		s[block][place/64] &^= 1 << (place % 64)
+	block, place := Split(n)
+	if !s.has(block) {
+		return
+	}
+	b := s[block]
+	if b[place/64] &^= 1 << (place % 64); *b == (Bits{}) {
+		s[block] = nil
 	}
 }
 
