@@ -195,10 +195,7 @@ func (g *guard) endOrphans(ctx context.Context) error {
 	}
 	// What an orphan leaves behind becomes one itself: again, until there is none.
 	for range 10 {
-		alive, ended := g.orphans()
-		for _, pid := range ended {
-			proc.Collect(pid)
-		}
+		alive := g.orphans()
 		if len(alive) == 0 {
 			return nil
 		}
@@ -209,8 +206,9 @@ func (g *guard) endOrphans(ctx context.Context) error {
 	return proc.ErrSurvivors
 }
 
-// orphans lists the orphans that belong to no execution under way here and to no other root.
-func (g *guard) orphans() (alive, ended []int) {
+// orphans lists the orphans that belong to no execution under way here and to no other root. Those that
+// have ended are collected, under the lock: once collected, a pid may be a runner's.
+func (g *guard) orphans() (alive []int) {
 	g.starting.Lock()
 	defer g.starting.Unlock()
 	g.mu.Lock()
@@ -222,7 +220,7 @@ func (g *guard) orphans() (alive, ended []int) {
 	all := proc.List()
 	for _, pid := range proc.Orphans(func(pid int) bool { _, own := g.own[pid]; return own }) {
 		if all[pid].Ended {
-			ended = append(ended, pid)
+			proc.Collect(pid)
 			continue
 		}
 		m := proc.MarkOf(pid)
@@ -231,5 +229,5 @@ func (g *guard) orphans() (alive, ended []int) {
 		}
 		alive = append(alive, pid)
 	}
-	return alive, ended
+	return alive
 }
