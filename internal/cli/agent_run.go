@@ -159,16 +159,8 @@ func (f runFlags) heads() (all []runner.Head, err error) {
 
 // runLocal registers a run and carries it out here.
 func (a *app) runLocal(ctx context.Context, f runFlags) error {
-	if f.prompt == "" && f.savedPrompt == "" && f.skill == "" {
-		return usagef("give --prompt, --saved-prompt or --skill")
-	}
-	if f.skipInitialTurn || f.removeOrigins || len(f.headOverrides) > 0 || f.gitCredentials {
-		return usagef("--skip-initial-turn, --remove-repository-origins, --repository-head-override-json and --configure-git-credentials-with-github need --task-id")
-	}
-	for _, s := range f.share {
-		if s != "team" && !strings.HasPrefix(s, "team:") {
-			fmt.Fprintf(a.Stderr, "--share %s: sessions are shown to the team of their run only; its viewers watch, its members steer.\n", term.CleanLine(s))
-		}
+	if err := a.checkLocal(f); err != nil {
+		return err
 	}
 	req, err := a.localRequest(f)
 	if err != nil {
@@ -209,6 +201,22 @@ func (a *app) runLocal(ctx context.Context, f runFlags) error {
 	}
 	msg := term.CleanLine(cmp.Or(res.Message, "the agent did not finish"))
 	return &api.Failure{Code: cmp.Or(res.Code, api.PlatformErrorCodeAgentProcessFailed), Detail: msg}
+}
+
+// checkLocal refuses what only a sandbox does, and says who will not find the session.
+func (a *app) checkLocal(f runFlags) error {
+	if f.prompt == "" && f.savedPrompt == "" && f.skill == "" {
+		return usagef("give --prompt, --saved-prompt or --skill")
+	}
+	if f.skipInitialTurn || f.removeOrigins || len(f.headOverrides) > 0 || f.gitCredentials {
+		return usagef("--skip-initial-turn, --remove-repository-origins, --repository-head-override-json and --configure-git-credentials-with-github need --task-id")
+	}
+	for _, s := range f.share {
+		if s != "team" && !strings.HasPrefix(s, "team:") {
+			fmt.Fprintf(a.Stderr, "--share %s: sessions are shown to the team of their run only; its viewers watch, its members steer.\n", term.CleanLine(s))
+		}
+	}
+	return nil
 }
 
 // localRequest makes the registration of a run carried out here.
