@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,13 +26,14 @@ const runID = "0190a000-0000-7000-8000-000000000001"
 
 // memory is a session in memory: the log, and a bus whose signals may be lost on the way.
 type memory struct {
-	mu      sync.Mutex
-	entries []api.Entry
-	state   api.RunState
-	live    bool
-	broken  error // what reads return
-	asks    asks
-	bus     map[chan session.Signal]context.Context
+	mu        sync.Mutex
+	entries   []api.Entry
+	state     api.RunState
+	live      bool
+	broken    error // what reads return
+	illegible error // what reads of entries return
+	asks      asks
+	bus       map[chan session.Signal]context.Context
 }
 
 // asks counts what the log was asked.
@@ -53,8 +55,8 @@ func newMemory() *memory {
 func (m *memory) Entries(_ context.Context, id string, after int64, limit int) ([]api.Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken != nil {
-		return nil, m.broken
+	if err := cmp.Or(m.broken, m.illegible); err != nil {
+		return nil, err
 	}
 	if after >= int64(len(m.entries)) {
 		return nil, nil
@@ -144,6 +146,13 @@ func (m *memory) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.broken = err
+}
+
+// blot makes entries, but not where sessions stand, unreadable.
+func (m *memory) blot(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.illegible = err
 }
 
 // line is an encoded item as the tests read it back.

@@ -202,6 +202,31 @@ func TestFollowEndsOnlyWithTheRun(t *testing.T) {
 	})
 }
 
+// TestEndIsDoubtedUntilTheRoomKnows: a follow-up whose hint was lost set the run going again, and the
+// room cannot read on for a while. Who comes meanwhile is not told that the session is over.
+func TestEndIsDoubtedUntilTheRoomKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		s, _ := newService(t, m, nil)
+		m.put(api.StateChange{To: api.RunStateSUCCEEDED})
+		next(t, follow(t, s, 0)) // stays in the room
+		m.put(api.StateChange{To: api.RunStateQUEUED})
+		m.blot(errors.New("disk on fire"))
+		v := follow(t, s, 1)
+		for range 3 { // as often as a heartbeat is due
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := v.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("while the room cannot read: %v", err)
+			}
+			cancel()
+		}
+		m.blot(nil)
+		if got := next(t, v); len(got) != 1 || got[0].Seq != 2 {
+			t.Fatalf("when it can again: %v", got)
+		}
+	})
+}
+
 func TestDeltas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -316,4 +341,29 @@ func TestCloseEndsViewers(t *testing.T) {
 	if _, err := s.Follow(t.Context(), runID, 0); !errors.Is(err, session.ErrClosed) {
 		t.Errorf("followed a closed service: %v", err)
 	}
+}
+
+// unreachable is a bus that does not answer.
+type unreachable struct{}
+
+func (unreachable) Watch(ctx context.Context, _ string) (<-chan session.Signal, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestCloseEndsWhoIsComing: nobody takes the server's end for its failure.
+func TestCloseEndsWhoIsComing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newService(t, newMemory(), func(c *session.Config) { c.Bus = unreachable{} })
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.Follow(context.Background(), runID, 0)
+			ended <- err
+		}()
+		synctest.Wait()
+		s.Close()
+		if err := <-ended; !errors.Is(err, session.ErrClosed) {
+			t.Errorf("told %v", err)
+		}
+	})
 }

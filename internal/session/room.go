@@ -60,6 +60,9 @@ func (r *room) run() {
 	}
 	if err != nil {
 		r.failed = fmt.Errorf("open session: %w", err)
+		if r.svc.ctx.Err() != nil {
+			r.failed = ErrClosed
+		}
 		r.svc.abandon(r)
 		close(r.ready)
 		return

@@ -15,7 +15,7 @@ type Viewer struct {
 	delta int64 // last delta handed out
 	seat  seat
 	// doubt is set for a viewer that found the session over when it came: the run may have been set
-	// going again before, and the room not have heard of it.
+	// going again before, and the room not have heard of it. Until it has, the log is asked.
 	doubt bool
 	once  sync.Once
 }
@@ -59,7 +59,6 @@ func (v *Viewer) over(ctx context.Context) error {
 	if !v.doubt {
 		return io.EOF
 	}
-	v.doubt = false
 	head, err := v.room.svc.cfg.Log.Head(ctx, v.room.runID)
 	if err != nil {
 		return fmt.Errorf("read session: %w", err)
