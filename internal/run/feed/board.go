@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type Board struct {
 
 	mu      sync.Mutex
 	lookers map[chan Showing]struct{}
+	reading chan struct{} // closed when what happens from then on will be shown, or nothing will
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -48,19 +50,30 @@ func NewBoard(feed *Feed, load func(ctx context.Context, runIDs []string) ([]Sho
 	return &Board{feed: feed, load: load, log: log, lookers: make(map[chan Showing]struct{})}
 }
 
-// Look delivers what changes from now on, until ctx ends or the feed closes; the channel is closed then.
+// Look delivers what changes after it returned, until ctx ends or the feed closes; the channel is closed
+// then.
 func (b *Board) Look(ctx context.Context) <-chan Showing {
 	ch := make(chan Showing, lag)
+	reading := b.enter(ch)
+	context.AfterFunc(ctx, func() { b.leave(ch) })
+	select {
+	case <-reading:
+	case <-ctx.Done():
+	}
+	return ch
+}
+
+func (b *Board) enter(ch chan Showing) (reading <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lookers[ch] = struct{}{}
 	if len(b.lookers) == 1 {
 		showing, stop := context.WithCancel(context.Background())
-		b.stop = stop
-		b.done.Go(func() { b.show(showing) })
+		begun := make(chan struct{})
+		b.stop, b.reading = stop, begun
+		b.done.Go(func() { b.show(showing, begun) })
 	}
-	context.AfterFunc(ctx, func() { b.leave(ch) })
-	return ch
+	return b.reading
 }
 
 func (b *Board) leave(ch chan Showing) {
@@ -80,18 +93,22 @@ func (b *Board) leave(ch chan Showing) {
 // the feed has closed.
 func (b *Board) Wait() { b.done.Wait() }
 
-func (b *Board) show(ctx context.Context) {
+func (b *Board) show(ctx context.Context, begun chan<- struct{}) {
 	w, err := b.feed.Watch(ctx, Newest)
+	close(begun)
 	for err == nil {
 		err = b.round(ctx, w)
 	}
 	if w != nil {
 		w.Close()
 	}
-	if ctx.Err() == nil {
-		b.log.Warn("changes of runs are no longer shown", "error", err)
-		b.end()
+	if ctx.Err() != nil {
+		return
 	}
+	if !errors.Is(err, ErrClosed) {
+		b.log.Warn("changes of runs are no longer shown", "error", err)
+	}
+	b.end()
 }
 
 // end lets every looker go: it comes back, and finds a board that reads again.

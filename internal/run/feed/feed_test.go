@@ -224,3 +224,56 @@ func TestBoard(t *testing.T) {
 		b.Wait()
 	})
 }
+
+// slowToEnd is a log whose end takes time to find.
+type slowToEnd struct {
+	*memory
+	found chan struct{}
+}
+
+func (s slowToEnd) Last(ctx context.Context) (int64, error) {
+	<-s.found
+	return s.memory.Last(ctx)
+}
+
+// TestLookingMissesNothing: whoever reads a list after Look has returned is shown all that changes in it
+// from then on.
+func TestLookingMissesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := slowToEnd{newMemory(), make(chan struct{})}
+		f := New(Config{Log: log, Logger: slog.New(slog.DiscardHandler)})
+		defer f.Close()
+		b := NewBoard(f, func(_ context.Context, ids []string) (out []Shown, err error) {
+			for _, id := range ids {
+				out = append(out, Shown{Data: []byte(id)})
+			}
+			return out, nil
+		}, slog.New(slog.DiscardHandler))
+		looks := make(chan (<-chan Showing), 2)
+		for range cap(looks) {
+			go func() { looks <- b.Look(t.Context()) }()
+		}
+		synctest.Wait()
+		if len(looks) > 0 {
+			t.Error("looking before anything would be shown")
+		}
+		close(log.found)
+		first, second := <-looks, <-looks
+		log.add("x")
+		for _, ch := range []<-chan Showing{first, second} {
+			select {
+			case s := <-ch:
+				if len(s.Runs) != 1 || string(s.Runs[0].Data) != "x" {
+					t.Errorf("%+v", s)
+				}
+			case <-time.After(time.Minute):
+				t.Error("shown nothing")
+			}
+		}
+		f.Close()
+		for range first {
+		}
+		b.Wait()
+	})
+}
