@@ -111,7 +111,7 @@ type API struct {
 	closing <-chan struct{}
 	// hijacked counts connections the HTTP server no longer knows: those of workers.
 	hijacked sync.WaitGroup
-	// streams counts the goroutines of streams whose connections it no longer knows.
+	// streams counts the connections of streams, which it no longer knows either, and their goroutines.
 	streams sync.WaitGroup
 	runners runners
 }

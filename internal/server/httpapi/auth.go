@@ -26,15 +26,21 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 				return
 			}
 			runID := r.PathValue("runId")
-			s.recheck = func(ctx context.Context) (identity.Actor, error) {
-				return a.authorize(ctx, op, credential, runID)
-			}
-			actor, err := s.recheck(r.Context())
+			actor, err := a.authorize(r.Context(), op, credential, runID)
 			if err != nil {
 				a.fail(w, r, err)
 				return
 			}
 			s.actor = actor
+			uid, team := actor.UID, actor.TeamUID
+			s.recheck = func(ctx context.Context) error {
+				now, err := a.authorize(ctx, op, credential, runID)
+				if err == nil && (now.UID != uid || now.TeamUID != team) {
+					// A sign-in outlives its person's membership, and works for another of their teams then.
+					err = api.Fail(api.PlatformErrorCodeNotAuthorized, "the caller works for another team now")
+				}
+				return err
+			}
 		}
 		if err := checkAddress(r); err != nil {
 			a.fail(w, r, err)

@@ -14,8 +14,7 @@ import (
 
 // streamRuns serves GET /agent/runs/stream.
 func (a *API) streamRuns(w http.ResponseWriter, r *http.Request) {
-	state := stateOf(r.Context())
-	s := &listStream{events: a.newEvents(w, r), actor: state.actor, recheck: state.recheck}
+	s := &listStream{events: a.newEvents(w, r), actor: actorOf(r.Context())}
 	changes := a.board.Look(s.ctx)
 	if err := s.start(r); err != nil || r.Method == http.MethodHead {
 		s.cancel()
@@ -27,8 +26,7 @@ func (a *API) streamRuns(w http.ResponseWriter, r *http.Request) {
 // listStream is one client's view of the lists.
 type listStream struct {
 	*events
-	actor   identity.Actor
-	recheck func(context.Context) (identity.Actor, error)
+	actor identity.Actor
 }
 
 // follow sends changes until the stream ends or the caller may look no longer.
@@ -45,10 +43,7 @@ func (s *listStream) follow(changes <-chan feed.Showing) {
 				return
 			}
 		case <-pulse.C:
-			if s.send(beat) != nil {
-				return
-			}
-			if _, err := aside(s.ctx, s.recheck); err != nil {
+			if s.send(beat) != nil || !s.allowed() {
 				return
 			}
 		}

@@ -22,8 +22,8 @@ type state struct {
 	actor       identity.Actor
 	status      int
 	wroteHeader bool
-	// recheck says whether the actor may still do this, for long streams.
-	recheck func(context.Context) (identity.Actor, error)
+	// recheck fails when the actor may no longer do this, for long streams.
+	recheck func(context.Context) error
 	body    []byte // as read, for naming the field of a decoding error
 	source  string // as the client declares it
 	root    string // this server's root URL as the caller reached it

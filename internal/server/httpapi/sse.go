@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	// viewerStall is how long a viewer may take nothing before the server lets go of it. It comes
 	// back with the number of the last entry it has.
 	viewerStall = 30 * time.Second
+	// stride bounds the bytes a viewer must take within viewerStall: what a stream writes at once may be
+	// megabytes, and a slow line is not a dead one.
+	stride = 64 << 10
 )
 
 // beat is a heartbeat: a comment, which clients ignore.
@@ -33,8 +37,9 @@ var beat = []byte(": \n\n")
 type events struct {
 	api *API
 	// ctx ends with the stream: by cancel, or when the client goes or the server stops.
-	ctx    context.Context
-	cancel context.CancelFunc
+	ctx     context.Context
+	cancel  context.CancelFunc
+	recheck func(context.Context) error // see state
 
 	w       http.ResponseWriter // as long as net/http serves it
 	control *http.ResponseController
@@ -45,7 +50,7 @@ type events struct {
 
 // newEvents prepares a stream. The caller starts or cancels it.
 func (a *API) newEvents(w http.ResponseWriter, r *http.Request) *events {
-	e := &events{api: a, w: w, control: http.NewResponseController(w)}
+	e := &events{api: a, w: w, control: http.NewResponseController(w), recheck: stateOf(r.Context()).recheck}
 	e.ctx, e.cancel = context.WithCancel(a.ctx)
 	e.detach = context.AfterFunc(r.Context(), e.cancel)
 	return e
@@ -74,6 +79,15 @@ func (e *events) start(r *http.Request) error {
 
 // write sends encoded events and waits until the connection has taken them.
 func (e *events) write(b []byte) error {
+	for some := range slices.Chunk(b, stride) {
+		if err := e.writeSome(some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *events) writeSome(b []byte) error {
 	if e.taken != nil {
 		return e.taken.write(b)
 	}
@@ -106,10 +120,28 @@ func (e *events) end(lastSeq int64) error {
 
 // broke logs why a stream ended early, where that is the server's own fault.
 func (e *events) broke(err error) {
-	var f *api.Failure
-	if e.ctx.Err() == nil && !errors.Is(err, session.ErrClosed) && (!errors.As(err, &f) || statusOf(f) >= http.StatusInternalServerError) {
+	if e.ctx.Err() == nil && !errors.Is(err, session.ErrClosed) && ours(err) {
 		e.api.cfg.Log.ErrorContext(e.ctx, "stream broke off", "err", err)
 	}
+}
+
+// allowed reports whether the client may still have the stream. That the server cannot find out is no
+// reason to end it: all clients would be sent away at once, and be back at once, over a busy database.
+func (e *events) allowed() bool {
+	_, err := aside(e.ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, e.recheck(ctx) })
+	if err == nil || !ours(err) {
+		return err == nil
+	}
+	if e.ctx.Err() == nil {
+		e.api.cfg.Log.WarnContext(e.ctx, "cannot find out who may watch; trying again", "err", err)
+	}
+	return true
+}
+
+// ours reports whether an error is the server's own fault.
+func ours(err error) bool {
+	var f *api.Failure
+	return !errors.As(err, &f) || statusOf(f) >= http.StatusInternalServerError
 }
 
 // serve runs work until it has nothing more to do. Beside a taken connection it does so on another

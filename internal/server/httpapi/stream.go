@@ -7,9 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/session"
 )
 
@@ -64,7 +64,7 @@ func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
 		viewer.Close()
 		return
 	}
-	s := &show{events: out, viewer: viewer, recheck: stateOf(r.Context()).recheck}
+	s := &show{events: out, viewer: viewer, checked: time.Now()}
 	out.serve(s.run, s.tick, viewer.Close)
 }
 
@@ -91,8 +91,8 @@ func afterOf(r *http.Request) (int64, error) {
 type show struct {
 	*events
 	viewer  *session.Viewer
-	recheck func(context.Context) (identity.Actor, error)
-	owed    [][]byte // what was to be written before the viewer rests again
+	owed    [][]byte  // what was to be written before the viewer rests again
+	checked time.Time // when the client was last found to be allowed, unless attend sees to that
 }
 
 // Take makes show a session.Taker.
@@ -134,13 +134,17 @@ func (s *show) next() ([][]byte, error) {
 		s.owed = nil
 		return chunks, nil
 	}
+	if s.taken == nil && time.Since(s.checked) >= heartbeat {
+		if !s.allowed() {
+			s.cancel()
+			return nil, context.Cause(s.ctx)
+		}
+		s.checked = time.Now()
+	}
 	wait, cancel := context.WithTimeout(s.ctx, heartbeat)
 	defer cancel()
 	chunks, err := s.viewer.Next(wait)
 	if errors.Is(err, context.DeadlineExceeded) && wait.Err() != nil && s.ctx.Err() == nil {
-		if s.taken == nil && !s.allowed() {
-			return nil, err
-		}
 		return [][]byte{beat}, nil
 	}
 	return chunks, err
@@ -159,12 +163,6 @@ func (s *show) sendAll(chunks [][]byte) error {
 func (s *show) tick() bool {
 	s.viewer.Give(beat)
 	return s.allowed()
-}
-
-// allowed reports whether the client may still watch.
-func (s *show) allowed() bool {
-	_, err := aside(s.ctx, s.recheck)
-	return err == nil
 }
 
 // stopping makes an answer of the session service's end.

@@ -29,11 +29,17 @@ func (e *events) take(r *http.Request) *taken {
 	if r.ProtoMajor != 1 || r.Method == http.MethodHead || r.ContentLength != 0 {
 		return nil
 	}
+	// Counted before net/http forgets the connection, so that it is always one of the two that waits.
+	e.api.streams.Add(1)
 	conn, _, err := e.control.Hijack()
 	if err != nil {
+		e.api.streams.Done()
 		return nil
 	}
-	context.AfterFunc(e.ctx, func() { _ = conn.Close() }) // its fault by then
+	context.AfterFunc(e.ctx, func() {
+		defer e.api.streams.Done()
+		_ = conn.Close() // its fault by then
+	})
 	return &taken{conn: conn, direct: directly(conn)}
 }
 
@@ -58,16 +64,16 @@ func (t *taken) write(b []byte) error {
 }
 
 // attend returns when the client has gone, the connection was closed or tick reports false. It calls
-// tick with every heartbeat, unless it is nil.
+// tick with every heartbeat, unless it is nil, whatever the client says meanwhile.
 func (t *taken) attend(tick func() bool) {
 	var b [64]byte
-	for unasked := 0; unasked < maxUnasked; {
-		if tick != nil {
+	for unasked, due := 0, true; unasked < maxUnasked; {
+		if due && tick != nil {
 			_ = t.conn.SetReadDeadline(time.Now().Add(heartbeat)) // fails as the read then does
 		}
 		n, err := t.conn.Read(b[:])
 		unasked += n
-		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !tick()) {
+		if due = err != nil; due && (!errors.Is(err, os.ErrDeadlineExceeded) || !tick()) {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,21 @@ func TestAttend(t *testing.T) {
 		if ticks != 4 {
 			t.Errorf("%d ticks", ticks)
 		}
+		// Who talks all the time is attended to as well.
+		server, client = net.Pipe()
+		var talk sync.WaitGroup
+		talk.Go(func() {
+			for err := error(nil); err == nil; _, err = client.Write([]byte("x")) {
+				time.Sleep(heartbeat / 2)
+			}
+		})
+		ticks, began = 0, time.Now()
+		(&taken{conn: server}).attend(func() bool { ticks++; return ticks < 4 })
+		if took := time.Since(began); ticks != 4 || took != 4*heartbeat {
+			t.Errorf("%d ticks in %s beside chatter", ticks, took)
+		}
+		_ = server.Close()
+		talk.Wait()
 	})
 }
 
