@@ -4892,6 +4892,20 @@ type ClientInterface interface {
 	// Corresponds with POST /users/{userUid}/enable (the `EnableUser` operationId).
 	EnableUser(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// UnmakeOperator Make somebody no operator
+	//
+	// One may do it to oneself. Errors: `resource_not_found`, `conflict` when no operator would be left who may come in.
+	//
+	// Corresponds with DELETE /users/{userUid}/operator (the `UnmakeOperator` operationId).
+	UnmakeOperator(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MakeOperator Make somebody an operator
+	//
+	// They manage the people and teams of the installation from now on, as the caller does. Errors: `resource_not_found`, `operation_not_supported` for who was disabled.
+	//
+	// Corresponds with PUT /users/{userUid}/operator (the `MakeOperator` operationId).
+	MakeOperator(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateSignInLink Make a one-time sign-in link
 	//
 	// Whoever opens it within 15 minutes is signed in as that person, once. Everybody may make one for themselves, an operator for everybody. Errors: `resource_not_found`.
@@ -6575,6 +6589,40 @@ func (c *Client) DisableUser(ctx context.Context, userUid UserUid, reqEditors ..
 // Corresponds with POST /users/{userUid}/enable (the `EnableUser` operationId).
 func (c *Client) EnableUser(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEnableUserRequest(c.Server, userUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnmakeOperator Make somebody no operator
+//
+// One may do it to oneself. Errors: `resource_not_found`, `conflict` when no operator would be left who may come in.
+//
+// Corresponds with DELETE /users/{userUid}/operator (the `UnmakeOperator` operationId).
+func (c *Client) UnmakeOperator(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnmakeOperatorRequest(c.Server, userUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MakeOperator Make somebody an operator
+//
+// They manage the people and teams of the installation from now on, as the caller does. Errors: `resource_not_found`, `operation_not_supported` for who was disabled.
+//
+// Corresponds with PUT /users/{userUid}/operator (the `MakeOperator` operationId).
+func (c *Client) MakeOperator(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeOperatorRequest(c.Server, userUid)
 	if err != nil {
 		return nil, err
 	}
@@ -9515,6 +9563,74 @@ func NewEnableUserRequest(server string, userUid UserUid) (*http.Request, error)
 	return req, nil
 }
 
+// NewUnmakeOperatorRequest constructs an http.Request for the UnmakeOperator method
+func NewUnmakeOperatorRequest(server string, userUid UserUid) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "userUid", userUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/%s/operator", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewMakeOperatorRequest constructs an http.Request for the MakeOperator method
+func NewMakeOperatorRequest(server string, userUid UserUid) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "userUid", userUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/%s/operator", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCreateSignInLinkRequest constructs an http.Request for the CreateSignInLink method
 func NewCreateSignInLinkRequest(server string, userUid UserUid) (*http.Request, error) {
 	var err error
@@ -10469,6 +10585,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /users/{userUid}/enable (the `EnableUser` operationId).
 	EnableUserWithResponse(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*EnableUserReply, error)
+
+	// UnmakeOperatorWithResponse Make somebody no operator
+	//
+	// One may do it to oneself. Errors: `resource_not_found`, `conflict` when no operator would be left who may come in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /users/{userUid}/operator (the `UnmakeOperator` operationId).
+	UnmakeOperatorWithResponse(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*UnmakeOperatorReply, error)
+
+	// MakeOperatorWithResponse Make somebody an operator
+	//
+	// They manage the people and teams of the installation from now on, as the caller does. Errors: `resource_not_found`, `operation_not_supported` for who was disabled.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /users/{userUid}/operator (the `MakeOperator` operationId).
+	MakeOperatorWithResponse(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*MakeOperatorReply, error)
 
 	// CreateSignInLinkWithResponse Make a one-time sign-in link
 	//
@@ -13738,6 +13872,102 @@ func (r EnableUserReply) ContentType() string {
 	return ""
 }
 
+type UnmakeOperatorReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnmakeOperatorReply) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnmakeOperatorReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnmakeOperatorReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnmakeOperatorReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnmakeOperatorReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnmakeOperatorReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MakeOperatorReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MakeOperatorReply) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MakeOperatorReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MakeOperatorReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MakeOperatorReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MakeOperatorReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MakeOperatorReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type CreateSignInLinkReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15234,6 +15464,36 @@ func (c *ClientWithResponses) EnableUserWithResponse(ctx context.Context, userUi
 		return nil, err
 	}
 	return ParseEnableUserReply(rsp)
+}
+
+// UnmakeOperatorWithResponse Make somebody no operator
+//
+// One may do it to oneself. Errors: `resource_not_found`, `conflict` when no operator would be left who may come in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /users/{userUid}/operator (the `UnmakeOperator` operationId).
+func (c *ClientWithResponses) UnmakeOperatorWithResponse(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*UnmakeOperatorReply, error) {
+	rsp, err := c.UnmakeOperator(ctx, userUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnmakeOperatorReply(rsp)
+}
+
+// MakeOperatorWithResponse Make somebody an operator
+//
+// They manage the people and teams of the installation from now on, as the caller does. Errors: `resource_not_found`, `operation_not_supported` for who was disabled.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /users/{userUid}/operator (the `MakeOperator` operationId).
+func (c *ClientWithResponses) MakeOperatorWithResponse(ctx context.Context, userUid UserUid, reqEditors ...RequestEditorFn) (*MakeOperatorReply, error) {
+	rsp, err := c.MakeOperator(ctx, userUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMakeOperatorReply(rsp)
 }
 
 // CreateSignInLinkWithResponse Make a one-time sign-in link
@@ -17525,6 +17785,72 @@ func ParseEnableUserReply(rsp *http.Response) (*EnableUserReply, error) {
 	return response, nil
 }
 
+// ParseUnmakeOperatorReply parses an HTTP response from a UnmakeOperatorWithResponse call
+func ParseUnmakeOperatorReply(rsp *http.Response) (*UnmakeOperatorReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnmakeOperatorReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMakeOperatorReply parses an HTTP response from a MakeOperatorWithResponse call
+func ParseMakeOperatorReply(rsp *http.Response) (*MakeOperatorReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MakeOperatorReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseCreateSignInLinkReply parses an HTTP response from a CreateSignInLinkWithResponse call
 func ParseCreateSignInLinkReply(rsp *http.Response) (*CreateSignInLinkReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -17800,6 +18126,12 @@ type ServerInterface interface {
 	// EnableUser Let somebody in again
 	// (POST /users/{userUid}/enable)
 	EnableUser(w http.ResponseWriter, r *http.Request, userUid UserUid)
+	// UnmakeOperator Make somebody no operator
+	// (DELETE /users/{userUid}/operator)
+	UnmakeOperator(w http.ResponseWriter, r *http.Request, userUid UserUid)
+	// MakeOperator Make somebody an operator
+	// (PUT /users/{userUid}/operator)
+	MakeOperator(w http.ResponseWriter, r *http.Request, userUid UserUid)
 	// CreateSignInLink Make a one-time sign-in link
 	// (POST /users/{userUid}/sign-in-link)
 	CreateSignInLink(w http.ResponseWriter, r *http.Request, userUid UserUid)
@@ -19878,6 +20210,58 @@ func (siw *ServerInterfaceWrapper) EnableUser(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// UnmakeOperator operation middleware
+func (siw *ServerInterfaceWrapper) UnmakeOperator(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "userUid" -------------
+	var userUid UserUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userUid", r.PathValue("userUid"), &userUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "userUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnmakeOperator(w, r, userUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MakeOperator operation middleware
+func (siw *ServerInterfaceWrapper) MakeOperator(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "userUid" -------------
+	var userUid UserUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userUid", r.PathValue("userUid"), &userUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "userUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MakeOperator(w, r, userUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateSignInLink operation middleware
 func (siw *ServerInterfaceWrapper) CreateSignInLink(w http.ResponseWriter, r *http.Request) {
 
@@ -20103,6 +20487,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/users", wrapper.ListUsers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/users/{userUid}/disable", wrapper.DisableUser)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/users/{userUid}/enable", wrapper.EnableUser)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/users/{userUid}/operator", wrapper.UnmakeOperator)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/users/{userUid}/operator", wrapper.MakeOperator)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/users/{userUid}/sign-in-link", wrapper.CreateSignInLink)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/start", wrapper.RunnerStart)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/entries", wrapper.RunnerAppend)
@@ -22784,6 +23170,84 @@ func (response EnableUserdefaultApplicationProblemPlusJSONResponse) VisitEnableU
 	return err
 }
 
+type UnmakeOperatorRequestObject struct {
+	UserUid UserUid `json:"userUid"`
+}
+
+type UnmakeOperatorResponseObject interface {
+	VisitUnmakeOperatorResponse(w http.ResponseWriter) error
+}
+
+type UnmakeOperator200JSONResponse struct{ UserJSONResponse }
+
+func (response UnmakeOperator200JSONResponse) VisitUnmakeOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnmakeOperatordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UnmakeOperatordefaultApplicationProblemPlusJSONResponse) VisitUnmakeOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MakeOperatorRequestObject struct {
+	UserUid UserUid `json:"userUid"`
+}
+
+type MakeOperatorResponseObject interface {
+	VisitMakeOperatorResponse(w http.ResponseWriter) error
+}
+
+type MakeOperator200JSONResponse struct{ UserJSONResponse }
+
+func (response MakeOperator200JSONResponse) VisitMakeOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MakeOperatordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response MakeOperatordefaultApplicationProblemPlusJSONResponse) VisitMakeOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateSignInLinkRequestObject struct {
 	UserUid UserUid `json:"userUid"`
 }
@@ -23070,6 +23534,12 @@ type StrictServerInterface interface {
 	// EnableUser Let somebody in again
 	// (POST /users/{userUid}/enable)
 	EnableUser(ctx context.Context, request EnableUserRequestObject) (EnableUserResponseObject, error)
+	// UnmakeOperator Make somebody no operator
+	// (DELETE /users/{userUid}/operator)
+	UnmakeOperator(ctx context.Context, request UnmakeOperatorRequestObject) (UnmakeOperatorResponseObject, error)
+	// MakeOperator Make somebody an operator
+	// (PUT /users/{userUid}/operator)
+	MakeOperator(ctx context.Context, request MakeOperatorRequestObject) (MakeOperatorResponseObject, error)
 	// CreateSignInLink Make a one-time sign-in link
 	// (POST /users/{userUid}/sign-in-link)
 	CreateSignInLink(ctx context.Context, request CreateSignInLinkRequestObject) (CreateSignInLinkResponseObject, error)
@@ -25032,6 +25502,58 @@ func (sh *strictHandler) EnableUser(w http.ResponseWriter, r *http.Request, user
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EnableUserResponseObject); ok {
 		if err := validResponse.VisitEnableUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UnmakeOperator operation middleware
+func (sh *strictHandler) UnmakeOperator(w http.ResponseWriter, r *http.Request, userUid UserUid) {
+	var request UnmakeOperatorRequestObject
+
+	request.UserUid = userUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UnmakeOperator(ctx, request.(UnmakeOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnmakeOperator")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnmakeOperatorResponseObject); ok {
+		if err := validResponse.VisitUnmakeOperatorResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MakeOperator operation middleware
+func (sh *strictHandler) MakeOperator(w http.ResponseWriter, r *http.Request, userUid UserUid) {
+	var request MakeOperatorRequestObject
+
+	request.UserUid = userUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.MakeOperator(ctx, request.(MakeOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MakeOperator")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MakeOperatorResponseObject); ok {
+		if err := validResponse.VisitMakeOperatorResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -67,6 +67,20 @@ func (c *Client) Invite(ctx context.Context, teamUID string, req api.CreateInvit
 	return Read[api.CreateInvitationResponse](c.raw.CreateInvitation(ctx, teamUID, req))
 }
 
+// Users lists everybody, for operators.
+func (c *Client) Users(ctx context.Context) ([]api.User, error) {
+	v, err := Read[api.ListUsersResponse](c.raw.ListUsers(ctx))
+	return v.Users, err
+}
+
+// SetOperator lets somebody manage the people and teams of the installation, or no longer.
+func (c *Client) SetOperator(ctx context.Context, userUID string, operator bool) (api.User, error) {
+	if operator {
+		return Read[api.User](c.raw.MakeOperator(ctx, userUID))
+	}
+	return Read[api.User](c.raw.UnmakeOperator(ctx, userUID))
+}
+
 // SignInLink makes a link that signs a person in once.
 func (c *Client) SignInLink(ctx context.Context, userUID string) (api.SignInLink, error) {
 	return Read[api.SignInLink](c.raw.CreateSignInLink(ctx, userUID))
@@ -119,6 +133,12 @@ func (c *Client) AwaitDeviceLogin(ctx context.Context, d DeviceLogin) (string, e
 			return "", err
 		}
 	}
+}
+
+// GiveUpKey ends a personal key, which proves by itself that its holder may.
+func (c *Client) GiveUpKey(ctx context.Context, key string) error {
+	_, err := c.oauth(ctx, "/oauth/revoke", url.Values{"token": {key}}, &struct{}{})
+	return err
 }
 
 // oauth sends a form to the server's root. A refusal is returned with its code.

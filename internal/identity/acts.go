@@ -17,6 +17,8 @@ const (
 	ActAccept           ActKind = "accept invitation"
 	ActDisableUser      ActKind = "disable user"
 	ActEnableUser       ActKind = "enable user"
+	ActMakeOperator     ActKind = "make operator"
+	ActUnmakeOperator   ActKind = "unmake operator"
 	ActChangeProfile    ActKind = "change profile"
 	ActChangePassword   ActKind = "change password"
 	ActMintLink         ActKind = "mint sign-in link"
@@ -30,11 +32,16 @@ const (
 // did is told of every consequential act once it is stored. It is the one place that makes the act
 // take effect on every server, and the one to keep a record of acts from.
 func (s *Service) did(actor Actor, kind ActKind, subject string, more ...any) {
+	s.tell()
+	s.cfg.Log.Info(string(kind), append([]any{"actor", actor.UID, "team_uid", actor.TeamUID, "subject", subject}, more...)...)
+}
+
+// tell makes every server read credentials again.
+func (s *Service) tell() {
 	s.Forget()
 	if s.cfg.Changed != nil {
 		s.cfg.Changed()
 	}
-	s.cfg.Log.Info(string(kind), append([]any{"actor", actor.UID, "team_uid", actor.TeamUID, "subject", subject}, more...)...)
 }
 
 // Forget drops what is remembered of credentials, so that the next request reads them again. It is

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -49,11 +50,54 @@ func TestWeakerRole(t *testing.T) {
 	}
 }
 
+// TestNamesDoNotMislead: what people are called is shown beside what they may decide about.
+func TestNamesDoNotMislead(t *testing.T) {
+	if got, err := checkName("name", "  Zoë 👩\u200d🚀 "); got != "Zoë 👩\u200d🚀" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, bad := range []string{"a\nb", "a\x1bb", "a\u009bb", "a\u202eb", "a\u2066b", "a\u2028b", "\u3000"} {
+		if _, err := checkName("name", bad); api.CodeOf(err) != api.PlatformErrorCodeInvalidRequest {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if got := (Browser{Device: "cadre\u202e on x\r\n"}).clean().Device; got != "cadre on x" {
+		t.Errorf("device %q", got)
+	}
+}
+
+// TestHashingIsBounded: a flood of guesses neither takes memory without bound nor makes requests pile up.
+func TestHashingIsBounded(t *testing.T) {
+	h := newHasher()
+	for range hashing { // all turns are taken
+		h.slots <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	results := make(chan error)
+	for range hashing + hashQueue + 1 {
+		go func() {
+			_, err := h.key(ctx, "x", make([]byte, argonSalt), 1, 8, 1, 16)
+			results <- err
+		}()
+	}
+	if err := <-results; api.CodeOf(err) != api.PlatformErrorCodeResourceUnavailable {
+		t.Fatalf("one too many is told %v", err)
+	}
+	for range hashing {
+		<-h.slots
+	}
+	for range hashing + hashQueue {
+		if err := <-results; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestEmailHasOneSpelling(t *testing.T) {
 	if got, err := CheckEmail("email", "  ADA@Example.COM "); got != "ada@example.com" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	for _, bad := range []string{"", "ada", "@x", "a@", "a@b@c", "a b@c", "a\x00@b", "<a@b>", "a@b\r\nBcc: x@y"} {
+	for _, bad := range []string{"", "ada", "@x", "a@", "a@b@c", "a b@c", "a\x00@b", "<a@b>", "a@b\r\nBcc: x@y", "adİna@example.com", "\u212aim@example.com"} {
 		if _, err := CheckEmail("email", bad); api.CodeOf(err) != api.PlatformErrorCodeInvalidRequest {
 			t.Errorf("%q: %v", bad, err)
 		}

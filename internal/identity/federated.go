@@ -17,6 +17,8 @@ type Vouched struct {
 	Verified bool // the provider has seen that the address is theirs
 	Name     string
 	Groups   []string
+	// Present is the uid of who is signed in in the browser that brought the word, "" for nobody.
+	Present string
 }
 
 // Policy says whom a provider may let in and where they belong.
@@ -41,7 +43,9 @@ type GroupRule struct {
 // FederatedPerson is what is known of somebody a provider vouches for. A decision may change all of it
 // but the team's names; who it returns is stored, with exactly these memberships.
 type FederatedPerson struct {
-	User    *User // nil: nobody has the provider's subject or the address
+	User *User // nil: nobody has the provider's subject or the address
+	// Proven says that some provider has vouched for the account before.
+	Proven  bool
 	Teams   []Membership
 	Invited []Invitation // for the address, also those too old
 	All     []Team
@@ -51,11 +55,19 @@ type FederatedPerson struct {
 	Accept []Invitation
 	Join   []Membership
 	Leave  []string // team uids
+	// Renew ends all that opened the account so far: its password, sign-ins, links and personal keys.
+	Renew bool
 }
+
+// maxSubject bounds what a provider calls a person, in bytes (OpenID Connect Core allows 255).
+const maxSubject = 255
 
 // SignInVouched signs in whom a provider vouches for: who signed in with it before, or has the verified
 // address it names. Open invitations for the address are accepted by it.
 func (s *Service) SignInVouched(ctx context.Context, v Vouched, p Policy, b Browser) (string, SignIn, error) {
+	if v.Subject == "" || len(v.Subject) > maxSubject {
+		return "", SignIn{}, refused(v.Provider + " does not say who this is")
+	}
 	email, err := CheckEmail("email", v.Email)
 	if err != nil || !v.Verified {
 		return "", SignIn{}, refused(v.Provider + " does not say which verified e-mail address this is")
@@ -89,6 +101,9 @@ func (s *Service) federate(v Vouched, p Policy, email string, f *FederatedPerson
 	if !u.DisabledAt.IsZero() {
 		return User{}, refused("this account was disabled")
 	}
+	// Whoever made the account held a link for its address, which no mail has proven to be theirs: they may
+	// have been waiting for its owner. So the owner takes it over alone, unless they are known to be one.
+	f.Renew = f.User != nil && !f.Proven && v.Present != u.UID
 	for _, i := range f.Invited {
 		if now.Before(i.ExpiresAt) {
 			f.Accept = append(f.Accept, i)

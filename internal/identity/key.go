@@ -196,6 +196,30 @@ func (s *Service) RevokeKey(ctx context.Context, actor Actor, uid string) (Key, 
 	return s.changeKey(ctx, actor, uid, ActRevokeKey, func(k *Key) { k.RevokedAt = s.now() })
 }
 
+// GiveUpKey ends the personal key that somebody holds. Whatever else is presented, and what has ended
+// already, is left as it is: the caller learns nothing of it.
+func (s *Service) GiveUpKey(ctx context.Context, secret string) error {
+	if !wellFormed(secret) {
+		return nil
+	}
+	hash := hashOf(secret)
+	k, err := s.cfg.Store.KeyByHash(ctx, hash[:])
+	if notFound(err) || err == nil && (k.OwnerType != OwnerUser || !k.RevokedAt.IsZero()) {
+		return nil
+	}
+	if err == nil {
+		err = s.cfg.Store.ChangeKey(ctx, k.UID, func(k *Key) error {
+			k.RevokedAt = s.now()
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("give up key: %w", err)
+	}
+	s.did(Actor{UID: k.OwnerUID, TeamUID: k.TeamUID}, ActRevokeKey, k.UID)
+	return nil
+}
+
 func (s *Service) changeKey(ctx context.Context, actor Actor, uid string, act ActKind, change func(*Key)) (Key, error) {
 	if err := actor.Check(PermAccount); err != nil {
 		return Key{}, err

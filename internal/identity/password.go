@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -21,6 +22,9 @@ const (
 
 	// hashing bounds how many passwords are hashed at once: each takes argonMemory.
 	hashing = 2
+	// hashQueue bounds how many wait for their turn, about a second: more are sent away, so that a flood
+	// of guesses piles up no requests.
+	hashQueue = 64
 )
 
 // The cost of a guess: 19 MiB and two passes, some 30 ms.
@@ -37,7 +41,7 @@ var argonHeader = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, 
 
 // hasher hashes passwords, a few at a time.
 type hasher struct {
-	slots chan struct{}
+	queue, slots chan struct{}
 	// nobody is the hash of no password, compared with when there is no account: a guess at an address
 	// nobody has takes as long as one at an address somebody has.
 	nobody string
@@ -46,13 +50,20 @@ type hasher struct {
 func newHasher() *hasher {
 	salt := strings.Repeat("A", argonSalt)
 	return &hasher{
+		queue:  make(chan struct{}, hashing+hashQueue),
 		slots:  make(chan struct{}, hashing),
 		nobody: argonHeader + encoding.EncodeToString([]byte(salt)) + "$" + encoding.EncodeToString(make([]byte, argonKey)),
 	}
 }
 
-// key derives a password's key, waiting for its turn.
+// key derives a password's key, waiting for its turn unless too many do.
 func (h *hasher) key(ctx context.Context, password string, salt []byte, time, memory uint32, threads uint8, size int) ([]byte, error) {
+	select {
+	case h.queue <- struct{}{}:
+		defer func() { <-h.queue }()
+	default:
+		return nil, errBusy()
+	}
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -61,6 +72,8 @@ func (h *hasher) key(ctx context.Context, password string, salt []byte, time, me
 	defer func() { <-h.slots }()
 	return argon2.IDKey([]byte(norm.NFC.String(password)), salt, time, memory, threads, uint32(size)), nil
 }
+
+func errBusy() error { return tooMany(time.Second) }
 
 // seal checks a new password and returns what is stored of it.
 func (s *Service) seal(ctx context.Context, password string) (string, error) {

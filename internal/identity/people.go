@@ -3,6 +3,7 @@ package identity
 import (
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -75,7 +76,13 @@ type Invitation struct {
 // CheckEmail returns an address in the one spelling it is stored in, or a failure naming the member.
 // Whether anybody reads mail there is not its concern.
 func CheckEmail(member, s string) (string, error) {
-	s = strings.ToLower(norm.NFC.String(strings.TrimSpace(s)))
+	s = strings.TrimSpace(s)
+	// A letter of another script must not become one of ASCII: "İ" is lower-cased to "i", and whoever a
+	// provider knows by the one address would be taken for the holder of the other.
+	if strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(r) <= unicode.MaxASCII }) {
+		return "", api.Invalid(member, "is not an e-mail address")
+	}
+	s = strings.ToLower(norm.NFC.String(s))
 	local, domain, ok := strings.Cut(s, "@")
 	switch {
 	case s == "":
@@ -102,12 +109,16 @@ func checkName(member, s string) (string, error) {
 	case utf8.RuneCountInString(s) > maxName:
 		return "", api.Invalid(member, "must be at most %d characters long", maxName)
 	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
-			return "", api.Invalid(member, "contains a control character")
-		}
+	if strings.ContainsFunc(s, misleads) {
+		return "", api.Invalid(member, "contains a control character")
 	}
 	return s, nil
+}
+
+// misleads reports whether a character does something to the text around it where it is shown: control
+// characters, line breaks, and those that turn the direction of writing.
+func misleads(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
 // checkRole returns a failure naming the member unless the role is one.

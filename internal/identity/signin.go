@@ -52,7 +52,7 @@ type Browser struct{ Device, Address string }
 func (b Browser) clean() Browser {
 	for _, s := range []*string{&b.Device, &b.Address} {
 		*s = strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			if misleads(r) || r == utf8.RuneError {
 				return -1
 			}
 			return r
@@ -67,14 +67,12 @@ func (b Browser) clean() Browser {
 // SignInByPassword signs in who knows an address and its password, and returns the cookie's secret.
 // Whatever is wrong, it says the same and takes as long.
 func (s *Service) SignInByPassword(ctx context.Context, email, password string, b Browser) (string, SignIn, error) {
-	if err := s.attempt(ctx, limitAddress, address(b.clean().Address)); err != nil {
-		return "", SignIn{}, err
-	}
+	b = b.clean()
 	spelled, err := CheckEmail("email", email)
 	if err != nil {
 		spelled = "" // nobody's
 	}
-	if err := s.attempt(ctx, limitAccount, account(spelled)); err != nil {
+	if err := s.guess(ctx, spelled, b); err != nil {
 		return "", SignIn{}, err
 	}
 	user, err := s.cfg.Store.UserByEmail(ctx, spelled)
@@ -88,7 +86,7 @@ func (s *Service) SignInByPassword(ctx context.Context, email, password string, 
 	if !right || !user.DisabledAt.IsZero() {
 		return "", SignIn{}, refused("the address or the password is wrong")
 	}
-	s.succeeded(ctx, account(spelled))
+	s.guessed(ctx, spelled, b)
 	return s.SignIn(ctx, user, "password", b)
 }
 
@@ -165,10 +163,7 @@ func (s *Service) ChooseTeam(ctx context.Context, actor Actor, teamUID string) e
 	if err := s.cfg.Store.ChooseTeam(ctx, actor.SignInUID, teamUID); err != nil {
 		return fmt.Errorf("choose team: %w", err)
 	}
-	s.Forget()
-	if s.cfg.Changed != nil {
-		s.cfg.Changed()
-	}
+	s.tell()
 	return nil
 }
 
@@ -230,11 +225,9 @@ func (s *Service) mintLink(ctx context.Context, actor Actor, userUID string) (st
 	return secret, l, nil
 }
 
-// SignInByLink signs in who holds a link, which is used up by it.
+// SignInByLink signs in who holds a link, which is used up by it. Nobody guesses one, so tries are not
+// counted: it is the way in for whom others' guesses at passwords keep out.
 func (s *Service) SignInByLink(ctx context.Context, secret string, b Browser) (string, SignIn, error) {
-	if err := s.attempt(ctx, limitAddress, address(b.clean().Address)); err != nil {
-		return "", SignIn{}, err
-	}
 	if !wellFormed(secret) {
 		return "", SignIn{}, refused("the link does not work any more")
 	}

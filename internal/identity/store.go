@@ -54,7 +54,8 @@ type PeopleStore interface {
 	UserByEmail(ctx context.Context, email string) (User, error)
 	// Users lists everybody, oldest first.
 	Users(ctx context.Context) ([]User, error)
-	// ChangeUser changes what is about a person. If decide disables them, their sign-ins end.
+	// ChangeUser changes what is about a person. If decide disables them, their sign-ins end, with the links
+	// and invitations they made. It is ErrLastOperator if nobody who operates the installation is left.
 	ChangeUser(ctx context.Context, uid string, decide func(*User) error) error
 	Team(ctx context.Context, uid string) (Team, error)
 	// Teams lists all teams, oldest first.
@@ -65,7 +66,7 @@ type PeopleStore interface {
 	// Members lists a team's members, oldest first.
 	Members(ctx context.Context, teamUID string) ([]Member, error)
 	// ChangeMembers changes who is in a team. Whoever is removed loses, with it, their keys and
-	// sign-ins for that team.
+	// sign-ins for that team. Whoever is put as no admin, or removed, loses the invitations they made.
 	ChangeMembers(ctx context.Context, teamUID string, decide func([]Member) (MemberChange, error)) error
 	// Federate finds or makes the person a provider vouches for: see FederatedPerson.
 	Federate(ctx context.Context, provider, subject, email string, decide func(*FederatedPerson) (User, error)) error

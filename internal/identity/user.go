@@ -40,6 +40,29 @@ func (s *Service) SetDisabled(ctx context.Context, actor Actor, uid string, disa
 	})
 }
 
+// ErrLastOperator refuses to leave an installation without an operator who may come in.
+var ErrLastOperator = &api.Failure{
+	Code: api.PlatformErrorCodeConflict, Detail: "an installation keeps at least one operator: make somebody else one first", Retryable: new(bool),
+}
+
+// SetOperator lets somebody manage the people and teams of the installation, or no longer.
+func (s *Service) SetOperator(ctx context.Context, actor Actor, uid string, operator bool) (User, error) {
+	if err := actor.Check(PermOperate); err != nil {
+		return User{}, err
+	}
+	act := ActMakeOperator
+	if !operator {
+		act = ActUnmakeOperator
+	}
+	return s.changeUser(ctx, actor, uid, act, func(u *User) error {
+		if operator && !u.DisabledAt.IsZero() {
+			return api.Fail(api.PlatformErrorCodeOperationNotSupported, "this account was disabled")
+		}
+		u.Operator = operator
+		return nil
+	})
+}
+
 // SetName changes what the actor is called.
 func (s *Service) SetName(ctx context.Context, actor Actor, name string) (User, error) {
 	if err := actor.Check(PermAccount); err != nil {
@@ -69,7 +92,9 @@ func (s *Service) SetPassword(ctx context.Context, actor Actor, present, passwor
 		return api.Fail(api.PlatformErrorCodeOperationNotSupported, "an account without an address has no password")
 	}
 	if user.Password != "" {
-		if err := s.attempt(ctx, limitAccount, account(user.Email)); err != nil {
+		// Counted by itself: guesses on the sign-in page keep nobody from changing a password.
+		subject := "password of " + user.UID
+		if err := s.attempt(ctx, limitAccount, subject); err != nil {
 			return err
 		}
 		right, err := s.matches(ctx, user.Password, present)
@@ -79,7 +104,7 @@ func (s *Service) SetPassword(ctx context.Context, actor Actor, present, passwor
 		if !right {
 			return api.Invalid("present", "is not the present password")
 		}
-		s.succeeded(ctx, account(user.Email))
+		s.succeeded(ctx, subject)
 	}
 	sealed, err := s.seal(ctx, password)
 	if err != nil {
@@ -98,7 +123,7 @@ func (s *Service) SetPassword(ctx context.Context, actor Actor, present, passwor
 	if _, err := s.cfg.Store.EndSignIns(ctx, actor.UID, actor.SignInUID, true); err != nil {
 		return fmt.Errorf("end other sign-ins: %w", err)
 	}
-	s.Forget()
+	s.tell() // again: another server may have read them since the change
 	return nil
 }
 

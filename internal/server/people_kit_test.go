@@ -11,6 +11,9 @@ import (
 // passphrase is everybody's password.
 const passphrase = "a good long passphrase"
 
+// cookieKey begins a credential that is the secret of a browser's cookie.
+const cookieKey = "cookie "
+
 // me is who the world's key is of.
 func (w *world) me() identity.Actor {
 	w.t.Helper()
@@ -93,6 +96,15 @@ func (w *world) everybody() map[string]string {
 	_, err = ids.SetDisabled(ctx, me, disabled.UID, true)
 	must(err)
 	keys["other team"] = w.otherTeam()
+	browser, _ := w.person("browser", identity.RoleMember)
+	for _, name := range []string{"browser", "other site", "signed out"} {
+		secret, _, err := ids.SignIn(ctx, browser, "password", identity.Browser{})
+		must(err)
+		keys[name] = cookieKey + secret
+	}
+	out, err := ids.Identify(ctx, identity.Credential{SignIn: strings.TrimPrefix(keys["signed out"], cookieKey)})
+	must(err)
+	must(ids.SignOut(ctx, out, ""))
 	return keys
 }
 

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"net/http"
 	"regexp"
 	"slices"
@@ -24,6 +25,7 @@ const (
 	hidden      outcome = "404"
 	superseded  outcome = "409"
 	unsigned    outcome = "no signed link"
+	notJSON     outcome = "415"
 	notAnswered outcome = "?"
 )
 
@@ -37,6 +39,8 @@ func outcomeOf(a answer) outcome {
 		return forbidden
 	case a.status == 404:
 		return hidden
+	case a.status == 415:
+		return notJSON
 	case a.status == 409 && strings.Contains(p, "over or superseded"):
 		return superseded
 	case a.status < 500:
@@ -60,16 +64,23 @@ var holds = map[string]string{
 	"own run":    "self read create runner gateway",
 	"other run":  "self read create runner gateway",
 	"ended run":  "self read create runner gateway",
+	"browser":    "self account read create steer manage", // signed in: a member
+	"other site": "self account read create steer manage", // the same, but another site makes the request
 }
 
 // want is the expected outcome of an actor. Gone is for who was let in once.
 func want(op httpapi.Operation, actor string) outcome {
 	run := strings.HasSuffix(actor, " run")
+	browser := slices.Contains([]string{"browser", "other site", "signed out"}, actor)
 	switch {
 	case op.ID == "getBlob" || op.ID == "downloadTranscript":
 		return unsigned
 	case op.Permission == "":
 		return passes
+	case actor == "other site" && op.Method != http.MethodGet:
+		return forbidden
+	case browser && op.ID == "runnerPutBlob":
+		return notJSON // whatever it may: a form can send such a body
 	case slices.Contains([]string{"anonymous", "garbage", "expired", "revoked", "removed", "disabled", "signed out"}, actor):
 		return unknown
 	case !slices.Contains(strings.Fields(holds[actor]), string(op.Permission)):
@@ -169,6 +180,15 @@ func (w *world) probe(op httpapi.Operation, actor, key string, ids map[string]st
 	case item.RequestBody != nil:
 		r.body = `[]`
 	}
+	if secret, ok := strings.CutPrefix(key, cookieKey); ok {
+		site := map[string]string{"other site": "cross-site"}[actor]
+		if r.header == nil {
+			r.header = http.Header{}
+		}
+		r.key = ""
+		r.header.Set("Cookie", "cadre="+secret)
+		r.header.Set("Sec-Fetch-Site", cmp.Or(site, "same-origin"))
+	}
 	if strings.HasSuffix(path, "/stream") {
 		return w.peek(r)
 	}
@@ -182,7 +202,12 @@ func (w *world) peek(r request) answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+r.key)
+	if r.key != "" {
+		req.Header.Set("Authorization", "Bearer "+r.key)
+	}
+	for k, v := range r.header {
+		req.Header[k] = v
+	}
 	rsp, err := client.Do(req)
 	if err != nil {
 		w.t.Fatal(err)

@@ -3,12 +3,16 @@ package server_test
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
@@ -375,5 +379,104 @@ func TestLastAdminStays(t *testing.T) {
 	role(me.UID, api.TeamRoleViewer).want(200)
 	if who := decode[api.WhoamiResponse](w.get("/whoami").want(200)); who.Role != "viewer" {
 		t.Errorf("the first admin is %s at once", who.Role)
+	}
+}
+
+// TestBelowAPath: behind a proxy that gives the server a path of a host, pages, their forms and the cookie
+// stay below it, whether the proxy takes the path off or not.
+func TestBelowAPath(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	w := newWorld(t, func(c *server.Config) {
+		c.Listen, c.PublicURL = "127.0.0.1:"+port, "http://127.0.0.1:"+port+"/tools/cadre"
+	})
+	w.person("Ann", identity.RoleMember)
+	made := decode[api.CreateInvitationResponse](w.post("/teams/"+w.team()+"/invitations", api.CreateInvitationRequest{Email: "eve@example.com"}).want(201))
+	outside := regexp.MustCompile(`(?:href|action)="/(?:[^t]|t[^o])`)
+	b := w.browser()
+	var set []string
+	b.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if !strings.HasPrefix(r.URL.Path, "/tools/cadre/") {
+			t.Errorf("sent to %s", r.URL.Path)
+		}
+		set = append(set, r.Response.Header["Set-Cookie"]...)
+		return nil
+	}
+	for _, path := range []string{"/sign-in", "/device?code=BCDF", made.Url, "/sign-in/link/secret", "/docs", "/docs/errors/conflict", "/runs/" + uuid.NewString()} {
+		p := b.open(path).shows(t, 200, "<")
+		if link := outside.FindString(p.body); link != "" {
+			t.Errorf("%s leads out of the path: %s", path, link)
+		}
+	}
+	p := b.submit("/sign-in", "email", "ann@example.com", "password", passphrase, "next", "/tools/cadre/device?code=")
+	if p.at != "/tools/cadre/device?code=" {
+		t.Errorf("goes on to %s", p.at)
+	}
+	if who := b.whoami(); who != "Ann" {
+		t.Errorf("signed in as %q", who)
+	}
+	if len(set) != 1 || !strings.Contains(set[0], "Path=/tools/cadre;") {
+		t.Errorf("cookies %q", set)
+	}
+	if p := b.submit("/sign-out"); p.at != "/tools/cadre/sign-in" || b.whoami() != "" {
+		t.Errorf("signed out to %s", p.at)
+	}
+	// Where the proxy took the path off, pages still name it.
+	rsp, err := client.Get("http://127.0.0.1:" + port + "/device")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = rsp.Body.Close()
+	if to := rsp.Header.Get("Location"); to != "/tools/cadre/sign-in?next=%2Ftools%2Fcadre%2Fdevice" {
+		t.Errorf("sent to %q", to)
+	}
+}
+
+func TestOperatorsOverTheAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann, key := w.person("Ann", identity.RoleMember)
+	path := "/api/v1/users/" + ann.UID + "/operator"
+	w.do(request{method: "PUT", path: path, key: key}).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "no operator")
+	if u := decode[api.User](w.do(request{method: "PUT", path: path, key: w.key}).want(200)); !u.Operator {
+		t.Errorf("%+v", u)
+	}
+	w.as(key).get("/users").want(200) // at once
+	if u := decode[api.User](w.do(request{method: "DELETE", path: path, key: key}).want(200)); u.Operator {
+		t.Errorf("%+v", u)
+	}
+	w.as(key).get("/users").want(403)
+	w.do(request{method: "DELETE", path: "/api/v1/users/" + w.me().UID + "/operator", key: w.key}).wantProblem(api.PlatformErrorCodeConflict, 409, "at least one operator")
+}
+
+// TestKeyIsRevokedByItsHolder: RFC 7009, without telling what a token was.
+func TestKeyIsRevokedByItsHolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, key := w.person("Ann", identity.RoleMember)
+	give := func(token, client string, status int) {
+		t.Helper()
+		p := w.browser().do("POST", "/oauth/revoke", url.Values{"token": {token}, "client_id": {client}}, http.Header{"Sec-Fetch-Site": {}})
+		p.shows(t, status, "")
+	}
+	give(key, "somebody", 401)
+	w.as(key).get("/whoami").want(200)
+	for _, token := range []string{key, key, "nothing", ""} {
+		give(token, "cadre-cli", 200)
+	}
+	w.as(key).get("/whoami").want(401)
+}
+
+// TestSecretsOfAddressesStayOutOfTheLog, also of one that asks for everything.
+func TestSecretsOfAddressesStayOutOfTheLog(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	w := newWorld(t, func(c *server.Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	w.browser().open("/sign-in/link/SECRET-OF-A-LINK").shows(t, 200, "once")
+	w.browser().open("/invitation/SECRET-OF-ANOTHER").shows(t, 404, "")
+	if said := log.String(); strings.Contains(said, "SECRET") || !strings.Contains(said, "/sign-in/link/") {
+		t.Errorf("the log says\n%s", said)
 	}
 }

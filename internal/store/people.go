@@ -102,13 +102,18 @@ func (s Identity) Users(ctx context.Context) ([]identity.User, error) {
 	return list, public("list users", err)
 }
 
-// ChangeUser changes what is about a person. If decide disables them, their sign-ins end.
+// ChangeUser changes what is about a person: see identity.PeopleStore.
 func (s Identity) ChangeUser(ctx context.Context, uid string, decide func(*identity.User) error) error {
 	return s.db.Write(ctx, uid, func(tx *Tx) error {
+		// Two operators who each shut out the other come one after the other.
+		if err := tx.lockNames(); err != nil {
+			return err
+		}
 		u, err := one(scanUser)(tx.Query(selectUsers+"WHERE u.uid = $1"+tx.forUpdate("u"), uid))
 		if err != nil {
 			return found("read user", "user", uid, err)
 		}
+		operates := u.Operator && u.DisabledAt.IsZero()
 		if err := decide(&u); err != nil {
 			return err
 		}
@@ -117,10 +122,30 @@ func (s Identity) ChangeUser(ctx context.Context, uid string, decide func(*ident
 			return err
 		}
 		if !u.DisabledAt.IsZero() {
-			_, err = tx.Exec("DELETE FROM signins WHERE user_uid = $1", uid)
+			if _, err := tx.Exec("DELETE FROM invitations WHERE creator_uid = $1", uid); err != nil {
+				return err
+			}
+			if _, err := tx.Exec("DELETE FROM signin_links WHERE creator_uid = $1", uid); err != nil {
+				return err
+			}
+			if err := shutOut(tx, uid); err != nil {
+				return err
+			}
 		}
-		return err
+		if operates && !(u.Operator && u.DisabledAt.IsZero()) {
+			return keepOperator(tx)
+		}
+		return nil
 	})
+}
+
+// keepOperator refuses a change that leaves nobody to manage the installation.
+func keepOperator(tx *Tx) error {
+	left, err := one(value[int])(tx.Query("SELECT count(*) FROM users WHERE operator = 1 AND disabled_at = 0"))
+	if err == nil && left == 0 {
+		err = identity.ErrLastOperator
+	}
+	return err
 }
 
 // Team returns a team.
@@ -191,6 +216,12 @@ func (s Identity) ChangeMembers(ctx context.Context, teamUID string, decide func
 			if err := putMember(tx, teamUID, m); err != nil {
 				return err
 			}
+			if m.Role == identity.RoleAdmin {
+				continue
+			}
+			if err := withdrawInvitations(tx, teamUID, m.User.UID); err != nil {
+				return err
+			}
 		}
 		for _, uid := range change.Remove {
 			if err := removeMember(tx, teamUID, uid, micros(now)); err != nil {
@@ -199,6 +230,13 @@ func (s Identity) ChangeMembers(ctx context.Context, teamUID string, decide func
 		}
 		return nil
 	})
+}
+
+// withdrawInvitations takes back those into a team that somebody made who may not invite any more: they
+// have seen the links, and would come back by one.
+func withdrawInvitations(tx *Tx, teamUID, creatorUID string) error {
+	_, err := tx.Exec("DELETE FROM invitations WHERE team_uid = $1 AND creator_uid = $2", teamUID, creatorUID)
+	return err
 }
 
 // removeMember takes a membership, and with it the keys and sign-ins that work by it.
@@ -211,6 +249,9 @@ func removeMember(tx *Tx, teamUID, userUID string, now int64) error {
 		return err
 	}
 	if _, err := tx.Exec("DELETE FROM device_grants WHERE team_uid = $1 AND user_uid = $2", teamUID, userUID); err != nil {
+		return err
+	}
+	if err := withdrawInvitations(tx, teamUID, userUID); err != nil {
 		return err
 	}
 	_, err := tx.Exec("DELETE FROM signins WHERE team_uid = $1 AND user_uid = $2", teamUID, userUID)
@@ -243,6 +284,11 @@ func (s Identity) Federate(ctx context.Context, provider, subject, email string,
 			ON CONFLICT (provider, subject) DO NOTHING`, provider, subject, u.UID); err != nil {
 			return err
 		}
+		if f.Renew {
+			if err := takeOver(tx, u.UID, micros(now)); err != nil {
+				return err
+			}
+		}
 		for _, i := range f.Accept {
 			if _, err := tx.Exec("DELETE FROM invitations WHERE uid = $1", i.UID); err != nil {
 				return err
@@ -260,6 +306,31 @@ func (s Identity) Federate(ctx context.Context, provider, subject, email string,
 		}
 		return nil
 	})
+}
+
+// takeOver ends all that opens an account.
+func takeOver(tx *Tx, userUID string, now int64) error {
+	if _, err := tx.Exec("UPDATE users SET password = '' WHERE uid = $1", userUID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("UPDATE api_keys SET revoked_at = $2 WHERE owner_type = 'user' AND owner_uid = $1 AND revoked_at = 0", userUID, now); err != nil {
+		return err
+	}
+	return shutOut(tx, userUID)
+}
+
+// shutOut ends a person's sign-ins and what would make one, or a key, later.
+func shutOut(tx *Tx, userUID string) error {
+	for _, query := range []string{
+		"DELETE FROM signins WHERE user_uid = $1",
+		"DELETE FROM signin_links WHERE user_uid = $1",
+		"DELETE FROM device_grants WHERE user_uid = $1",
+	} {
+		if _, err := tx.Exec(query, userUID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // federated reads what a decision about somebody a provider vouches for needs.
@@ -280,6 +351,11 @@ func federated(tx *Tx, provider, subject, email string) (f identity.FederatedPer
 		if f.Teams, err = all(scanMembership)(tx.Query(selectMemberships, u.UID)); err != nil {
 			return f, err
 		}
+		proofs, err := one(value[int])(tx.Query("SELECT count(*) FROM user_logins WHERE user_uid = $1", u.UID))
+		if err != nil {
+			return f, err
+		}
+		f.Proven = proofs > 0
 		if f.OnlyAdmin, err = all(value[string])(tx.Query(`SELECT m.team_uid FROM members m WHERE m.user_uid = $1 AND m.role = 'admin'
 			AND NOT EXISTS (SELECT 1 FROM members o JOIN users u ON u.uid = o.user_uid
 				WHERE o.team_uid = m.team_uid AND o.user_uid <> $1 AND o.role = 'admin' AND u.disabled_at = 0)`, u.UID)); err != nil {

@@ -4,6 +4,7 @@
 package cookie
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"net/url"
@@ -14,22 +15,26 @@ import (
 )
 
 const (
-	// plain names the cookie of a server without TLS. A browser takes the prefix only over HTTPS, from
-	// this host, for all of it: no neighbour can set it.
-	plain  = "cadre"
-	prefix = "__Host-"
+	// plain names the cookie of a server without TLS. A browser takes the prefixes only over HTTPS: the
+	// one from this host, for all of it, so that no neighbour can set it; the other also for a path, which
+	// is where a server below a path keeps its cookie from what else the host serves.
+	plain       = "cadre"
+	hostPrefix  = "__Host-"
+	belowPrefix = "__Secure-"
 )
 
 // Jar sets and reads the cookie for one server.
 type Jar struct {
-	always bool // the public URL is an HTTPS one
+	always bool   // the public URL is an HTTPS one
+	path   string // of the public URL, "/" for none
 	origin *http.CrossOriginProtection
 }
 
 // New makes the jar of a server that people reach at publicURL.
 func New(publicURL string) *Jar {
-	j := &Jar{origin: http.NewCrossOriginProtection()}
+	j := &Jar{origin: http.NewCrossOriginProtection(), path: "/"}
 	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
+		j.path = cmp.Or(strings.TrimRight(u.EscapedPath(), "/"), "/")
 		j.always = u.Scheme == "https"
 		// A proxy may change the Host that the browser sent. The address was checked at start.
 		_ = j.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host)
@@ -44,10 +49,13 @@ func (j *Jar) Secure(r *http.Request) bool {
 
 // Name is the cookie's name for a request, with something more behind it for a cookie beside it.
 func (j *Jar) Name(r *http.Request, more string) string {
-	if j.Secure(r) {
-		return prefix + plain + more
+	switch {
+	case !j.Secure(r):
+		return plain + more
+	case j.path != "/":
+		return belowPrefix + plain + more
 	}
-	return plain + more
+	return hostPrefix + plain + more
 }
 
 // Read returns the secret that a browser sends, "" when it sends none.
@@ -71,7 +79,7 @@ func (j *Jar) Set(w http.ResponseWriter, r *http.Request, secret string, until t
 // SetNamed sets a cookie beside the one of the sign-in.
 func (j *Jar) SetNamed(w http.ResponseWriter, r *http.Request, more, value string, until time.Time) {
 	http.SetCookie(w, &http.Cookie{
-		Name: j.Name(r, more), Value: value, Path: "/", Expires: until.UTC(),
+		Name: j.Name(r, more), Value: value, Path: j.path, Expires: until.UTC(),
 		Secure: j.Secure(r), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
@@ -79,7 +87,7 @@ func (j *Jar) SetNamed(w http.ResponseWriter, r *http.Request, more, value strin
 // Clear takes a cookie away.
 func (j *Jar) Clear(w http.ResponseWriter, r *http.Request, more string) {
 	http.SetCookie(w, &http.Cookie{
-		Name: j.Name(r, more), Path: "/", MaxAge: -1,
+		Name: j.Name(r, more), Path: j.path, MaxAge: -1,
 		Secure: j.Secure(r), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

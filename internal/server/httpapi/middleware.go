@@ -115,10 +115,20 @@ func (a *API) finish(w *recorder, r *http.Request, began time.Time) {
 		a.fail(w, r, fmt.Errorf("panic: %v", p))
 	}
 	if a.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
-		a.cfg.Log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path,
+		a.cfg.Log.DebugContext(r.Context(), "request", "method", r.Method, "path", loggedPath(r.URL.Path),
 			"operation", w.state.operation, "status", w.state.status, "duration", a.cfg.Now().Sub(began),
 			"trace_id", w.state.traceID, "actor", w.state.actor.UID, "run_id", w.state.actor.RunID)
 	}
+}
+
+// loggedPath is a path without the secret that links to sign in and invitations end with.
+func loggedPath(path string) string {
+	for _, before := range []string{"/sign-in/link/", "/invitation/"} {
+		if at := strings.Index(path, before); at >= 0 {
+			return path[:at+len(before)] + "…"
+		}
+	}
+	return path
 }
 
 // traceID takes the trace id of a W3C traceparent header, or makes one.

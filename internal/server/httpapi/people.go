@@ -23,6 +23,7 @@ type People interface {
 	RevokeInvitation(ctx context.Context, actor identity.Actor, teamUID, uid string) error
 	Users(ctx context.Context, actor identity.Actor) ([]identity.User, error)
 	SetDisabled(ctx context.Context, actor identity.Actor, uid string, disabled bool) (identity.User, error)
+	SetOperator(ctx context.Context, actor identity.Actor, uid string, operator bool) (identity.User, error)
 }
 
 // ListTeams serves GET /teams.
@@ -167,6 +168,18 @@ func (a *API) DisableUser(ctx context.Context, req api.DisableUserRequestObject)
 func (a *API) EnableUser(ctx context.Context, req api.EnableUserRequestObject) (api.EnableUserResponseObject, error) {
 	u, err := a.cfg.People.SetDisabled(ctx, actorOf(ctx), req.UserUid, false)
 	return api.EnableUser200JSONResponse{UserJSONResponse: api.UserJSONResponse(userItem(u))}, err
+}
+
+// MakeOperator serves PUT /users/{userUid}/operator.
+func (a *API) MakeOperator(ctx context.Context, req api.MakeOperatorRequestObject) (api.MakeOperatorResponseObject, error) {
+	u, err := a.cfg.People.SetOperator(ctx, actorOf(ctx), req.UserUid, true)
+	return api.MakeOperator200JSONResponse{UserJSONResponse: api.UserJSONResponse(userItem(u))}, err
+}
+
+// UnmakeOperator serves DELETE /users/{userUid}/operator.
+func (a *API) UnmakeOperator(ctx context.Context, req api.UnmakeOperatorRequestObject) (api.UnmakeOperatorResponseObject, error) {
+	u, err := a.cfg.People.SetOperator(ctx, actorOf(ctx), req.UserUid, false)
+	return api.UnmakeOperator200JSONResponse{UserJSONResponse: api.UserJSONResponse(userItem(u))}, err
 }
 
 func teamItem(actor identity.Actor, t identity.Team) api.Team {

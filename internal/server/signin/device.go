@@ -90,6 +90,19 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// revoke ends the key that a device was given and does not need any more (RFC 7009).
+func (h *Handler) revoke(w http.ResponseWriter, r *http.Request) {
+	form, ok := h.oauthForm(w, r)
+	if !ok {
+		return
+	}
+	if err := h.cfg.Accounts.GiveUpKey(r.Context(), form.Get("token")); err != nil {
+		h.oauthFail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
+}
+
 // oauthForm reads what a device sends, as a form or as JSON, and checks who it says it is.
 func (h *Handler) oauthForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	form := url.Values{}
@@ -154,11 +167,11 @@ func (h *Handler) device(w http.ResponseWriter, r *http.Request, status int, p p
 		return
 	}
 	if !signed {
-		next := "/device"
+		next := h.base + "/device"
 		if p.Code != "" {
 			next += "?" + url.Values{"code": {p.Code}}.Encode()
 		}
-		http.Redirect(w, r, "/sign-in?"+url.Values{"next": {next}}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, h.base+"/sign-in?"+url.Values{"next": {next}}.Encode(), http.StatusSeeOther)
 		return
 	}
 	p.Title, p.Actor, p.Signed = "Connect a command line", actor, true

@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -44,6 +47,7 @@ type Devices interface {
 	DeviceByCode(ctx context.Context, actor identity.Actor, code string) (identity.Device, error)
 	DecideDevice(ctx context.Context, actor identity.Actor, code string, decision identity.Decision) error
 	PollDevice(ctx context.Context, secret string) (identity.DeviceState, string, identity.Key, error)
+	GiveUpKey(ctx context.Context, secret string) error
 }
 
 // Config says what the pages work with. All but Providers, Proxies and Now is required.
@@ -66,6 +70,8 @@ type Config struct {
 // Handler serves the pages. It is safe for concurrent use.
 type Handler struct {
 	cfg       Config
+	base      string // path of PublicURL, without a slash at its end: what browsers see before every path
+	warned    sync.Once
 	mux       *http.ServeMux
 	providers map[string]*provider
 }
@@ -76,6 +82,9 @@ func New(cfg Config) *Handler {
 		cfg.Now = time.Now
 	}
 	h := &Handler{cfg: cfg, mux: http.NewServeMux(), providers: map[string]*provider{}}
+	if u, err := url.Parse(cfg.PublicURL); err == nil {
+		h.base = strings.TrimRight(u.EscapedPath(), "/")
+	}
 	for _, p := range cfg.Providers {
 		h.providers[p.Name] = newProvider(p, cfg.PublicURL+"/sign-in/with/"+p.Name+"/callback")
 	}
@@ -93,6 +102,7 @@ func New(cfg Config) *Handler {
 	h.mux.HandleFunc("POST /device", h.form(h.decideDevice))
 	h.mux.HandleFunc("POST /oauth/device/auth", h.startDevice)
 	h.mux.HandleFunc("POST /oauth/token", h.token)
+	h.mux.HandleFunc("POST /oauth/revoke", h.revoke)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		cfg.Fail(w, r, api.Fail(api.PlatformErrorCodeResourceNotFound, "there is nothing at this path"))
 	})
@@ -152,6 +162,12 @@ func (h *Handler) address(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	at := peer.Addr().Unmap()
+	if !h.proxy(at) && r.Header.Get("X-Forwarded-For") != "" {
+		h.warned.Do(func() {
+			h.cfg.Log.Warn("requests come through a proxy whose word does not count: everybody seems to come from there; "+
+				"name it with --trusted-proxies", "from", at.String())
+		})
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && h.proxy(at); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
@@ -178,10 +194,15 @@ func (h *Handler) proxy(a netip.Addr) bool {
 	return false
 }
 
-// local returns a path of this server to go on to, "/" for whatever is not one.
-func local(next string) string {
-	if len(next) > 2048 || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t\x00") {
-		return "/"
+// local returns a path of this server, as browsers see it, to go on to: its root for whatever is not one.
+func (h *Handler) local(next string) string {
+	root := h.base + "/"
+	if len(next) > 2048 || !strings.HasPrefix(next, root) || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t\x00") {
+		return root
+	}
+	// Once browsers have followed its dots, however they are written, it must be below the root too.
+	if u, err := url.Parse(next); err != nil || !strings.HasPrefix(path.Clean(u.Path)+"/", root) {
+		return root
 	}
 	return next
 }

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -9,7 +10,7 @@ import (
 // TestAddressBehindProxies: only proxies that are known are believed, from the nearest outwards.
 func TestAddressBehindProxies(t *testing.T) {
 	t.Parallel()
-	h := &Handler{cfg: Config{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	h := &Handler{cfg: Config{Log: slog.New(slog.DiscardHandler), Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
 	for _, c := range []struct{ peer, forwarded, want string }{
 		{"192.0.2.1:5", "", "192.0.2.1"},
 		{"192.0.2.1:5", "203.0.113.9", "192.0.2.1"},
@@ -31,11 +32,21 @@ func TestAddressBehindProxies(t *testing.T) {
 
 func TestNextStaysHere(t *testing.T) {
 	t.Parallel()
+	h := &Handler{}
 	for next, want := range map[string]string{
 		"/device?code=X": "/device?code=X", "": "/", "device": "/", "//evil": "/", "https://evil": "/", `/\evil`: "/", "/a\r\nSet-Cookie: x": "/",
 	} {
-		if got := local(next); got != want {
+		if got := h.local(next); got != want {
 			t.Errorf("%q goes on to %q, want %q", next, got, want)
+		}
+	}
+	h.base = "/tools/cadre"
+	for next, want := range map[string]string{
+		"/tools/cadre/device?code=X": "/tools/cadre/device?code=X", "": "/tools/cadre/", "/device": "/tools/cadre/", "/tools/cadreX": "/tools/cadre/",
+		"/tools/cadre/../wiki": "/tools/cadre/", "/tools/cadre/%2E%2e/wiki": "/tools/cadre/", "/tools/cadre/a/../b": "/tools/cadre/a/../b",
+	} {
+		if got := h.local(next); got != want {
+			t.Errorf("below a path %q goes on to %q, want %q", next, got, want)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	t := trip{
 		Provider: p.Name, State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier(),
-		Next: local(r.URL.Query().Get("next")),
+		Next: h.local(r.URL.Query().Get("next")),
 	}
 	until := h.cfg.Now().Add(tripLife).Truncate(time.Second)
 	h.cfg.Jar.SetNamed(w, r, tripCookie, h.pack(t, until), until)
@@ -144,6 +144,12 @@ func (h *Handler) fromProvider(w http.ResponseWriter, r *http.Request) {
 		h.unreachable(w, r, p, err)
 		return
 	}
+	present, _, err := h.actor(r)
+	if err != nil {
+		h.show(w, r, "Sign in", err)
+		return
+	}
+	v.Present = present.UID
 	secret, in, err := h.cfg.Accounts.SignInVouched(r.Context(), v, p.Policy, h.browser(r))
 	if err != nil {
 		h.show(w, r, "Sign in", err)
@@ -176,6 +182,9 @@ func (p *provider) exchange(ctx context.Context, t trip, code string) (identity.
 	var c claims
 	if err := id.Claims(&c); err != nil {
 		return identity.Vouched{}, fmt.Errorf("read ID token: %w", err)
+	}
+	if c.text("email") == "" {
+		delete(c, "email_verified") // which is of no address yet
 	}
 	if c.text("email") == "" || p.GroupsClaim != "" && c[p.GroupsClaim] == nil {
 		info, err := known.UserInfo(ctx, config.TokenSource(ctx, token))

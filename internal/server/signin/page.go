@@ -23,6 +23,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{"query": url.Q
 
 // page is what a page shows. Each uses its part.
 type page struct {
+	Base   string // before every path of this server
 	Title  string
 	Error  string // what went wrong with what was sent
 	Actor  identity.Actor
@@ -43,6 +44,7 @@ type page struct {
 // render writes a page.
 func (h *Handler) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
 	var b bytes.Buffer
+	p.Base = h.base
 	if err := pages.ExecuteTemplate(&b, name, p); err != nil {
 		h.cfg.Fail(w, r, err)
 		return
@@ -73,7 +75,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, title string, err
 func (h *Handler) said(r *http.Request, err error) (string, int) {
 	var f *api.Failure
 	if !errors.As(err, &f) || api.LookupCode(f.Code).Status >= http.StatusInternalServerError {
-		h.cfg.Log.ErrorContext(r.Context(), "sign-in failed", "err", err, "path", r.URL.Path)
+		h.cfg.Log.ErrorContext(r.Context(), "sign-in failed", "err", err, "page", r.Pattern) // its path may hold a secret
 		return "The server could not do this now. Try again in a moment.", http.StatusInternalServerError
 	}
 	status := f.Status

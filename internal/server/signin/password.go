@@ -8,7 +8,7 @@ import (
 
 // signInPage offers the ways in, or the way out to who is in.
 func (h *Handler) signInPage(w http.ResponseWriter, r *http.Request) {
-	h.offer(w, r, http.StatusOK, page{Next: local(r.URL.Query().Get("next"))})
+	h.offer(w, r, http.StatusOK, page{Next: h.local(r.URL.Query().Get("next"))})
 }
 
 func (h *Handler) offer(w http.ResponseWriter, r *http.Request, status int, p page) {
@@ -23,7 +23,7 @@ func (h *Handler) offer(w http.ResponseWriter, r *http.Request, status int, p pa
 
 // signIn serves the form of the password.
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
-	p := page{Next: local(r.PostForm.Get("next")), Email: r.PostForm.Get("email")}
+	p := page{Next: h.local(r.PostForm.Get("next")), Email: r.PostForm.Get("email")}
 	if h.cfg.NoPassword {
 		h.offer(w, r, http.StatusForbidden, p)
 		return
@@ -47,7 +47,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, secret string, i
 		}
 	}
 	h.cfg.Jar.Set(w, r, secret, in.ExpiresAt)
-	http.Redirect(w, r, local(next), http.StatusSeeOther)
+	http.Redirect(w, r, h.local(next), http.StatusSeeOther)
 }
 
 // signOut ends this browser's sign-in.
@@ -61,7 +61,7 @@ func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.cfg.Jar.Clear(w, r, "")
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	http.Redirect(w, r, h.base+"/sign-in", http.StatusSeeOther)
 }
 
 // linkPage shows a button: opening an address must not use up what works once, as those do who look at
@@ -76,7 +76,7 @@ func (h *Handler) signInByLink(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, "", err)
 		return
 	}
-	h.enter(w, r, secret, in, "/")
+	h.enter(w, r, secret, in, "")
 }
 
 // invitationPage shows what an invitation is for and how to accept it.
@@ -96,9 +96,9 @@ func (h *Handler) invitation(w http.ResponseWriter, r *http.Request, status int,
 		return
 	}
 	p.Title, p.Invitation, p.Known, p.Actor, p.Signed = "Join "+i.TeamName, i, known, actor, signed
-	p.Providers, p.Password, p.Next = h.cfg.Providers, !h.cfg.NoPassword, "/" // a provider's word accepts it
+	p.Providers, p.Password, p.Next = h.cfg.Providers, !h.cfg.NoPassword, h.base+"/" // a provider's word accepts it
 	if known {
-		p.Next = r.URL.Path
+		p.Next = h.base + r.URL.Path
 	}
 	h.render(w, r, status, "invitation.html", p)
 }
@@ -108,7 +108,7 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request) {
 	actor, signed, err := h.actor(r)
 	if err == nil && signed {
 		if err = h.cfg.Accounts.Join(r.Context(), actor, r.PathValue("secret")); err == nil {
-			http.Redirect(w, r, "/", http.StatusSeeOther)
+			http.Redirect(w, r, h.base+"/", http.StatusSeeOther)
 			return
 		}
 	}
@@ -128,5 +128,5 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, "", err)
 		return
 	}
-	h.enter(w, r, secret, in, "/")
+	h.enter(w, r, secret, in, "")
 }

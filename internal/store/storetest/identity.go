@@ -3,6 +3,7 @@ package storetest
 import (
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -221,6 +222,31 @@ func testLastAdminTogether(b *bundle) {
 	same(b, "left", len(b.roles("t-x")), 1)
 }
 
+// testLastOperatorTogether: two operators who shut out each other at the same moment leave one.
+func testLastOperatorTogether(b *bundle) {
+	_, u, _ := b.first()
+	bob := b.invite("t-x", "bob", identity.RoleMember)
+	b.ok(b.identity.ChangeUser(b.ctx, bob.UID, func(u *identity.User) error { u.Operator = true; return nil }))
+	var refused atomic.Int64
+	each(2, func(i int) {
+		err := b.identity.ChangeUser(b.ctx, []string{u.UID, bob.UID}[i], func(u *identity.User) error {
+			if i == 0 {
+				u.Operator = false
+			} else {
+				u.DisabledAt = noon
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, identity.ErrLastOperator):
+			refused.Add(1)
+		case err != nil:
+			b.Error(err)
+		}
+	})
+	same(b, "refused", refused.Load(), int64(1))
+}
+
 func testRemoveMember(b *bundle) {
 	team, _, k := b.first()
 	bob := b.invite(team.UID, "bob", identity.RoleMember)
@@ -233,6 +259,9 @@ func testRemoveMember(b *bundle) {
 	}
 	device := identity.Device{Hash: sum("d"), Code: "CODE", Decision: identity.DeviceApproved, UserUID: bob.UID, TeamUID: team.UID, ExpiresAt: noon}
 	b.ok(b.identity.PutDevice(b.ctx, device))
+	for by, in := range map[string]string{"u-x": team.UID, bob.UID: team.UID, "u-other": team.UID, "u-bob ": "t2"} {
+		b.ok(b.identity.PutInvitation(b.ctx, identity.Invitation{UID: "by " + by, Hash: sum("by " + by), TeamUID: in, Email: "e@x", Role: identity.RoleAdmin, CreatorUID: strings.TrimSpace(by), ExpiresAt: noon}))
+	}
 	b.ok(b.identity.ChangeMembers(b.ctx, team.UID, func(members []identity.Member) (identity.MemberChange, error) {
 		same(b, "members", len(members), 2)
 		promoted := members[0]
@@ -252,6 +281,13 @@ func testRemoveMember(b *bundle) {
 	b.ok(err)
 	_, err = b.identity.DeviceByCode(b.ctx, "CODE")
 	b.code(err, api.PlatformErrorCodeResourceNotFound)
+	// Their invitations go, those of who is no admin now too, and no others.
+	for in, want := range map[string]string{team.UID: "by u-other", "t2": "by u-bob "} {
+		left, err := b.identity.Invitations(b.ctx, in)
+		b.ok(err)
+		same(b, "invitations", len(left), 1)
+		same(b, "invitation", left[0].UID, want)
+	}
 	// The admin's key is nobody else's business.
 	key, err = b.identity.KeyByHash(b.ctx, k.Hash)
 	b.ok(err)
@@ -415,7 +451,7 @@ func testAttempts(b *bundle) {
 }
 
 func testFederate(b *bundle) {
-	team, u, _ := b.first()
+	team, u, k := b.first()
 	b.ok(b.identity.PutInvitation(b.ctx, identity.Invitation{UID: "i", Hash: sum("i"), TeamUID: team.UID, Email: "eve@example.com",
 		Role: identity.RoleMember, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}))
 	eve := identity.User{UID: "u-eve", Name: "Eve", Email: "eve@example.com", CreatedAt: noon}
@@ -451,6 +487,22 @@ func testFederate(b *bundle) {
 		return *f.User, nil
 	}))
 	same(b, "roles", b.roles(team.UID), map[string]identity.Role{u.UID: identity.RoleAdmin})
+	for _, known := range []bool{false, true} {
+		b.ok(b.identity.PutSignIn(b.ctx, signIn("s", u.UID, team.UID)))
+		b.ok(b.identity.PutLink(b.ctx, identity.Link{Hash: sum("l"), UserUID: u.UID, ExpiresAt: noon}))
+		b.ok(b.identity.Federate(b.ctx, "corp", "sub-2", u.Email, func(f *identity.FederatedPerson) (identity.User, error) {
+			same(b, "proven", f.Proven, known)
+			f.Renew = true
+			return *f.User, nil
+		}))
+		_, err := b.identity.SignInByHash(b.ctx, sum("s"))
+		b.code(err, api.PlatformErrorCodeResourceNotFound)
+		_, err = b.identity.TakeLink(b.ctx, sum("l"))
+		b.code(err, api.PlatformErrorCodeResourceNotFound)
+		key, err := b.identity.KeyByHash(b.ctx, k.Hash)
+		b.ok(err)
+		same(b, "key revoked", key.RevokedAt.IsZero(), false)
+	}
 	b.ok(b.identity.Federate(b.ctx, "corp", "sub-2", u.Email, func(f *identity.FederatedPerson) (identity.User, error) {
 		same(b, "by address", f.User.UID, u.UID)
 		same(b, "only admin of", f.OnlyAdmin, []string{team.UID})

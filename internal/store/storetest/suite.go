@@ -82,6 +82,7 @@ func Run(t *testing.T, open Opener) {
 		"Devices":               testDevices,
 		"Attempts":              testAttempts,
 		"Federate":              testFederate,
+		"LastOperatorTogether":  testLastOperatorTogether,
 		"Prune":                 testPrune,
 		"Schedules":             testSchedules,
 		"ScheduleClaims":        testScheduleClaims,

@@ -1437,6 +1437,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/{userUid}/operator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Make somebody an operator
+         * @description They manage the people and teams of the installation from now on, as the caller does. Errors: `resource_not_found`, `operation_not_supported` for who was disabled.
+         */
+        put: operations["makeOperator"];
+        post?: never;
+        /**
+         * Make somebody no operator
+         * @description One may do it to oneself. Errors: `resource_not_found`, `conflict` when no operator would be left who may come in.
+         */
+        delete: operations["unmakeOperator"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/{userUid}/sign-in-link": {
         parameters: {
             query?: never;
@@ -5691,6 +5718,38 @@ export interface operations {
         };
     };
     enableUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["User"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeOperator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the person. */
+                userUid: components["parameters"]["UserUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["User"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    unmakeOperator: {
         parameters: {
             query?: never;
             header?: never;
