@@ -35,9 +35,10 @@ this machine in a browser instead, here or elsewhere, and it gets a key of its o
 	return a.newCommand(c, func(cmd *cobra.Command, _ []string) (err error) {
 		f, isFile := a.Stdin.(*os.File)
 		key := a.settings.apiKey
+		approved := !cmd.Flags().Lookup("api-key").Changed && (browser || !ask && isFile && a.terminal(f))
 		switch {
 		case cmd.Flags().Lookup("api-key").Changed:
-		case browser || !ask && isFile && a.terminal(f):
+		case approved:
 			key, err = a.approveInBrowser(cmd.Context())
 		default:
 			key, err = a.askSecret("API key: ")
@@ -45,7 +46,7 @@ this machine in a browser instead, here or elsewhere, and it gets a key of its o
 		if err != nil {
 			return err
 		}
-		return a.login(cmd.Context(), a.settings.server, key)
+		return a.login(cmd.Context(), a.settings.server, key, approved)
 	})
 }
 
@@ -70,8 +71,8 @@ func (a *app) approveInBrowser(ctx context.Context) (string, error) {
 	return cl.AwaitDeviceLogin(ctx, d)
 }
 
-// login checks a key and saves it with its server.
-func (a *app) login(ctx context.Context, server, key string) error {
+// login checks a key and saves it with its server, and whether it was approved for this machine alone.
+func (a *app) login(ctx context.Context, server, key string, approved bool) error {
 	c, err := a.clientFor(server, key)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (a *app) login(ctx context.Context, server, key string) error {
 		}
 		return err
 	}
-	a.saved.ServerURL, a.saved.APIKey = c.Root(), key
+	a.saved.ServerURL, a.saved.APIKey, a.saved.Approved = c.Root(), key, approved
 	path, err := a.save()
 	if err != nil {
 		return err
@@ -116,20 +117,35 @@ func (a *app) askSecret(prompt string) (string, error) {
 
 func (a *app) logoutCommand() *cobra.Command {
 	c := &cobra.Command{Use: "logout", Short: "Forget the saved API key",
-		Long: "Removes the saved API key from the config file. The key itself stays valid on the server."}
-	return a.newCommand(c, func(*cobra.Command, []string) error {
+		Long: `Removes the saved API key from the config file. A key that was approved in a browser is revoked; one that
+was given stays valid on the server.`}
+	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error {
 		if a.saved.APIKey == "" {
 			_, err := fmt.Fprintln(a.Stdout, "Not logged in.")
 			return err
 		}
-		server := a.saved.ServerURL
-		a.saved.APIKey = ""
+		server, key, approved := a.saved.ServerURL, a.saved.APIKey, a.saved.Approved
+		a.saved.APIKey, a.saved.Approved = "", false
 		if _, err := a.save(); err != nil {
 			return err
+		}
+		if approved {
+			if err := a.giveUp(cmd.Context(), server, key); err != nil {
+				return withHint(err, "the key is forgotten here but still valid: end it with 'cadre api-key expire' or in the console")
+			}
 		}
 		_, err := fmt.Fprintf(a.Stdout, "Logged out of %s.\n", outterm.CleanLine(server))
 		return err
 	})
+}
+
+// giveUp revokes a key that only this machine has.
+func (a *app) giveUp(ctx context.Context, server, key string) error {
+	cl, err := a.clientFor(server, "")
+	if err != nil {
+		return err
+	}
+	return a.within("revoking the key", func() error { return cl.GiveUpKey(ctx, key) })
 }
 
 func (a *app) whoamiCommand() *cobra.Command {

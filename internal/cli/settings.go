@@ -85,6 +85,7 @@ func (a *app) globalFlags(fs *pflag.FlagSet) {
 type saved struct {
 	ServerURL    string `json:"server_url,omitempty"`
 	APIKey       string `json:"api_key,omitempty"`
+	Approved     bool   `json:"api_key_approved,omitempty"` // in a browser: nobody else has the key
 	OutputFormat string `json:"output_format,omitempty"`
 	Environment  string `json:"environment,omitempty"`
 }

@@ -40,11 +40,13 @@ func farSide(t *testing.T) map[string]string {
 	ack := api.Acknowledgement{RunId: "run-1", State: api.RunStateINPROGRESS}
 	key := api.ApiKey{Uid: "key-1", Name: "laptop" + evil, KeySuffix: "abcd", OwnerType: "agent", OwnerUid: "ag", AgentInfo: api.ApiKeyAgent{Uid: "ag", Name: "bot" + evil},
 		Scopes: []api.ApiKeyScope{"runs"}, CreatedAt: fixed, LastUsedAt: fixed}
+	user := api.User{Uid: "u-2", Name: "Bob" + evil, Email: "b@c", Operator: true, CreatedAt: fixed}
 	team := api.Team{Uid: "t", Name: "Team" + evil, CreatedAt: fixed, Role: "admin"}
 	member := api.Member{User: api.UserProfile{Uid: "u-2", DisplayName: "Bob" + evil, Email: "b@c"}, Role: "viewer", CreatedAt: fixed}
 	answers := map[string]any{
 		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
 		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
+		"GET /users":  api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user,
 		"GET /teams": api.ListTeamsResponse{Teams: []api.Team{team}}, "POST /teams": team,
 		"GET /teams/t/members": api.ListMembersResponse{Members: []api.Member{member}}, "PUT /teams/t/members/u-2": member, "DELETE /teams/t/members/u-2": nil,
 		"POST /teams/t/invitations": api.CreateInvitationResponse{Url: "http://h/invitation/x" + evil, Invitation: api.Invitation{Uid: "i", Email: "c@d", Role: "member", CreatedAt: fixed, ExpiresAt: fixed}},
@@ -150,7 +152,7 @@ var lines = map[string]string{
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",
 	"api-key list": "--sort-by name", "api-key create": "laptop --no-expiration --team", "api-key rename": "key-1 desk", "api-key expire": "key-1",
-	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c",
+	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c", "team set-operator": "b@c",
 	"version": "", "config list": "",
 }
 

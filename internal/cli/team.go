@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ func (a *app) teamCommand() *cobra.Command {
 	c := &cobra.Command{Use: "team", Short: "Who shares your runs: members, roles, invitations",
 		Long: `Acts on the team your key works for; CADRE_TEAM names another of your teams by its uid.`}
 	return a.newGroup(c, a.teamListCommand(), a.teamCreateCommand(), a.teamMembersCommand(), a.teamInviteCommand(),
-		a.teamRoleCommand(), a.teamRemoveCommand())
+		a.teamRoleCommand(), a.teamRemoveCommand(), a.teamOperatorCommand())
 }
 
 func (a *app) teamListCommand() *cobra.Command {
@@ -157,6 +158,37 @@ func (a *app) teamRemoveCommand() *cobra.Command {
 			_, err := fmt.Fprintf(a.Stdout, "%s is no member any more\n", term.CleanLine(m.User.DisplayName))
 			return err
 		})
+	})
+}
+
+func (a *app) teamOperatorCommand() *cobra.Command {
+	var remove bool
+	c := &cobra.Command{Use: "set-operator EMAIL_OR_UID", Short: "Let somebody manage the people and teams of the installation", Args: cobra.ExactArgs(1),
+		Long: "Only an operator can. The person of the first start is one; an installation keeps at least one."}
+	c.Flags().BoolVar(&remove, "remove", false, "no longer")
+	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
+		cl, err := a.client()
+		if err != nil {
+			return err
+		}
+		users, err := cl.Users(cmd.Context())
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(users, func(u api.User) bool { return u.Uid == args[0] || u.Email == args[0] })
+		if i < 0 {
+			return fmt.Errorf("nobody has the address or uid %q", args[0])
+		}
+		u, err := cl.SetOperator(cmd.Context(), users[i].Uid, !remove)
+		if err != nil {
+			return err
+		}
+		if a.settings.format.machine() {
+			return a.printObject(u)
+		}
+		is := map[bool]string{true: "an operator now", false: "no operator any more"}[u.Operator]
+		_, err = fmt.Fprintf(a.Stdout, "%s is %s\n", term.CleanLine(u.Name), is)
+		return err
 	})
 }
 

@@ -100,7 +100,7 @@ func (a *app) saveLogin(server, key string, first bool) string {
 	if a.saved.APIKey == key && sameServer(a.saved.ServerURL, server) {
 		return "saved"
 	}
-	a.saved.ServerURL, a.saved.APIKey = server, key
+	a.saved.ServerURL, a.saved.APIKey, a.saved.Approved = server, key, false
 	path, err := a.save()
 	if err != nil {
 		return "not saved: " + err.Error()
