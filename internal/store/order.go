@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,7 @@ func (o *order) build(ctx context.Context) error {
 		if s == nil {
 			return nil
 		}
-		if err := o.learn(ctx, s); err != nil {
+		if err := o.learn(ctx, s, true); err != nil {
 			return err
 		}
 	}
@@ -100,38 +101,40 @@ func (o *order) find(p place, ascending bool) int {
 }
 
 // next returns the numbers of the runs after a place as far as their span goes, lowest key first in
-// either direction, and the place where the span ends, nil at the end of the order. Some may have left
-// since. The numbers must not be changed.
+// either direction, and the place they end at, nil at the end of the order. There are some 2*size at
+// most, however many entered. Some may have left since. The numbers must not be changed.
 func (o *order) next(ctx context.Context, after *place, ascending bool) (numbers []uint32, end *place, err error) {
-	s, from, to, numbers := o.after(after, ascending)
-	begin := from
-	if !ascending {
-		begin = to
-	}
-	if after != nil && (begin == nil || begin.compare(*after) != 0) {
-		// It begins amid a span. Where, only the index knows.
-		if end = to; ascending {
-			from = after
-		} else {
-			to, end = after, from
+	var from, to *place
+	for range 2 {
+		var s *span
+		s, from, to, numbers = o.after(after, ascending)
+		begin, behind := from, to
+		if !ascending {
+			begin, behind = to, from
 		}
-		numbers, err = o.read(ctx, from, to)
-		return numbers, end, err
-	}
-	if s != nil {
-		if err := o.learn(ctx, s); err != nil {
+		if after != nil && (begin == nil || begin.compare(*after) != 0) {
+			break // It begins amid a span. Where, only the index knows.
+		}
+		if s == nil {
+			return numbers, behind, nil
+		}
+		if err := o.learn(ctx, s, ascending); err != nil {
 			return nil, nil, err
 		}
-		if s, from, to, numbers = o.after(after, ascending); s != nil { // entered again
-			if numbers, err = o.read(ctx, from, to); err != nil {
-				return nil, nil, err
-			}
+	}
+	if end = to; ascending && after != nil {
+		from = after
+	}
+	if !ascending {
+		if end = from; after != nil {
+			to = after
 		}
 	}
-	if end = to; !ascending {
-		end = from
+	numbers, cut, err := o.part(ctx, from, to, ascending)
+	if cut != nil {
+		end = cut
 	}
-	return numbers, end, nil
+	return numbers, end, err
 }
 
 // after is the span of what comes next after a place, in one direction: its ends, and what it has, or
@@ -161,8 +164,9 @@ func (o *order) ends(i int) (from, to *place) {
 	return o.spans[i].from, to
 }
 
-// learn reads what a span has, and cuts it in two if that is much.
-func (o *order) learn(ctx context.Context, s *span) error {
+// learn reads what a span has, and cuts it in two if that is much: then only what is first in the
+// direction it is walked in.
+func (o *order) learn(ctx context.Context, s *span, ascending bool) error {
 	o.loading.Lock()
 	defer o.loading.Unlock()
 	o.mu.RLock()
@@ -172,56 +176,70 @@ func (o *order) learn(ctx context.Context, s *span) error {
 	if known {
 		return nil
 	}
-	numbers, cut, err := o.part(ctx, from, to)
+	numbers, cut, err := o.part(ctx, from, to, ascending)
 	if err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	unchanged := s.version == version
 	if cut != nil {
-		o.spans = slices.Insert(o.spans, slices.Index(o.spans, s)+1, &span{from: cut})
+		upper := &span{from: cut}
+		o.spans = slices.Insert(o.spans, slices.Index(o.spans, s)+1, upper)
+		if !ascending {
+			s = upper
+		}
 	}
-	if s.version == version {
+	if unchanged {
 		s.numbers, s.known = numbers, true
 	}
 	return nil
 }
 
-// part reads what lies between two places, or its beginning, up to a cut, if it is much.
-func (o *order) part(ctx context.Context, from, to *place) (numbers []uint32, cut *place, err error) {
-	size := o.size
-	if to != nil {
-		if numbers, err = o.read(ctx, from, to); err != nil || len(numbers) < 2*size {
+// part reads what lies between two places or, if that is much, what is first of it in a direction, up to
+// a cut.
+func (o *order) part(ctx context.Context, from, to *place, ascending bool) (numbers []uint32, cut *place, err error) {
+	if to != nil || !ascending { // else it is probably much
+		if numbers, err = o.read(ctx, from, to, 2*o.size); err != nil || len(numbers) < 2*o.size {
 			return numbers, nil, err
 		}
 	}
 	// The cut comes before it is read up to there: what leaves meanwhile cannot make it skip anything.
-	if cut, err = o.cut(ctx, from, size); err != nil {
+	if cut, err = o.cut(ctx, from, to, ascending); err != nil {
 		return nil, nil, err
 	}
-	if cut == nil {
-		cut = to
+	if cut != nil && ascending {
+		to = cut
+	} else if cut != nil {
+		from = cut
 	}
-	numbers, err = o.read(ctx, from, cut)
-	if cut == to || to != nil && cut.compare(*to) >= 0 {
-		cut = nil // it is whole
-	}
+	numbers, err = o.read(ctx, from, to, math.MaxInt32)
 	return numbers, cut, err
 }
 
-// cut is the place behind the first so many runs after a place; nil if there are fewer.
-func (o *order) cut(ctx context.Context, from *place, runs int) (*place, error) {
-	c := o.owned()
-	c.after(o.key, from)
+// cut is the place behind the first so many runs between two places, or before the last so many; nil if
+// there are no more.
+func (o *order) cut(ctx context.Context, from, to *place, ascending bool) (*place, error) {
+	c, direction, offset := o.owned(), "", o.size-1
+	if ascending {
+		c.beyond(o.key, " > ", from)
+	} else {
+		c.beyond(o.key, " < ", to)
+		direction, offset = " DESC", o.size // behind the run before them
+	}
 	p, err := one(func(row scanner) (p place, err error) {
 		err = row.Scan(&p.key, &p.id)
 		return p, err
 	})(o.db.queryOnce(ctx, "SELECT "+o.key+", r.id FROM "+o.db.dialect.indexed(o.index)+" WHERE "+c.String()+
-		" ORDER BY "+o.key+", r.id LIMIT 1 OFFSET "+c.arg(runs-1), c.args...))
+		" ORDER BY "+o.key+direction+", r.id"+direction+" LIMIT 1 OFFSET "+c.arg(offset), c.args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return p.behind(), err
+	at := p.behind()
+	if err != nil || from != nil && at.compare(*from) <= 0 || to != nil && at.compare(*to) >= 0 {
+		return nil, err
+	}
+	return at, nil
 }
 
 // owned is the condition that all runs of the order fulfil.
@@ -231,23 +249,23 @@ func (o *order) owned() (c clause) {
 	return c
 }
 
-// after adds the condition to come after a place, if there is one.
-func (c *clause) after(key string, from *place) {
-	if from != nil {
-		c.where("(" + key + ", r.id) > (" + c.arg(from.key) + ", " + c.arg(from.id) + ")")
+// beyond adds the condition to come after a place, or before it, if there is one.
+func (c *clause) beyond(key, than string, p *place) {
+	if p != nil {
+		c.where("(" + key + ", r.id)" + than + "(" + c.arg(p.key) + ", " + c.arg(p.id) + ")")
 	}
 }
 
-// read reads the numbers between two places from the index. Those with the last key are read apart:
+// read reads the numbers between two places from the index, at most so many. Those with the last key are read apart:
 // PostgreSQL, told to end at a key and id, goes on through all that have the key.
-func (o *order) read(ctx context.Context, from, to *place) (numbers []uint32, err error) {
+func (o *order) read(ctx context.Context, from, to *place, most int) (numbers []uint32, err error) {
 	if from == nil || to == nil || from.compare(place{to.key, from.id}) != 0 {
 		c := o.owned()
-		c.after(o.key, from)
+		c.beyond(o.key, " > ", from)
 		if to != nil {
 			c.where(o.key + " < " + c.arg(to.key))
 		}
-		if numbers, err = o.readWhere(ctx, c); err != nil || to == nil {
+		if numbers, err = o.readWhere(ctx, c, most); err != nil || to == nil || len(numbers) == most {
 			return numbers, err
 		}
 		from = nil
@@ -258,12 +276,13 @@ func (o *order) read(ctx context.Context, from, to *place) (numbers []uint32, er
 		c.where("r.id > " + c.arg(from.id))
 	}
 	c.where("r.id < " + c.arg(to.id))
-	last, err := o.readWhere(ctx, c)
+	last, err := o.readWhere(ctx, c, most-len(numbers))
 	return append(numbers, last...), err
 }
 
-func (o *order) readWhere(ctx context.Context, c clause) ([]uint32, error) {
-	return o.db.numbersOf(ctx, "SELECT r.n FROM "+o.db.dialect.indexed(o.index)+" WHERE "+c.String()+" ORDER BY "+o.key+", r.id", c.args...)
+func (o *order) readWhere(ctx context.Context, c clause, most int) ([]uint32, error) {
+	return o.db.numbersOf(ctx, "SELECT r.n FROM "+o.db.dialect.indexed(o.index)+" WHERE "+c.String()+
+		" ORDER BY "+o.key+", r.id LIMIT "+c.arg(most), c.args...)
 }
 
 // set is the runs between two places, perhaps with some behind.
