@@ -25,6 +25,10 @@ const (
 	readyWait = 10 * time.Second
 	// subscribeWait bounds waiting for NATS to confirm a subscription.
 	subscribeWait = 2 * time.Second
+	// writeWait bounds a write to an external NATS, and so what a stalled one holds up, Close above all.
+	writeWait = 2 * time.Second
+	// pingEvery is how often the connection is tried out; one that fails twice is made anew.
+	pingEvery = 10 * time.Second
 	// reconnectWait is the pause between attempts to reach an external NATS.
 	reconnectWait = 250 * time.Millisecond
 )
@@ -96,6 +100,8 @@ func (b *Bus) connect(address string) error {
 		nats.Name("cadre"),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
+		nats.FlusherTimeout(writeWait),
+		nats.PingInterval(pingEvery),
 		// Hints that waited out a disconnection are stale: the reader is told to look anyway.
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectHandler(func(*nats.Conn) {

@@ -32,12 +32,11 @@ type watcher interface {
 // subscription, so that whatever is published afterwards arrives; with NATS out of reach it returns
 // at once, and w is told of a drop when the connection is made.
 func (b *Bus) subscribe(ctx context.Context, subject string, w watcher) error {
-	fresh, err := b.join(subject, w)
-	if err != nil {
+	if err := b.join(subject, w); err != nil {
 		return err
 	}
 	context.AfterFunc(ctx, func() { b.leave(subject, w) })
-	if !fresh || !b.conn.IsConnected() {
+	if !b.conn.IsConnected() {
 		return nil
 	}
 	wait, cancel := context.WithTimeout(ctx, subscribeWait)
@@ -51,24 +50,23 @@ func (b *Bus) subscribe(ctx context.Context, subject string, w watcher) error {
 	return nil
 }
 
-func (b *Bus) join(subject string, w watcher) (fresh bool, err error) {
+func (b *Bus) join(subject string, w watcher) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return false, errClosed
+		return errClosed
 	}
 	t := b.topics[subject]
 	if t == nil {
 		sub, err := b.conn.ChanSubscribe(subject, b.in)
 		if err != nil {
-			return false, fmt.Errorf("subscribe: %w", err)
+			return fmt.Errorf("subscribe: %w", err)
 		}
 		t = &topic{sub: sub, watchers: make(map[watcher]struct{})}
 		b.topics[subject] = t
-		fresh = true
 	}
 	t.watchers[w] = struct{}{}
-	return fresh, nil
+	return nil
 }
 
 func (b *Bus) leave(subject string, w watcher) {
