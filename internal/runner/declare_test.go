@@ -198,14 +198,14 @@ func TestSkippedInitialTurn(t *testing.T) {
 	idle := 300 * time.Millisecond
 	cfg.SkipInitialTurn, cfg.IdleOnComplete = true, &idle
 	go func() {
-		s.await("the sandbox to be ready", func() bool { return len(s.statesLocked()) == 1 })
+		s.await("the sandbox to be ready", func() bool { return len(s.statesLocked()) == 2 })
 		s.send(api.Command{Kind: api.CommandKindFollowUp, Text: "begin"})
 	}()
 	run(t, cfg)
 	if diff := cmp.Diff([]string{"turn begin"}, texts(s)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]api.RunState{"SUCCEEDED", "INPROGRESS", "SUCCEEDED"}, s.states()); diff != "" {
+	if diff := cmp.Diff([]api.RunState{"INPROGRESS", "SUCCEEDED", "INPROGRESS", "SUCCEEDED"}, s.states()); diff != "" {
 		t.Error(diff)
 	}
 	begun := newServer(t)

@@ -167,7 +167,10 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) {
 			return
 		} else if have < req.FirstIndex+int64(len(req.Entries)) || len(req.Entries) == 0 {
 			s.entries = append(s.entries, req.Entries[have-req.FirstIndex:]...)
-			if req.Report.State != "" {
+			if state := req.Report.State; state != "" {
+				if len(s.reports) == 0 && (state == api.RunStateSUCCEEDED || state == api.RunStateBLOCKED) {
+					s.t.Errorf("%s before any work, which no server takes", state)
+				}
 				s.reports = append(s.reports, req.Report)
 			}
 		}

@@ -19,6 +19,10 @@ var errMaxRunTime = errors.New("the run worked longer than it may")
 // execution has ended because nothing more came, else the reason it must end.
 func (r *execution) turns(ctx context.Context) error {
 	if r.cfg.SkipInitialTurn && r.inbox.Len() == 0 && !r.past().worked {
+		// A run is at work before it can have done its part.
+		if err := r.report(ctx, api.RunnerReport{State: api.RunStateINPROGRESS}); err != nil {
+			return err
+		}
 		if err := r.await(ctx, harness.Outcome{State: api.RunStateSUCCEEDED, Message: "Everything is ready; nothing was asked for yet."}); !errors.Is(err, errMoreToDo) {
 			return err
 		}
