@@ -86,7 +86,7 @@ func New(cfg Config) *Handler {
 		h.base = strings.TrimRight(u.EscapedPath(), "/")
 	}
 	for _, p := range cfg.Providers {
-		h.providers[p.Name] = newProvider(p, cfg.PublicURL+"/sign-in/with/"+p.Name+"/callback")
+		h.providers[p.Name] = newProvider(p, cfg.PublicURL+"/sign-in/with/"+p.Name+"/callback", cfg.Now)
 	}
 	h.mux.HandleFunc("GET /sign-in", h.signInPage)
 	h.mux.HandleFunc("GET /sign-in/style.css", style)

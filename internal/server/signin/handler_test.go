@@ -2,9 +2,12 @@ package signin
 
 import (
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestAddressBehindProxies: only proxies that are known are believed, from the nearest outwards.
@@ -48,5 +51,27 @@ func TestNextStaysHere(t *testing.T) {
 		if got := h.local(next); got != want {
 			t.Errorf("below a path %q goes on to %q, want %q", next, got, want)
 		}
+	}
+}
+
+// TestProviderThatIsAwayIsLeftAlone for a little, so that requests do not queue for its silence.
+func TestProviderThatIsAwayIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer away.Close()
+	now := time.Unix(1_000_000, 0)
+	p := newProvider(Provider{Name: "corp", Issuer: away.URL}, "", func() time.Time { return now })
+	for _, want := range []int64{1, 1, 1} {
+		if _, _, err := p.discover(t.Context()); err == nil || asked.Load() != want {
+			t.Errorf("asked %d times: %v", asked.Load(), err)
+		}
+	}
+	now = now.Add(providerRest)
+	if _, _, err := p.discover(t.Context()); err == nil || asked.Load() != 2 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 }

@@ -23,6 +23,9 @@ const (
 	// tripLife bounds the way through a provider and back, providerWait each question to it.
 	tripLife     = 10 * time.Minute
 	providerWait = 10 * time.Second
+	// providerRest is how long one that did not answer is left alone: who asks meanwhile is told at once,
+	// rather than each in turn after providerWait.
+	providerRest = 5 * time.Second
 	// tripCookie is the cookie, beside that of the sign-in, in which the trip is kept.
 	tripCookie = "-trip"
 	tripPath   = "sign-in trip\n"
@@ -34,13 +37,16 @@ type provider struct {
 	Provider
 	callback string
 	client   *http.Client
+	now      func() time.Time
 
-	mu    sync.Mutex
-	known *oidc.Provider
+	mu     sync.Mutex
+	known  *oidc.Provider
+	failed error     // of the last try, as long as it is not known
+	rested time.Time // when to try again
 }
 
-func newProvider(p Provider, callback string) *provider {
-	return &provider{Provider: p, callback: callback, client: &http.Client{Timeout: providerWait}}
+func newProvider(p Provider, callback string, now func() time.Time) *provider {
+	return &provider{Provider: p, callback: callback, client: &http.Client{Timeout: providerWait}, now: now}
 }
 
 // discover returns what the provider says of itself.
@@ -48,10 +54,14 @@ func (p *provider) discover(ctx context.Context) (*oidc.Provider, oauth2.Config,
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil {
+		if p.now().Before(p.rested) {
+			return nil, oauth2.Config{}, p.failed
+		}
 		// Its keys are read again for as long as the server runs: not only within this request.
 		known, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client), p.Issuer)
 		if err != nil {
-			return nil, oauth2.Config{}, fmt.Errorf("reach provider %s: %w", p.Name, err)
+			p.failed, p.rested = fmt.Errorf("reach provider %s: %w", p.Name, err), p.now().Add(providerRest)
+			return nil, oauth2.Config{}, p.failed
 		}
 		p.known = known
 	}
