@@ -85,10 +85,16 @@ func (a *app) login(ctx context.Context, server, key string, approved bool) erro
 		}
 		return err
 	}
+	before := a.saved
 	a.saved.ServerURL, a.saved.APIKey, a.saved.Approved = c.Root(), key, approved
 	path, err := a.save()
 	if err != nil {
 		return err
+	}
+	if before.Approved && before.APIKey != key {
+		if err := a.giveUp(ctx, before.ServerURL, before.APIKey); err != nil {
+			fmt.Fprintf(a.Stderr, "The key that was saved before is still valid: %v\n", err)
+		}
 	}
 	_, err = fmt.Fprintf(a.Stdout, "Logged in to %s as %s.\nSaved in %s\n", c.Root(), outterm.CleanLine(firstNonEmpty(who.DisplayName, who.Email, who.Uid)), path)
 	return err

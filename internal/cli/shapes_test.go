@@ -46,7 +46,7 @@ func farSide(t *testing.T) map[string]string {
 	answers := map[string]any{
 		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
 		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
-		"GET /users":  api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user,
+		"GET /users": api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user,
 		"GET /teams": api.ListTeamsResponse{Teams: []api.Team{team}}, "POST /teams": team,
 		"GET /teams/t/members": api.ListMembersResponse{Members: []api.Member{member}}, "PUT /teams/t/members/u-2": member, "DELETE /teams/t/members/u-2": nil,
 		"POST /teams/t/invitations": api.CreateInvitationResponse{Url: "http://h/invitation/x" + evil, Invitation: api.Invitation{Uid: "i", Email: "c@d", Role: "member", CreatedAt: fixed, ExpiresAt: fixed}},
