@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// outgoing bounds messages waiting to be published; further ones are dropped.
-	outgoing = 8192
 	// incoming bounds messages received and not routed yet; further ones are dropped by the NATS
 	// client, which reports the subscription they were for.
 	incoming = 8192
@@ -49,7 +47,7 @@ type Bus struct {
 	server *server.Server // nil when the NATS is external
 	conn   *nats.Conn
 
-	out     chan message
+	out     *queue
 	in      chan *nats.Msg
 	dropped atomic.Int64
 
@@ -63,16 +61,6 @@ type Bus struct {
 	done    sync.WaitGroup
 }
 
-type message struct {
-	subject string
-	payload []byte
-}
-
-// fragment tells deltas, which entries make up for, from hints.
-func (m message) fragment() bool {
-	return len(m.payload) > 0 && m.payload[0] == kindDeltas && strings.HasPrefix(m.subject, runSubject)
-}
-
 // Open starts the bus. An external NATS that cannot be reached is no error: the bus drops what is
 // published until it is, and tries for ever. Close it when done.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
@@ -81,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	}
 	b := &Bus{
 		log:    cfg.Logger,
-		out:    make(chan message, outgoing),
+		out:    newQueue(queued),
 		in:     make(chan *nats.Msg, incoming),
 		topics: make(map[string]*topic),
 	}
@@ -236,9 +224,7 @@ func (b *Bus) shutdown() {
 // publish queues a message. It is the only way out and never waits.
 func (b *Bus) publish(subject string, payload []byte) {
 	m := message{subject, payload}
-	select {
-	case b.out <- m:
-	default:
+	if !b.out.offer(m) {
 		b.dropped.Add(1)
 	}
 	if r := b.relay.Load(); r != nil {
@@ -253,7 +239,8 @@ func (b *Bus) publishAll(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case m := <-b.out:
+		case m := <-b.out.waiting:
+			b.out.took(m)
 			if err := b.conn.Publish(m.subject, m.payload); err != nil {
 				b.dropped.Add(1)
 			}

@@ -319,7 +319,7 @@ func TestCloseEndsSubscriptions(t *testing.T) {
 // Publishing returns at once although nothing takes the messages, and they are counted.
 func TestPublishNeverBlocks(t *testing.T) {
 	t.Parallel()
-	b := &Bus{out: make(chan message, 2)}
+	b := &Bus{out: newQueue(2)}
 	for i := range 10 {
 		b.RunChanged("run-1", int64(i))
 	}

@@ -12,9 +12,6 @@ import (
 const (
 	// beat is how often a server says that it is there; one that was silent for three of them is gone.
 	beat = 5 * time.Second
-	// relayed bounds messages waiting to be passed on. Fragments of entries, which nobody misses for
-	// long, may take half of it only.
-	relayed = 8192
 	// dialWait bounds reaching the line, sayWait saying something on it.
 	dialWait = 10 * time.Second
 	sayWait  = 10 * time.Second
@@ -47,7 +44,7 @@ type relay struct {
 	self string // unique for ever
 	dial func(context.Context) (Line, error)
 	log  *slog.Logger
-	out  chan message
+	out  *queue
 
 	mu    sync.Mutex
 	up    bool
@@ -69,7 +66,7 @@ type partner struct {
 // looking.
 func (b *Bus) Relay(name string, dial func(context.Context) (Line, error)) {
 	r := &relay{
-		bus: b, name: name, self: rand.Text(), dial: dial, log: b.log, out: make(chan message, relayed),
+		bus: b, name: name, self: rand.Text(), dial: dial, log: b.log, out: newQueue(queued),
 		peers: make(map[string]*partner), kick: make(chan struct{}, 1),
 	}
 	b.mu.Lock()
@@ -89,13 +86,7 @@ func (r *relay) offer(m message) {
 	if alone {
 		return
 	}
-	if m.fragment() && len(r.out) > relayed/2 {
-		r.bus.dropped.Add(1)
-		return
-	}
-	select {
-	case r.out <- m:
-	default:
+	if !r.out.offer(m) {
 		r.bus.dropped.Add(1)
 	}
 }
@@ -175,8 +166,8 @@ func (r *relay) say(ctx context.Context, line Line) error {
 			texts = out.hello(r.name, false)
 		case <-r.kick:
 			texts = out.hello(r.name, false)
-		case m := <-r.out:
-			texts = out.messages(gather(m, r.out))
+		case m := <-r.out.waiting:
+			texts = out.messages(r.out.gather(m))
 		}
 		if err := r.tell(ctx, line, texts); err != nil {
 			return err
@@ -188,20 +179,6 @@ func (r *relay) tell(ctx context.Context, line Line, texts []string) error {
 	ctx, cancel := context.WithTimeout(ctx, sayWait)
 	defer cancel()
 	return line.Say(ctx, texts)
-}
-
-// gather takes what waits behind a message, a bounded amount.
-func gather(first message, more <-chan message) []message {
-	batch, size := []message{first}, len(first.payload)
-	for size < 4*LineText {
-		select {
-		case m := <-more:
-			batch, size = append(batch, m), size+len(m.subject)+len(m.payload)
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 // listened forgets servers that fell silent, and fails when this one does not hear itself.

@@ -290,11 +290,11 @@ func TestServersThatDieAreForgotten(t *testing.T) {
 		if n, _ := r.others(); n != 0 {
 			t.Fatalf("%d others after five beats", n)
 		}
-		for range relayed + 1 {
+		for range queued + 1 {
 			r.offer(message{"cadre.wake", []byte("qx")})
 		}
-		if len(r.out) != 0 || r.bus.Dropped() != 0 {
-			t.Errorf("%d messages wait for nobody, %d dropped", len(r.out), r.bus.Dropped())
+		if len(r.out.waiting) != 0 || r.bus.Dropped() != 0 {
+			t.Errorf("%d messages wait for nobody, %d dropped", len(r.out.waiting), r.bus.Dropped())
 		}
 	})
 }
@@ -315,19 +315,49 @@ func relayOf(t *testing.T, p *party) *relay {
 // Fragments give way first when more is published than can be passed on.
 func TestHintsComeBeforeFragments(t *testing.T) {
 	t.Parallel()
-	r := &relay{bus: &Bus{}, out: make(chan message, relayed), peers: map[string]*partner{"x": {}}}
-	for range relayed {
+	r := &relay{bus: &Bus{}, out: newQueue(queued), peers: map[string]*partner{"x": {}}}
+	for range queued {
 		r.offer(message{"cadre.run.r", []byte{kindDeltas, '['}})
 	}
-	if len(r.out) > relayed/2+1 {
-		t.Errorf("%d fragments wait", len(r.out))
+	if len(r.out.waiting) > queued/2+1 {
+		t.Errorf("%d fragments wait", len(r.out.waiting))
 	}
 	had := r.bus.Dropped()
-	for range relayed / 4 {
+	for range queued / 4 {
 		r.offer(message{"cadre.wake", []byte("qx")})
 	}
 	if r.bus.Dropped() != had {
 		t.Error("hints were dropped for fragments")
+	}
+}
+
+// Large fragments that nobody takes fill no memory, and make room for others once they were taken.
+func TestFragmentsAreBounded(t *testing.T) {
+	t.Parallel()
+	q := newQueue(queued)
+	large := message{runSubject + "r", append([]byte{kindDeltas}, make([]byte, 1<<20)...)}
+	fill := func() (n int) {
+		for q.offer(large) {
+			n++
+		}
+		return n
+	}
+	if n := fill(); n != 15 {
+		t.Errorf("%d fragments of a MiB wait", n)
+	}
+	if !q.offer(message{wakeSubject, []byte("qx")}) {
+		t.Error("a hint was dropped for fragments")
+	}
+	if batch := q.gather(<-q.waiting); len(batch) != 1 {
+		t.Errorf("%d messages at once", len(batch))
+	}
+	if n := fill(); n != 1 {
+		t.Errorf("%d fragments fit when one was taken", n)
+	}
+	for q.gather(<-q.waiting); len(q.waiting) > 0; q.gather(<-q.waiting) {
+	}
+	if held := q.held.Load(); held != 0 {
+		t.Errorf("an empty queue holds %d bytes", held)
 	}
 }
 
