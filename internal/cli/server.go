@@ -32,7 +32,7 @@ func (a *app) serverCommand() *cobra.Command {
 	level := slog.LevelInfo
 	c := &cobra.Command{Use: "server", Short: "Run the control plane alone",
 		Long: `Runs the control plane without a worker. Any number of servers may share one PostgreSQL
-and one bucket. Every flag has an environment variable, named behind it.
+and one directory of blobs. Every flag has an environment variable, named behind it.
 ` + modelKeysHelp,
 		Example: `  cadre server --listen :8787 --public-url https://cadre.example.com \
     --database-url postgres://cadre@db/cadre --blob-url file:///var/lib/cadre/blobs
@@ -54,6 +54,9 @@ and one bucket. Every flag has an environment variable, named behind it.
 		}
 		if key := s.BootstrapKey(); key != "" && key != cfg.BootstrapKey {
 			fmt.Fprintf(a.Stdout, "First admin's API key, shown only now: %s\n", key)
+		}
+		if s.BootstrapKey() != "" {
+			fmt.Fprintf(a.Stdout, "To sign in with a browser: %s\n", a.linkCommand(s.URL(), cfg))
 		}
 		fmt.Fprintf(a.Stdout, "Cadre serves on %s, reached at %s\n", s.Addr(), s.URL())
 		return s.Run(cmd.Context())
