@@ -29,7 +29,7 @@ func (e *events) take(r *http.Request) *taken {
 	if r.ProtoMajor != 1 || r.Method == http.MethodHead || r.ContentLength != 0 {
 		return nil
 	}
-	// Counted before net/http forgets the connection, so that it is always one of the two that waits.
+	// Counted before net/http forgets the connection, so that a server that stops waits for it throughout.
 	e.api.streams.Add(1)
 	conn, _, err := e.control.Hijack()
 	if err != nil {
