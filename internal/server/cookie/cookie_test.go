@@ -34,3 +34,18 @@ func TestCookieIsBoundToHTTPSHosts(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// TestCookieStaysBelowThePath of a server that has only a part of its host: the rest of it hears nothing.
+func TestCookieStaysBelowThePath(t *testing.T) {
+	t.Parallel()
+	for public, name := range map[string]string{"https://host.example/tools/cadre": "__Secure-cadre", "http://127.0.0.1:1/tools/cadre/": "cadre"} {
+		j, r, w := New(public), httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		j.Set(w, r, "secret", time.Now().Add(time.Hour))
+		j.Clear(w, r, "")
+		for _, set := range w.Result().Cookies() {
+			if set.Name != name || set.Path != "/tools/cadre" {
+				t.Errorf("%s: %+v", public, set)
+			}
+		}
+	}
+}
