@@ -229,7 +229,7 @@ func (w *world) move(t testing.TB, runs store.Runs, n int) {
 // takes: the search index in memory, stored, regrown or missing, and every bound so low that each way
 // is taken.
 func TestListsAsIfAllWereSeen(t *testing.T) {
-	for engine, dsn := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+	for engine, dsn := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.PostgresMigrated} {
 		for name, prepare := range map[string]func(context.Context, *store.DB) error{
 			"memory":  func(ctx context.Context, db *store.DB) error { return db.LevelSearch(ctx, false) },
 			"stored":  func(ctx context.Context, db *store.DB) error { return db.LevelSearch(ctx, true) },

@@ -30,9 +30,9 @@ func TestSQLite(t *testing.T) {
 }
 
 func TestPostgres(t *testing.T) {
-	storetest.Postgres(t) // skips here rather than in every test
+	storetest.PostgresMigrated(t) // skips here rather than in every test
 	storetest.Run(t, func(t testing.TB, opts store.Options) *store.DB {
-		opts.DSN = storetest.Postgres(t)
+		opts.DSN = storetest.PostgresMigrated(t)
 		return storetest.Open(t, opts)
 	})
 }

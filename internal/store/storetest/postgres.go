@@ -21,6 +21,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+
+	"github.com/cadrehq/cadre/internal/store"
 )
 
 // serverEnv names the variable with the URL of a server to use, as somebody who may create databases.
@@ -29,23 +31,74 @@ const serverEnv = "CADRE_TEST_POSTGRES"
 // errNoPostgres says that PostgreSQL is not installed.
 var errNoPostgres = errors.New("PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql) and CADRE_TEST_POSTGRES is not set")
 
-// Postgres is the DSN of a new database that is dropped with the test. It lives in the server that
+// Postgres is the DSN of a new, empty database that is dropped with the test. It lives in the server that
 // CADRE_TEST_POSTGRES names or in a private one, started once per test binary, that keeps nothing.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	base, err := server()
-	if errors.Is(err, errNoPostgres) && os.Getenv("CI") != "true" {
-		t.Skip(err)
+	return database(t, "")
+}
+
+// PostgresMigrated is Postgres for a database that has its schema already. In the private server it is
+// copied, which takes a fraction of the time of the migrations.
+func PostgresMigrated(t testing.TB) string {
+	t.Helper()
+	if os.Getenv(serverEnv) != "" {
+		return database(t, "")
 	}
+	like, err := migrated()
 	if err != nil {
-		t.Fatal(err)
+		skipOrFail(t, err)
+	}
+	return database(t, like)
+}
+
+// migrated makes the database that others are copied from, in the private server, and returns what makes
+// CREATE DATABASE do so.
+var migrated = sync.OnceValues(func() (like string, err error) {
+	base, err := server()
+	if err != nil {
+		return "", err
+	}
+	admin, err := sql.Open("pgx", base)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, admin.Close()) }()
+	var version int
+	if err := admin.QueryRow("SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		return "", err
+	}
+	name := nextName()
+	if like = " TEMPLATE " + name; version >= 150000 {
+		like += " STRATEGY file_copy" // the older ones know no other
+	}
+	if _, err := admin.Exec("CREATE DATABASE " + name); err != nil {
+		return "", err
+	}
+	dsn, err := dsnOf(base, name)
+	if err != nil {
+		return "", err
+	}
+	db, err := store.Open(context.Background(), store.Options{DSN: dsn})
+	if err != nil {
+		return "", err
+	}
+	return like, db.Close() // nobody may be connected to what is copied
+})
+
+// database makes a database with what CREATE DATABASE takes behind its name.
+func database(t testing.TB, like string) string {
+	t.Helper()
+	base, err := server()
+	if err != nil {
+		skipOrFail(t, err)
 	}
 	admin, err := sql.Open("pgx", base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("cadre_test_%d_%d", os.Getpid(), databases.Add(1))
-	if _, err := admin.Exec("CREATE DATABASE " + name); err != nil {
+	name := nextName()
+	if _, err := admin.Exec("CREATE DATABASE " + name + like); err != nil {
 		t.Fatalf("create database: %v", err)
 	}
 	t.Cleanup(func() {
@@ -59,13 +112,33 @@ func Postgres(t testing.TB) string {
 			t.Error(err)
 		}
 	})
-	u, err := url.Parse(base)
+	dsn, err := dsnOf(base, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Path = "/" + name
-	return u.String()
+	return dsn
 }
+
+// skipOrFail ends a test that has no server: where PostgreSQL is not installed it is skipped, but in CI.
+func skipOrFail(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errNoPostgres) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	t.Fatal(err)
+}
+
+// dsnOf is the DSN of a database of a server.
+func dsnOf(server, name string) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", err
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+func nextName() string { return fmt.Sprintf("cadre_test_%d_%d", os.Getpid(), databases.Add(1)) }
 
 // databases numbers the databases of this process.
 var databases atomic.Int64
