@@ -78,7 +78,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if a := w.do(request{method: "GET", path: "/"}).want(200); !strings.Contains(string(a.body), `href="/docs"`) {
+	if a := w.do(request{method: "GET", path: "/"}).want(200); !strings.Contains(string(a.body), `href="docs"`) {
 		t.Error("the home page does not lead to the reference")
 	}
 	id := "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -48,8 +48,12 @@ func (g *guest) Take(chunks [][]byte) bool {
 
 func (g *guest) Wake() { g.running.Go(g.run) }
 
+// run reads until it rests. From then on the guest is the room's, until it wakes it again.
 func (g *guest) run() {
-	for g.err == nil && (g.owed != nil || !g.viewer.Rest(g)) {
+	for g.err == nil {
+		if g.owed == nil && g.viewer.Rest(g) {
+			return
+		}
 		chunks := g.owed
 		if g.owed = nil; chunks == nil {
 			var err error
@@ -59,9 +63,7 @@ func (g *guest) run() {
 		}
 		g.see(chunks)
 	}
-	if g.err != nil {
-		close(g.over)
-	}
+	close(g.over)
 }
 
 func (g *guest) see(chunks [][]byte) {

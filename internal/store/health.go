@@ -43,8 +43,9 @@ func (h *health) note(err error) {
 // readyFor is how long one probe's answer serves.
 const readyFor = 2 * time.Second
 
-// probe is what a readiness probe stores: more than a run usually needs, so that it fails first.
-var probe = strings.Repeat("ready? ", 64<<10/7)
+// probe is what a readiness probe stores: several times what a run usually needs, so that it fails first
+// although the group of runs that failed before it left some room.
+var probe = strings.Repeat("ready? ", 256<<10/7)
 
 type readiness struct {
 	mu  sync.Mutex
