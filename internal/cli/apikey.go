@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/api/client"
 	"github.com/cadrehq/cadre/internal/cli/term"
 )
 
@@ -198,11 +199,7 @@ func (a *app) apiKeyRenameCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		keys, err := cl.APIKeys(cmd.Context())
-		if err != nil {
-			return err
-		}
-		k, err := findKey(keys, args[0])
+		k, err := findKey(cmd.Context(), cl, args[0])
 		if err != nil {
 			return err
 		}
@@ -227,11 +224,7 @@ func (a *app) apiKeyExpireCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		keys, err := cl.APIKeys(cmd.Context())
-		if err != nil {
-			return err
-		}
-		k, err := findKey(keys, args[0])
+		k, err := findKey(cmd.Context(), cl, args[0])
 		if err != nil {
 			return err
 		}
@@ -248,7 +241,11 @@ func (a *app) apiKeyExpireCommand() *cobra.Command {
 }
 
 // findKey finds a key by uid, or by name if only one has it.
-func findKey(keys []api.ApiKey, nameOrUID string) (api.ApiKey, error) {
+func findKey(ctx context.Context, cl *client.Client, nameOrUID string) (api.ApiKey, error) {
+	keys, err := cl.APIKeys(ctx)
+	if err != nil {
+		return api.ApiKey{}, err
+	}
 	var named []api.ApiKey
 	for _, k := range keys {
 		if k.Uid == nameOrUID {

@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Paperclip, X } from "lucide-react";
 import { useRef, useState } from "react";
 import { api, must, type Schema } from "@/api/client";
-import { environments } from "@/environments/queries";
+import { EnvironmentPicker } from "@/environments/picker";
 import { workers } from "@/workers/queries";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
@@ -123,23 +123,11 @@ const modes: [Schema<"RunMode">, string][] = [
 ];
 
 function Pickers({ draft, change }: Part) {
-  const known = useQuery(environments).data?.environments ?? [];
   const catalogue = useQuery(models).data;
   const hosts = useQuery(workers).data?.workers ?? [];
   return (
     <div className="grid gap-4 sm:grid-cols-2">
-      <Field label="Environment">
-        {(id) => (
-          <Select id={id} value={draft.environment} onChange={(e) => change({ environment: e.target.value })}>
-            <option value="">None, an empty workspace</option>
-            {known.map((e) => (
-              <option key={e.uid} value={e.uid}>
-                {e.config.name ?? e.uid}
-              </option>
-            ))}
-          </Select>
-        )}
-      </Field>
+      <EnvironmentPicker value={draft.environment} change={(environment) => change({ environment })} />
       <Field label="Model">
         {(id) => (
           <Select id={id} value={draft.model} onChange={(e) => change({ model: e.target.value })}>

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useDeferredValue, useState } from "react";
 import { api, Failure, must } from "@/api/client";
-import { environments } from "@/environments/queries";
+import { EnvironmentPicker } from "@/environments/picker";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Field, Input, Select, TextArea } from "@/ui/field";
@@ -20,7 +20,6 @@ const zones = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((z) => z !== 
 /** ScheduleForm makes or changes a schedule, and says in words when it will fire. */
 export function ScheduleForm({ schedule, close }: { schedule?: Schedule; close: () => void }) {
   const queries = useQueryClient();
-  const known = useQuery(environments).data?.environments ?? [];
   const [form, setForm] = useState({
     name: schedule?.name ?? "",
     cron: schedule?.cron_schedule ?? "0 9 * * MON-FRI",
@@ -95,18 +94,7 @@ export function ScheduleForm({ schedule, close }: { schedule?: Schedule; close: 
         <Preview cron={form.cron} zone={form.zone} />
         <Field label="Prompt">{(id) => <TextArea id={id} rows={6} value={form.prompt} onChange={(e) => set({ prompt: e.target.value })} />}</Field>
         <div className="grid gap-4 sm:grid-cols-2">
-          <Field label="Environment">
-            {(id) => (
-              <Select id={id} value={form.environment} onChange={(e) => set({ environment: e.target.value })}>
-                <option value="">None, an empty workspace</option>
-                {known.map((e) => (
-                  <option key={e.uid} value={e.uid}>
-                    {e.config.name ?? e.uid}
-                  </option>
-                ))}
-              </Select>
-            )}
-          </Field>
+          <EnvironmentPicker value={form.environment} change={(environment) => set({ environment })} />
           <Field label="While an earlier run goes on">
             {(id) => (
               <Select id={id} value={form.overlap} onChange={(e) => set({ overlap: e.target.value as typeof form.overlap })}>
