@@ -2923,6 +2923,7 @@ export interface components {
         };
         /**
          * @description How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
+         * @default normal
          * @enum {string}
          */
         RunMode: "normal" | "plan" | "orchestrate";

@@ -1,0 +1,55 @@
+package api_test
+
+// notYet is the reason for what is not there yet. When it is, the test says that the row must go.
+const notYet = "not served yet"
+
+// deviations says why openapi.yaml differs from the reference where it does: "where: aspect" as
+// TestAgainstTheReference prints it, and the reason.
+var deviations = map[string]string{
+	"AmbientAgentConfig.idle_timeout_minutes: minimum": "0 ends the sandbox at once, which there no request can ask for",
+	"GET /agent/artifacts/{artifactUid}: auth":         "no artifact is public here: who may see the run may see it, and its link needs no key",
+	"Harness.type: enum":                               "more harnesses; a run shows one of them only if it was asked for it",
+	"PlatformErrorCode: enum":                          "three more, for what becomes of sandboxes and for what runs store; all known clients show unknown ones",
+	"RunAgentRequest.attachments: maxItems":            "their command line sends up to 25",
+
+	"DELETE /agent/identities/{uid}: missing":                              notYet,
+	"DELETE /memory_stores/{storeUid}/memories/{memoryUid}: missing":       notYet,
+	"GET /agent/conversations/{conversation_id}/block-snapshot: missing":   notYet,
+	"GET /agent/events/stream: missing":                                    notYet,
+	"GET /agent/events: missing":                                           notYet,
+	"GET /agent/identities/{uid}: missing":                                 notYet,
+	"GET /agent/identities: missing":                                       notYet,
+	"GET /agent/messages/{runId}: missing":                                 notYet,
+	"GET /harness-support/transcript: missing":                             notYet,
+	"GET /memory_stores/{storeUid}/agents: missing":                        notYet,
+	"GET /memory_stores/{storeUid}/memories/{memoryUid}/versions: missing": notYet,
+	"GET /memory_stores/{storeUid}/memories: missing":                      notYet,
+	"GET /memory_stores/{storeUid}: missing":                               notYet,
+	"GET /memory_stores: missing":                                          notYet,
+	"PATCH /agent/runs/{runId}/event-sequence: missing":                    notYet,
+	"POST /agent/conversations/{conversation_id}/fork: missing":            notYet,
+	"POST /agent/conversations/{conversation_id}/rename: missing":          notYet,
+	"POST /agent/events/{runId}: missing":                                  notYet,
+	"POST /agent/handoff/upload-snapshot: missing":                         notYet,
+	"POST /agent/identities: missing":                                      notYet,
+	"POST /agent/messages/{messageId}/delivered: missing":                  notYet,
+	"POST /agent/messages/{messageId}/read: missing":                       notYet,
+	"POST /agent/messages: missing":                                        notYet,
+	"POST /agent/runs/{runId}/attachments/download: missing":               notYet,
+	"POST /agent/runs/{runId}/attachments/prepare: missing":                notYet,
+	"POST /agent/runs/{runId}/client-events: missing":                      notYet,
+	"POST /harness-support/block-snapshot: missing":                        notYet,
+	"POST /harness-support/commit-snapshot: missing":                       notYet,
+	"POST /harness-support/external-conversation: missing":                 notYet,
+	"POST /harness-support/finish-task: missing":                           notYet,
+	"POST /harness-support/notify-user: missing":                           notYet,
+	"POST /harness-support/report-artifact: missing":                       notYet,
+	"POST /harness-support/report-shutdown: missing":                       notYet,
+	"POST /harness-support/resolve-prompt: missing":                        notYet,
+	"POST /harness-support/transcript: missing":                            notYet,
+	"POST /harness-support/upload-snapshot: missing":                       notYet,
+	"POST /memory_stores/{storeUid}/memories: missing":                     notYet,
+	"PUT /agent/identities/{uid}: missing":                                 notYet,
+	"PUT /memory_stores/{storeUid}/memories/{memoryUid}: missing":          notYet,
+	"PUT /memory_stores/{storeUid}: missing":                               notYet,
+}
