@@ -1139,6 +1139,45 @@ func (e TimelineEventKind) Valid() bool {
 	}
 }
 
+// Defines values for UsageBy.
+const (
+	UsageByCreator     UsageBy = "creator"
+	UsageByDay         UsageBy = "day"
+	UsageByEnvironment UsageBy = "environment"
+	UsageByExecutor    UsageBy = "executor"
+	UsageByHarness     UsageBy = "harness"
+	UsageByModel       UsageBy = "model"
+	UsageByName        UsageBy = "name"
+	UsageBySchedule    UsageBy = "schedule"
+	UsageBySource      UsageBy = "source"
+)
+
+// Valid indicates whether the value is a known member of the UsageBy enum.
+func (e UsageBy) Valid() bool {
+	switch e {
+	case UsageByCreator:
+		return true
+	case UsageByDay:
+		return true
+	case UsageByEnvironment:
+		return true
+	case UsageByExecutor:
+		return true
+	case UsageByHarness:
+		return true
+	case UsageByModel:
+		return true
+	case UsageByName:
+		return true
+	case UsageBySchedule:
+		return true
+	case UsageBySource:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserProfileType.
 const (
 	UserProfileTypeServiceAccount UserProfileType = "service_account"
@@ -3679,6 +3718,48 @@ type UpdateScheduledAgentRequest struct {
 	Unbounded bool `json:"unbounded,omitempty,omitzero"`
 }
 
+// UsageBucket What some runs came to.
+type UsageBucket struct {
+	// Blocked Waiting for a person.
+	Blocked int `json:"blocked"`
+
+	// Cancelled Cancelled.
+	Cancelled int `json:"cancelled"`
+
+	// CostUsd Price of the model calls whose price is known.
+	CostUsd float64 `json:"cost_usd"`
+
+	// Failed FAILED and ERROR.
+	Failed int `json:"failed"`
+
+	// Key The day as `2026-01-31`, or the value grouped by: a uid, a name, empty for none. Empty for the total.
+	Key string `json:"key"`
+
+	// MedianRunTimeMs Median time worked, waiting not counted, of those that succeeded or failed. Absent when none did.
+	MedianRunTimeMs *int64 `json:"median_run_time_ms,omitempty"`
+
+	// Runs All of them.
+	Runs int `json:"runs"`
+
+	// Succeeded Done.
+	Succeeded int `json:"succeeded"`
+
+	// SuccessRate Succeeded of those that succeeded or failed, from 0 to 1. Absent when none did.
+	SuccessRate *float64 `json:"success_rate,omitempty"`
+
+	// Tokens Tokens of every kind together.
+	Tokens int64 `json:"tokens"`
+
+	// UnpricedCalls Model calls whose price is not known.
+	UnpricedCalls int64 `json:"unpriced_calls"`
+
+	// Working Not over yet and not blocked.
+	Working int `json:"working"`
+}
+
+// UsageBy What runs are grouped by: the day they were created, who asked, whom they act as, the model, `config.name`, what started them, the environment, the harness or the schedule.
+type UsageBy string
+
 // UsageByCategory Consumption by who is billed. For clients of the reference API.
 type UsageByCategory struct {
 	// ByokInferenceUsage With keys of the customer's own, by model.
@@ -3734,6 +3815,24 @@ type UsageCall struct {
 
 	// Status HTTP status the vendor answered.
 	Status int `json:"status"`
+}
+
+// UsageSummary What runs came to.
+type UsageSummary struct {
+	// Buckets Days in order, those without runs included; anything else by cost, most first.
+	Buckets []UsageBucket `json:"buckets"`
+
+	// By What runs are grouped by: the day they were created, who asked, whom they act as, the model, `config.name`, what started them, the environment, the harness or the schedule.
+	By UsageBy `json:"by"`
+
+	// From Beginning of the first day.
+	From time.Time `json:"from"`
+
+	// To End of the last day.
+	To time.Time `json:"to"`
+
+	// Total What some runs came to.
+	Total UsageBucket `json:"total"`
 }
 
 // User A person's account.
@@ -3989,6 +4088,21 @@ type ListScheduleTicksParams struct {
 
 	// Cursor Position from `page_info.next_cursor`; opaque.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// SummarizeUsageParams defines parameters for SummarizeUsage.
+type SummarizeUsageParams struct {
+	// From A moment of the first day. 13 days before `to` when absent.
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To A moment of the last day, all of which counts. Now when absent.
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// TimeZone Where days begin and end: Europe/Berlin. UTC when absent.
+	TimeZone string `form:"time_zone,omitempty" json:"time_zone,omitempty,omitzero"`
+
+	// By What makes a bucket. The day when absent.
+	By UsageBy `form:"by,omitempty" json:"by,omitempty,omitzero"`
 }
 
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
@@ -4870,6 +4984,17 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /teams/{teamUid}/members/{userUid} (the `SetMemberRole` operationId).
 	SetMemberRole(ctx context.Context, teamUid TeamUid, userUid UserUid, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SummarizeUsage What runs came to
+	//
+	// Counts, costs and run times of the runs the caller may see, each on the day it was created, over at most 92
+	// days. By anything but the day, the 100 buckets that cost most are listed.
+	//
+	// Nothing is guessed: a median or a rate of no runs is absent, and calls without a known price are counted in
+	// `unpriced_calls`, not in the cost.
+	//
+	// Corresponds with GET /usage/summary (the `SummarizeUsage` operationId).
+	SummarizeUsage(ctx context.Context, params *SummarizeUsageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsers Everybody
 	//
@@ -6538,6 +6663,27 @@ func (c *Client) SetMemberRoleWithBody(ctx context.Context, teamUid TeamUid, use
 // Corresponds with PUT /teams/{teamUid}/members/{userUid} (the `SetMemberRole` operationId).
 func (c *Client) SetMemberRole(ctx context.Context, teamUid TeamUid, userUid UserUid, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetMemberRoleRequest(c.Server, teamUid, userUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SummarizeUsage What runs came to
+//
+// Counts, costs and run times of the runs the caller may see, each on the day it was created, over at most 92
+// days. By anything but the day, the 100 buckets that cost most are listed.
+//
+// Nothing is guessed: a median or a rate of no runs is absent, and calls without a known price are counted in
+// `unpriced_calls`, not in the cost.
+//
+// Corresponds with GET /usage/summary (the `SummarizeUsage` operationId).
+func (c *Client) SummarizeUsage(ctx context.Context, params *SummarizeUsageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSummarizeUsageRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9468,6 +9614,80 @@ func NewSetMemberRoleRequestWithBody(server string, teamUid TeamUid, userUid Use
 	return req, nil
 }
 
+// NewSummarizeUsageRequest constructs an http.Request for the SummarizeUsage method
+func NewSummarizeUsageRequest(server string, params *SummarizeUsageParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/usage/summary")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "time_zone", params.TimeZone, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListUsersRequest constructs an http.Request for the ListUsers method
 func NewListUsersRequest(server string) (*http.Request, error) {
 	var err error
@@ -10558,6 +10778,19 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /teams/{teamUid}/members/{userUid} (the `SetMemberRole` operationId).
 	SetMemberRoleWithResponse(ctx context.Context, teamUid TeamUid, userUid UserUid, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMemberRoleReply, error)
+
+	// SummarizeUsageWithResponse What runs came to
+	//
+	// Counts, costs and run times of the runs the caller may see, each on the day it was created, over at most 92
+	// days. By anything but the day, the 100 buckets that cost most are listed.
+	//
+	// Nothing is guessed: a median or a rate of no runs is absent, and calls without a known price are counted in
+	// `unpriced_calls`, not in the cost.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /usage/summary (the `SummarizeUsage` operationId).
+	SummarizeUsageWithResponse(ctx context.Context, params *SummarizeUsageParams, reqEditors ...RequestEditorFn) (*SummarizeUsageReply, error)
 
 	// ListUsersWithResponse Everybody
 	//
@@ -13728,6 +13961,54 @@ func (r SetMemberRoleReply) ContentType() string {
 	return ""
 }
 
+type SummarizeUsageReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsageSummary
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SummarizeUsageReply) GetJSON200() *UsageSummary {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SummarizeUsageReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SummarizeUsageReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SummarizeUsageReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SummarizeUsageReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SummarizeUsageReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListUsersReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15419,6 +15700,25 @@ func (c *ClientWithResponses) SetMemberRoleWithResponse(ctx context.Context, tea
 		return nil, err
 	}
 	return ParseSetMemberRoleReply(rsp)
+}
+
+// SummarizeUsageWithResponse What runs came to
+//
+// Counts, costs and run times of the runs the caller may see, each on the day it was created, over at most 92
+// days. By anything but the day, the 100 buckets that cost most are listed.
+//
+// Nothing is guessed: a median or a rate of no runs is absent, and calls without a known price are counted in
+// `unpriced_calls`, not in the cost.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /usage/summary (the `SummarizeUsage` operationId).
+func (c *ClientWithResponses) SummarizeUsageWithResponse(ctx context.Context, params *SummarizeUsageParams, reqEditors ...RequestEditorFn) (*SummarizeUsageReply, error) {
+	rsp, err := c.SummarizeUsage(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSummarizeUsageReply(rsp)
 }
 
 // ListUsersWithResponse Everybody
@@ -17686,6 +17986,39 @@ func ParseSetMemberRoleReply(rsp *http.Response) (*SetMemberRoleReply, error) {
 	return response, nil
 }
 
+// ParseSummarizeUsageReply parses an HTTP response from a SummarizeUsageWithResponse call
+func ParseSummarizeUsageReply(rsp *http.Response) (*SummarizeUsageReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SummarizeUsageReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsageSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListUsersReply parses an HTTP response from a ListUsersWithResponse call
 func ParseListUsersReply(rsp *http.Response) (*ListUsersReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18117,6 +18450,9 @@ type ServerInterface interface {
 	// SetMemberRole Change a member's role
 	// (PUT /teams/{teamUid}/members/{userUid})
 	SetMemberRole(w http.ResponseWriter, r *http.Request, teamUid TeamUid, userUid UserUid)
+	// SummarizeUsage What runs came to
+	// (GET /usage/summary)
+	SummarizeUsage(w http.ResponseWriter, r *http.Request, params SummarizeUsageParams)
 	// ListUsers Everybody
 	// (GET /users)
 	ListUsers(w http.ResponseWriter, r *http.Request)
@@ -20144,6 +20480,78 @@ func (siw *ServerInterfaceWrapper) SetMemberRole(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// SummarizeUsage operation middleware
+func (siw *ServerInterfaceWrapper) SummarizeUsage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SummarizeUsageParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "time_zone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "time_zone", r.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "time_zone"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "time_zone", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", r.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "by", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SummarizeUsage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListUsers operation middleware
 func (siw *ServerInterfaceWrapper) ListUsers(w http.ResponseWriter, r *http.Request) {
 
@@ -20442,6 +20850,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/blobs/{blobId}", wrapper.GetRunBlob)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/timeline", wrapper.GetTimeline)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/usage", wrapper.ListUsage)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/usage/summary", wrapper.SummarizeUsage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/artifacts", wrapper.ListArtifacts)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/handoff/attachments", wrapper.ListHandoffAttachments)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/artifacts/{artifactUid}", wrapper.GetArtifact)
@@ -23054,6 +23463,45 @@ func (response SetMemberRoledefaultApplicationProblemPlusJSONResponse) VisitSetM
 	return err
 }
 
+type SummarizeUsageRequestObject struct {
+	Params SummarizeUsageParams
+}
+
+type SummarizeUsageResponseObject interface {
+	VisitSummarizeUsageResponse(w http.ResponseWriter) error
+}
+
+type SummarizeUsage200JSONResponse UsageSummary
+
+func (response SummarizeUsage200JSONResponse) VisitSummarizeUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SummarizeUsagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response SummarizeUsagedefaultApplicationProblemPlusJSONResponse) VisitSummarizeUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListUsersRequestObject struct {
 }
 
@@ -23525,6 +23973,9 @@ type StrictServerInterface interface {
 	// SetMemberRole Change a member's role
 	// (PUT /teams/{teamUid}/members/{userUid})
 	SetMemberRole(ctx context.Context, request SetMemberRoleRequestObject) (SetMemberRoleResponseObject, error)
+	// SummarizeUsage What runs came to
+	// (GET /usage/summary)
+	SummarizeUsage(ctx context.Context, request SummarizeUsageRequestObject) (SummarizeUsageResponseObject, error)
 	// ListUsers Everybody
 	// (GET /users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -25426,6 +25877,32 @@ func (sh *strictHandler) SetMemberRole(w http.ResponseWriter, r *http.Request, t
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SetMemberRoleResponseObject); ok {
 		if err := validResponse.VisitSetMemberRoleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SummarizeUsage operation middleware
+func (sh *strictHandler) SummarizeUsage(w http.ResponseWriter, r *http.Request, params SummarizeUsageParams) {
+	var request SummarizeUsageRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SummarizeUsage(ctx, request.(SummarizeUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SummarizeUsage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SummarizeUsageResponseObject); ok {
+		if err := validResponse.VisitSummarizeUsageResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

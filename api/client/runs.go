@@ -131,3 +131,8 @@ func (c *Client) Usage(ctx context.Context, runID string) ([]api.UsageCall, erro
 	v, err := Read[api.ListUsageResponse](c.raw.ListUsage(ctx, runID))
 	return v.Calls, err
 }
+
+// UsageSummary counts runs and what they came to, by day or by who and what they were.
+func (c *Client) UsageSummary(ctx context.Context, params api.SummarizeUsageParams) (api.UsageSummary, error) {
+	return Read[api.UsageSummary](c.raw.SummarizeUsage(ctx, &params))
+}

@@ -70,3 +70,20 @@ func TestListsAreToldOfChanges(t *testing.T) {
 		until(next, id, api.RunStateCANCELLED)
 	}
 }
+
+func TestUsageSummary(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(api.RunAgentRequest{Prompt: "count me"})
+	day := decode[api.UsageSummary](w.get("/usage/summary?time_zone=Europe/Berlin").want(http.StatusOK))
+	if n := len(day.Buckets); n != 14 || day.Buckets[13].Runs != 1 || day.Total.Runs != 1 || day.Total.SuccessRate != nil {
+		t.Errorf("by day: %+v", day)
+	}
+	names := decode[api.UsageSummary](w.get("/usage/summary?by=creator").want(http.StatusOK))
+	if len(names.Buckets) != 1 || names.Buckets[0].Key == "" || names.Buckets[0].Runs != 1 {
+		t.Errorf("by creator: %+v", names)
+	}
+	for _, wrong := range []string{"time_zone=Mars", "time_zone=Local", "by=mood", "from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z", "from=1900-01-01T00:00:00Z", "from=x"} {
+		w.get("/usage/summary?" + wrong).want(http.StatusBadRequest)
+	}
+}

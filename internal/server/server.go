@@ -25,6 +25,7 @@ import (
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
 	"github.com/cadrehq/cadre/internal/trigger/schedule"
+	"github.com/cadrehq/cadre/internal/usage"
 	"github.com/cadrehq/cadre/web"
 )
 
@@ -211,7 +212,8 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments:     &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID},
 		EnvironmentStore: environments, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
-		Models: models{s.gateway}, Workers: workers{s.dispatch},
+		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
+		Models:    models{s.gateway}, Workers: workers{s.dispatch},
 		Feed: s.feed, Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
 		Ready: []httpapi.Readiness{
 			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},

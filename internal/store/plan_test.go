@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/dispatch"
+	"github.com/cadrehq/cadre/internal/identity"
 )
 
 // Tables that grow with the number of runs: no fixed read may go through all of one. Only small
@@ -43,6 +45,7 @@ func TestPlans(t *testing.T) {
 	_, _ = queue.Latest(ctx, id)
 	_, _ = queue.Overdue(ctx, now, 1)
 	_, _ = NewLedger(db).Calls(ctx, id)
+	_, _ = NewSpendings(db).Spent(ctx, identity.Owner{}, api.UsageByDay, now, now)
 	_, _ = NewEnvironments(db).LastRuns(ctx, []string{id})
 	_, _ = NewIdentity(db).KeyByHash(ctx, nil)
 	_, _ = NewIdentity(db).SignInByHash(ctx, nil)

@@ -52,6 +52,7 @@ type Config struct {
 	Schedules        Schedules
 	Blobs            Blobs
 	Usage            Ledger
+	Summaries        Summaries
 	Models           Models
 	Workers          Workers
 	People           People

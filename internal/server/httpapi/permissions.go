@@ -50,6 +50,7 @@ var operations = []operation{
 	{"interruptRun", http.MethodPost, "/agent/runs/{runId}/interrupt", identity.PermSteer, outOfReach, bodySmall},
 	{"getTimeline", http.MethodGet, "/agent/runs/{runId}/timeline", identity.PermRead, ownRun, bodyNone},
 	{"listUsage", http.MethodGet, "/agent/runs/{runId}/usage", identity.PermRead, ownRun, bodyNone},
+	{"summarizeUsage", http.MethodGet, "/usage/summary", identity.PermRead, outOfReach, bodyNone},
 	{"listArtifacts", http.MethodGet, "/agent/runs/{runId}/artifacts", identity.PermRead, ownRun, bodyNone},
 	{"listHandoffAttachments", http.MethodGet, "/agent/runs/{runId}/handoff/attachments", identity.PermRead, ownRun, bodyNone},
 	{"getArtifact", http.MethodGet, "/agent/artifacts/{artifactUid}", identity.PermRead, shared, bodyNone},

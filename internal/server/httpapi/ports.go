@@ -125,6 +125,11 @@ type Ledger interface {
 	Calls(ctx context.Context, runID string) ([]usage.Call, error)
 }
 
+// Summaries counts what runs came to: usage.Summaries.
+type Summaries interface {
+	Summary(ctx context.Context, actor identity.Actor, q usage.Question) (api.UsageSummary, error)
+}
+
 // Models knows the models runs may use.
 type Models interface {
 	List(ctx context.Context) api.ListModelsResponse

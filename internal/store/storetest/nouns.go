@@ -323,3 +323,29 @@ func testBlobs(b *bundle) {
 	b.code(err, api.PlatformErrorCodeResourceNotFound)
 	b.code(b.blobs.Insert(b.ctx, late, 0), api.PlatformErrorCodeConflict)
 }
+
+func testSpendings(b *bundle) {
+	at := func(hour int, owner identity.Owner) run.Run {
+		return b.insert(func(n *run.New) {
+			n.Run.Owner, n.Run.CreatedAt, n.Run.Config.Name = owner, noon.Add(time.Duration(hour)*time.Hour), "fixer"
+		})
+	}
+	blue := identity.Owner{Type: api.ScopeTypeTeam, UID: "blue"}
+	first := at(0, red)
+	at(1, blue)
+	at(2, red)
+	b.change(first.ID, func(r *run.Run) { r.State, r.Active = api.RunStateFAILED, time.Minute })
+	b.ok(b.ledger.Record(b.ctx, usage.Call{ID: newID(), RunID: first.ID, Tokens: usage.Tokens{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4},
+		Cost: usage.Cost{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4}, StartedAt: noon}))
+	got, err := b.spendings.Spent(b.ctx, red, api.UsageByName, noon, noon.Add(2*time.Hour))
+	b.ok(err)
+	same(b, "spent", got, []usage.Spent{{CreatedAt: noon, State: api.RunStateFAILED, Worked: time.Minute, Tokens: 10, USD: 10, Unpriced: 1, Key: "fixer"}})
+	for by := range map[api.UsageBy]bool{api.UsageByDay: true, api.UsageByCreator: true, api.UsageByExecutor: true, api.UsageByModel: true,
+		api.UsageBySource: true, api.UsageByEnvironment: true, api.UsageByHarness: true, api.UsageBySchedule: true} {
+		all, err := b.spendings.Spent(b.ctx, red, by, noon, noon.Add(3*time.Hour))
+		b.ok(err)
+		if len(all) != 2 {
+			b.Errorf("by %s: %d runs", by, len(all))
+		}
+	}
+}

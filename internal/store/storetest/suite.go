@@ -65,6 +65,7 @@ func Run(t *testing.T, open Opener) {
 		"Overdue":               testOverdue,
 		"Ledger":                testLedger,
 		"LedgerConcurrent":      testLedgerConcurrent,
+		"Spendings":             testSpendings,
 		"Environments":          testEnvironments,
 		"EnvironmentLastRuns":   testEnvironmentLastRuns,
 		"Bootstrap":             testBootstrap,
@@ -114,6 +115,7 @@ type bundle struct {
 	events       store.Events
 	dispatch     store.Dispatch
 	ledger       store.Ledger
+	spendings    store.Spendings
 	environments store.Environments
 	identity     store.Identity
 	blobs        store.Blobs
@@ -127,7 +129,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 	return &bundle{
 		T: t, ctx: t.Context(), db: db, notices: n,
 		runs: store.NewRuns(db), sessions: store.NewSessions(db), events: store.NewEvents(db),
-		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), environments: store.NewEnvironments(db),
+		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
 	}
 }

@@ -1371,6 +1371,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What runs came to
+         * @description Counts, costs and run times of the runs the caller may see, each on the day it was created, over at most 92
+         *     days. By anything but the day, the 100 buckets that cost most are listed.
+         *
+         *     Nothing is guessed: a median or a rate of no runs is absent, and calls without a known price are counted in
+         *     `unpriced_calls`, not in the cost.
+         */
+        get: operations["summarizeUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users": {
         parameters: {
             query?: never;
@@ -3601,6 +3625,53 @@ export interface components {
             /** @description Removes those of `starts_at` and `ends_at` that are absent. */
             unbounded?: boolean;
         };
+        /** @description What some runs came to. */
+        UsageBucket: {
+            /** @description Waiting for a person. */
+            blocked: number;
+            /** @description Cancelled. */
+            cancelled: number;
+            /**
+             * Format: double
+             * @description Price of the model calls whose price is known.
+             */
+            cost_usd: number;
+            /** @description FAILED and ERROR. */
+            failed: number;
+            /** @description The day as `2026-01-31`, or the value grouped by: a uid, a name, empty for none. Empty for the total. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Median time worked, waiting not counted, of those that succeeded or failed. Absent when none did.
+             */
+            median_run_time_ms?: number;
+            /** @description All of them. */
+            runs: number;
+            /** @description Done. */
+            succeeded: number;
+            /**
+             * Format: double
+             * @description Succeeded of those that succeeded or failed, from 0 to 1. Absent when none did.
+             */
+            success_rate?: number;
+            /**
+             * Format: int64
+             * @description Tokens of every kind together.
+             */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description Model calls whose price is not known.
+             */
+            unpriced_calls: number;
+            /** @description Not over yet and not blocked. */
+            working: number;
+        };
+        /**
+         * @description What runs are grouped by: the day they were created, who asked, whom they act as, the model, `config.name`, what started them, the environment, the harness or the schedule.
+         * @enum {string}
+         */
+        UsageBy: "day" | "creator" | "executor" | "model" | "name" | "source" | "environment" | "harness" | "schedule";
         /** @description Consumption by who is billed. For clients of the reference API. */
         UsageByCategory: {
             /** @description With keys of the customer's own, by model. */
@@ -3667,6 +3738,23 @@ export interface components {
             provider: string;
             /** @description HTTP status the vendor answered. */
             status: number;
+        };
+        /** @description What runs came to. */
+        UsageSummary: {
+            /** @description Days in order, those without runs included; anything else by cost, most first. */
+            buckets: components["schemas"]["UsageBucket"][];
+            by: components["schemas"]["UsageBy"];
+            /**
+             * Format: date-time
+             * @description Beginning of the first day.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last day.
+             */
+            to: string;
+            total: components["schemas"]["UsageBucket"];
         };
         /** @description A person's account. */
         User: {
@@ -5676,6 +5764,36 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    summarizeUsage: {
+        parameters: {
+            query?: {
+                /** @description What makes a bucket. The day when absent. */
+                by?: components["schemas"]["UsageBy"];
+                /** @description A moment of the first day. 13 days before `to` when absent. */
+                from?: string;
+                /** @description Where days begin and end: Europe/Berlin. UTC when absent. */
+                time_zone?: string;
+                /** @description A moment of the last day, all of which counts. Now when absent. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The summary. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSummary"];
                 };
             };
             default: components["responses"]["Problem"];
