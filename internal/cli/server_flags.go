@@ -22,6 +22,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.text(&c.BlobURL, "blob-url", "where artifacts and large outputs live (default: the data directory)")
 	f.text(&c.PublicURL, "public-url", "`URL` people and sandboxes reach this server at (default: http:// and the address listened on)")
 	f.text(&c.Instance, "instance", "`name` of this server among replicas (default: the host's name)")
+	f.text(&c.MasterKeyFile, "master-key-file", "`file` of the keys that secrets are sealed by (default: master.key in the data directory; CADRE_MASTER_KEY goes before it)")
 	signInFlags(f, c)
 	f.text(&c.DefaultHost, "default-host", "worker `host` of runs that name none (default local)")
 	f.text(&c.SidecarImage, "sidecar-image", "`image` with the agent binary, for workers whose backend uses images")
@@ -79,12 +80,14 @@ func modelKeys(c *server.Config, getenv func(string) string) {
 	c.Models.Gemini.Key = getenv("GEMINI_API_KEY")
 	c.Models.LocalKey = getenv("CADRE_LOCAL_MODEL_KEY")
 	c.BootstrapKey = getenv("CADRE_BOOTSTRAP_API_KEY")
+	c.MasterKeys = getenv("CADRE_MASTER_KEY")
 }
 
 // modelKeysHelp tells about them in help texts.
 const modelKeysHelp = `
 Keys come from the environment: ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY and
-CADRE_LOCAL_MODEL_KEY for models, CADRE_BOOTSTRAP_API_KEY for the first admin. With no model
+CADRE_LOCAL_MODEL_KEY for models, CADRE_BOOTSTRAP_API_KEY for the first admin, CADRE_MASTER_KEY (one
+or several, separated by commas) for sealing secrets. With no model
 configured the default model is "scripted", which plays prepared turns and says so.`
 
 // flagger declares flags, each with an environment variable named after it.

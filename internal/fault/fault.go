@@ -18,6 +18,8 @@ const (
 	WorkerBeforeReport  Point = "worker.report.before"
 	ScheduleBeforeStart Point = "schedule.start.before"
 	ScheduleAfterStart  Point = "schedule.start.after"
+	SecretBeforeRewrap  Point = "secret.rewrap.before"
+	SecretAfterRewrap   Point = "secret.rewrap.after"
 	RunnerAfterStart    Point = "runner.start.after"
 	RunnerBeforeAppend  Point = "runner.append.before"
 	RunnerAfterAppend   Point = "runner.append.after"
@@ -31,5 +33,6 @@ var Points = []Point{
 	StoreBeforeCommit, StoreAfterCommit,
 	WorkerBeforeClaim, WorkerAfterClaim, WorkerAfterStart, WorkerBeforeReport,
 	ScheduleBeforeStart, ScheduleAfterStart,
+	SecretBeforeRewrap, SecretAfterRewrap,
 	RunnerAfterStart, RunnerBeforeAppend, RunnerAfterAppend, RunnerAfterAction, RunnerAfterSnapshot, RunnerBeforeEnd,
 }

@@ -44,6 +44,10 @@ type Config struct {
 	// again. Default: the host's name.
 	Instance string
 
+	// MasterKeys seal what is sealed, in base64, separated by commas or white space; the same for all
+	// servers of a database. Default: those in MasterKeyFile, which is made with a new one at the first
+	// start. Default of that: master.key in DataDir.
+	MasterKeys, MasterKeyFile string
 	// BootstrapKey is the first admin's API key, used when the database has no user yet. Default: a
 	// generated one, see Server.BootstrapKey.
 	BootstrapKey string
@@ -110,6 +114,7 @@ func (c Config) WithDefaults() Config {
 		}
 		orDefault(&c.DatabaseURL, "sqlite:"+filepath.Join(c.DataDir, "cadre.db"))
 		orDefault(&c.BlobURL, "file://"+filepath.Join(c.DataDir, "blobs"))
+		orDefault(&c.MasterKeyFile, filepath.Join(c.DataDir, "master.key"))
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if c.Instance == "" {

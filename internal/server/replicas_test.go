@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/server"
 	"github.com/cadrehq/cadre/internal/store/storetest"
 )
@@ -18,10 +19,10 @@ import (
 // and with leases of an hour no server looks for what a worker should have stopped.
 func TestServersOfOneDatabase(t *testing.T) {
 	t.Parallel()
-	dsn, blobs := storetest.Postgres(t), "file://"+t.TempDir()
+	dsn, blobs, master := storetest.Postgres(t), "file://"+t.TempDir(), secret.NewMasterKey()
 	member := func(name string) *world {
 		return newWorld(t, func(c *server.Config) {
-			c.DatabaseURL, c.BlobURL, c.Instance, c.Lease = dsn, blobs, name, time.Hour
+			c.DatabaseURL, c.BlobURL, c.Instance, c.Lease, c.MasterKeys = dsn, blobs, name, time.Hour, master
 		})
 	}
 	here := member("here")

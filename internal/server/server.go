@@ -19,6 +19,7 @@ import (
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
+	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/server/cookie"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/server/signin"
@@ -46,6 +47,7 @@ type Server struct {
 	db       *store.DB
 	bus      *event.Bus
 	identity *identity.Service
+	keyring  *secret.Keyring
 	sessions *session.Service
 	feed     *feed.Feed
 	gateway  *gateway.Gateway
@@ -95,6 +97,9 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.relay()
+	if s.keyring, err = s.openKeyring(ctx); err != nil {
+		return err
+	}
 	if s.identity, err = identity.New(ctx, identity.Config{
 		Store: store.NewIdentity(s.db), Changed: s.bus.IdentityChanged, Now: s.cfg.Now, Log: s.cfg.Log,
 	}); err != nil {
@@ -161,6 +166,15 @@ func reachable(a net.Addr) string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// openKeyring refuses to go on without the keys to all that is sealed.
+func (s *Server) openKeyring(ctx context.Context) (*secret.Keyring, error) {
+	stored := store.NewKeyring(s.db)
+	return secret.NewKeyring(ctx, secret.KeyringConfig{
+		Store: stored, Rotation: stored, Keys: s.cfg.MasterKeys, File: s.cfg.MasterKeyFile,
+		Instance: s.cfg.Instance, Now: s.cfg.Now, Log: s.cfg.Log,
+	})
 }
 
 func (s *Server) openGateway() (*gateway.Gateway, error) {
@@ -287,6 +301,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { _ = s.dispatch.Run(background) }) // returns what stopped it: us
 	parts.Go(func() { _ = s.identity.Run(background) }) // never fails
 	parts.Go(func() { _ = s.schedule.Run(background) }) // never fails
+	parts.Go(func() { _ = s.keyring.Run(background) })  // never fails
 	parts.Go(func() { s.followIdentity(background) })
 
 	var err error

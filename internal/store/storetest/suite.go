@@ -88,6 +88,8 @@ func Run(t *testing.T, open Opener) {
 		"Schedules":             testSchedules,
 		"ScheduleClaims":        testScheduleClaims,
 		"ScheduleTicks":         testScheduleTicks,
+		"Keyring":               testKeyring,
+		"KeyringTogether":       testKeyringTogether,
 		"Blobs":                 testBlobs,
 		"StoredBytes":           testStoredBytes,
 		"ListFilters":           testListFilters,
@@ -120,6 +122,7 @@ type bundle struct {
 	identity     store.Identity
 	blobs        store.Blobs
 	schedules    store.Schedules
+	keyring      store.Keyring
 	notices      *notices
 }
 
@@ -131,6 +134,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		runs: store.NewRuns(db), sessions: store.NewSessions(db), events: store.NewEvents(db),
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
+		keyring: store.NewKeyring(db),
 	}
 }
 
