@@ -1046,6 +1046,27 @@ func (e SessionSharingPublicAccess) Valid() bool {
 	}
 }
 
+// Defines values for SkillRepositoryState.
+const (
+	SkillRepositoryStateFailed  SkillRepositoryState = "failed"
+	SkillRepositoryStateReading SkillRepositoryState = "reading"
+	SkillRepositoryStateReady   SkillRepositoryState = "ready"
+)
+
+// Valid indicates whether the value is a known member of the SkillRepositoryState enum.
+func (e SkillRepositoryState) Valid() bool {
+	switch e {
+	case SkillRepositoryStateFailed:
+		return true
+	case SkillRepositoryStateReading:
+		return true
+	case SkillRepositoryStateReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortOrderAsc  SortOrder = "asc"
@@ -2296,8 +2317,11 @@ type Invitation struct {
 
 // ListAgentsResponse Skills that can be run as agents.
 type ListAgentsResponse struct {
-	// Agents By name. Empty here; skills are found by the runner, in the repositories of the run.
+	// Agents Skills by name.
 	Agents []AgentListItem `json:"agents"`
+
+	// Repositories The repositories that were looked at, in the order of their environments.
+	Repositories []SkillRepository `json:"repositories,omitempty,omitzero"`
 }
 
 // ListApiKeysResponse Keys.
@@ -3556,6 +3580,33 @@ type SignInLink struct {
 	Url string `json:"url"`
 }
 
+// SkillRepository How it stands with a repository whose skills are listed.
+type SkillRepository struct {
+	// CheckoutRef Branch, tag or commit that is read. The default branch when absent.
+	CheckoutRef string `json:"checkout_ref,omitempty,omitzero"`
+
+	// Environments Environments with this repository. None for one that was asked for by name.
+	Environments []AgentListEnvironment `json:"environments"`
+
+	// Error Why it could not be read.
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Name Name of the repository.
+	Name string `json:"name"`
+
+	// Owner Owner of the repository.
+	Owner string `json:"owner"`
+
+	// ReadAt When it was last tried.
+	ReadAt time.Time `json:"read_at,omitempty,omitzero"`
+
+	// State `ready`: its skills are in the list; `reading`: it is being read for the first time, ask again; `failed`: see `error`. Skills found before it failed are still listed.
+	State SkillRepositoryState `json:"state"`
+}
+
+// SkillRepositoryState `ready`: its skills are in the list; `reading`: it is being read for the first time, ask again; `failed`: see `error`. Skills found before it failed are still listed.
+type SkillRepositoryState string
+
 // SortOrder Direction.
 type SortOrder string
 
@@ -3954,16 +4005,16 @@ type RunAgent = RunAgentRequest
 
 // ListSkillsParams defines parameters for ListSkills.
 type ListSkillsParams struct {
-	// Repo Accepted and without effect.
+	// Repo Only skills of this `owner/repo`. One that no environment has is looked for on GitHub.
 	Repo string `form:"repo,omitempty" json:"repo,omitempty,omitzero"`
 
-	// Refresh Accepted and without effect.
+	// Refresh Read the repositories again, each at most once in ten seconds, and wait for it.
 	Refresh bool `form:"refresh,omitempty" json:"refresh,omitempty,omitzero"`
 
-	// SortBy Accepted and without effect.
+	// SortBy `name` sorts A to Z, `last_run` shows what ran last first.
 	SortBy ListSkillsParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
 
-	// IncludeMalformedSkills Accepted and without effect.
+	// IncludeMalformedSkills Also list files that are no skills, with `error` saying why.
 	IncludeMalformedSkills bool `form:"include_malformed_skills,omitempty" json:"include_malformed_skills,omitempty,omitzero"`
 }
 
@@ -4250,7 +4301,7 @@ type ClientInterface interface {
 
 	// ListSkills Skills
 	//
-	// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+	// The skills in the repositories of the environments the caller may use: each `SKILL.md` in a skill directory at the root of a repository. Repositories are read by the server over http and https, without credentials but those in their URL, and remembered for ten minutes. The answer waits 20 seconds at most for repositories it knows nothing of; `repositories` says which are still being read or cannot be.
 	//
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkills(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5048,7 +5099,7 @@ type ClientInterface interface {
 
 // ListSkills Skills
 //
-// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+// The skills in the repositories of the environments the caller may use: each `SKILL.md` in a skill directory at the root of a repository. Repositories are read by the server over http and https, without credentials but those in their URL, and remembered for ten minutes. The answer waits 20 seconds at most for repositories it knows nothing of; `repositories` says which are still being read or cannot be.
 //
 // Corresponds with GET /agent (the `ListSkills` operationId).
 func (c *Client) ListSkills(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9958,7 +10009,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSkillsWithResponse Skills
 	//
-	// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+	// The skills in the repositories of the environments the caller may use: each `SKILL.md` in a skill directory at the root of a repository. Repositories are read by the server over http and https, without credentials but those in their URL, and remembered for ten minutes. The answer waits 20 seconds at most for repositories it knows nothing of; `repositories` says which are still being read or cannot be.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14347,7 +14398,7 @@ func (r WhoamiReply) ContentType() string {
 
 // ListSkillsWithResponse Skills
 //
-// Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+// The skills in the repositories of the environments the caller may use: each `SKILL.md` in a skill directory at the root of a repository. Repositories are read by the server over http and https, without credentials but those in their URL, and remembered for ten minutes. The answer waits 20 seconds at most for repositories it knows nothing of; `repositories` says which are still being read or cannot be.
 //
 // Returns a wrapper object for the known response body format(s).
 //

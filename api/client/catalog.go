@@ -23,14 +23,31 @@ func (c *Client) Workers(ctx context.Context) ([]api.ConnectedWorker, error) {
 	return v.Workers, err
 }
 
-// Skills lists the skills that can be run as agents, of one repository or (repo empty) all.
-func (c *Client) Skills(ctx context.Context, repo string) ([]api.AgentListItem, error) {
-	q := url.Values{}
-	if repo != "" {
-		q.Set("repo", repo)
+// SkillQuery says which skills to list. The zero value is all of them.
+type SkillQuery struct {
+	Repo      string // only this owner/repo
+	Refresh   bool   // read the repositories again
+	ByLastRun bool   // what ran last first, not by name
+	Malformed bool   // files that are no skills too, with the reason
+}
+
+// Skills lists the skills that can be run as agents, and how it stands with the repositories that were
+// looked at.
+func (c *Client) Skills(ctx context.Context, q SkillQuery) (api.ListAgentsResponse, error) {
+	v := url.Values{}
+	if q.Repo != "" {
+		v.Set("repo", q.Repo)
 	}
-	v, err := Read[api.ListAgentsResponse](c.raw.ListSkills(ctx, nil, Query(q)))
-	return v.Agents, err
+	if q.Refresh {
+		v.Set("refresh", "true")
+	}
+	if q.ByLastRun {
+		v.Set("sort_by", "last_run")
+	}
+	if q.Malformed {
+		v.Set("include_malformed_skills", "true")
+	}
+	return Read[api.ListAgentsResponse](c.raw.ListSkills(ctx, nil, Query(v)))
 }
 
 // Environments lists the environments the caller may use, latest change first.

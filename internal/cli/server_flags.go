@@ -27,6 +27,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.text(&c.DefaultHost, "default-host", "worker `host` of runs that name none (default local)")
 	f.text(&c.SidecarImage, "sidecar-image", "`image` with the agent binary, for workers whose backend uses images")
 
+	f.yes(&c.Egress.AllowPrivate, "allow-private-addresses", "let the server read repositories (for their skills) at loopback and private addresses")
 	f.count(&c.TeamLimit, "team-limit", "how many runs of a team may work at once; 0 is without bound")
 	f.count(&c.MaxWaiting, "max-waiting-messages", "how many messages may wait for one run (default 100)")
 	f.count(&c.MaxSchedules, "max-schedules", "how many schedules a team or person may have (default 10000)")
@@ -105,6 +106,11 @@ func (f flagger) text(p *string, name, usage string, env ...string) {
 func (f flagger) count(p *int, name, usage string) {
 	f.fs.IntVar(p, name, *p, usage)
 	f.fs.Lookup(name).DefValue = "0" // the usage says the default
+	f.env(name, nil)
+}
+
+func (f flagger) yes(p *bool, name, usage string) {
+	f.fs.BoolVar(p, name, *p, usage)
 	f.env(name, nil)
 }
 

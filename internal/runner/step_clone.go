@@ -60,12 +60,8 @@ func (r *execution) keptWhole(ctx context.Context, repo repository) bool {
 
 // repositories lists what is to be cloned, each once. Two that need the same directory are an error.
 func (r *execution) repositories() ([]repository, error) {
-	env := r.assignment.Environment
-	sources := append([]api.SourceRepo(nil), env.SourceRepos...)
-	for _, g := range env.GithubRepos {
-		sources = append(sources, api.SourceRepo{CodeForge: api.SourceRepoCodeForge(env.CodeForge), Owner: g.Owner, Repo: g.Repo})
-	}
-	sources = append(sources, r.assignment.Config.AdditionalSourceRepos...)
+	sources := append(r.assignment.Environment.Repositories(), r.assignment.Config.AdditionalSourceRepos...)
+	sources = append(sources, r.skillSources(sources)...)
 	if err := r.override(sources); err != nil {
 		return nil, err
 	}
@@ -94,14 +90,7 @@ func (r *execution) repositories() ([]repository, error) {
 }
 
 func repositoryOf(s api.SourceRepo) (repository, error) {
-	repo := repository{url: s.Url, ref: s.CheckoutRef}
-	if repo.url == "" {
-		host := "github.com"
-		if s.CodeForge == api.SourceRepoCodeForgeGITLAB {
-			host = "gitlab.com"
-		}
-		repo.url = (&url.URL{Scheme: "https", Host: host, Path: "/" + s.Owner + "/" + strings.TrimSuffix(s.Repo, ".git") + ".git"}).String()
-	}
+	repo := repository{url: s.CloneURL(), ref: s.CheckoutRef}
 	u, err := url.Parse(repo.url)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "file") {
 		return repo, &stepError{message: fmt.Sprintf("repository URL %q cannot be cloned", redactURL(repo.url)), advice: "Give an https, http or file URL."}

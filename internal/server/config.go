@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cadrehq/cadre/internal/egress"
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/server/signin"
@@ -69,6 +70,9 @@ type Config struct {
 
 	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
 	TeamLimit int
+	// Egress says which addresses the server may call for what users wrote, such as repositories whose
+	// skills it lists.
+	Egress egress.Policy
 	// MaxSchedules is how many schedules a team or person may have. Default 10,000.
 	MaxSchedules int
 	// ScheduleGrace is how late a tick of a schedule may be and not count as missed. Default 1 min.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/catalog/skill"
 	"github.com/cadrehq/cadre/internal/dispatch"
 	"github.com/cadrehq/cadre/internal/event"
 	"github.com/cadrehq/cadre/internal/gateway"
@@ -53,6 +54,7 @@ type Server struct {
 	gateway  *gateway.Gateway
 	dispatch *dispatch.Dispatcher
 	schedule *schedule.Service
+	skills   *skill.Service
 	api      *httpapi.API
 	http     *http.Server
 
@@ -217,6 +219,10 @@ func (s *Server) openSchedules(runs *run.Service) (*schedule.Service, error) {
 func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	stored := store.NewRuns(s.db)
 	environments := store.NewEnvironments(s.db)
+	shared := &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID}
+	s.skills = skill.New(skill.Config{
+		Reader: skill.Git{Egress: s.cfg.Egress}, Environments: shared, Runs: environments, Now: s.cfg.Now,
+	})
 	streams, stopping := context.WithCancel(context.Background())
 	base, abort := context.WithCancel(context.Background())
 	s.stopping, s.abort = stopping, abort
@@ -224,7 +230,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	s.api = httpapi.New(streams, httpapi.Config{
 		People: s.identity, Account: s.identity, Keys: s.identity, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
-		Environments:     &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID},
+		Environments: shared, Skills: s.skills,
 		EnvironmentStore: environments, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
 		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
 		Models:    models{s.gateway}, Workers: workers{s.dispatch},
@@ -345,6 +351,9 @@ func (s *Server) Close() error {
 		if s.sessions != nil {
 			s.sessions.Close()
 			s.feed.Close()
+		}
+		if s.skills != nil {
+			s.skills.Close()
 		}
 		if s.gateway != nil {
 			s.closeErr = errors.Join(s.closeErr, s.gateway.Close())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/catalog"
@@ -139,4 +140,32 @@ func (c *clause) owners(prefix string, teamUIDs []string, userUID string) string
 		return ""
 	}
 	return "(" + strings.Join(any, " OR ") + ")"
+}
+
+// LastOfSkills returns when the newest run of each skill was created, among those of the owners.
+func (s Environments) LastOfSkills(ctx context.Context, owners []identity.Owner, skills []string) (map[string]time.Time, error) {
+	last := map[string]time.Time{}
+	for _, skill := range skills {
+		for _, o := range owners {
+			// Ids begin with the time they were made: one step of the index runs_agent finds the newest.
+			at, err := one(scanMicros)(s.db.query(ctx, `SELECT created_at FROM runs
+				WHERE owner_type = $1 AND owner_uid = $2 AND skill = $3 ORDER BY id DESC LIMIT 1`, string(o.Type), o.UID, skill))
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return nil, public("read last run of skill", err)
+			}
+			if at.After(last[skill]) {
+				last[skill] = at
+			}
+		}
+	}
+	return last, nil
+}
+
+func scanMicros(row scanner) (time.Time, error) {
+	var at int64
+	err := row.Scan(&at)
+	return fromMicros(at), err
 }

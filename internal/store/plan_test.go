@@ -47,6 +47,7 @@ func TestPlans(t *testing.T) {
 	_, _ = NewLedger(db).Calls(ctx, id)
 	_, _ = NewSpendings(db).Spent(ctx, identity.Owner{}, api.UsageByDay, now, now)
 	_, _ = NewEnvironments(db).LastRuns(ctx, []string{id})
+	_, _ = NewEnvironments(db).LastOfSkills(ctx, []identity.Owner{{}}, []string{id})
 	_, _ = NewIdentity(db).KeyByHash(ctx, nil)
 	_, _ = NewIdentity(db).SignInByHash(ctx, nil)
 	_, _, _ = NewIdentity(db).User(ctx, id)

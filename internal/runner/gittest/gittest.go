@@ -2,6 +2,7 @@
 package gittest
 
 import (
+	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
@@ -79,6 +80,11 @@ func (s *Server) Commit(url, message string, files map[string]string) string {
 
 // Close takes the server away.
 func (s *Server) Close() { s.http.Close() }
+
+// ServeHTTP serves the repositories from behind another server.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.http.Config.Handler.ServeHTTP(w, r)
+}
 
 // URL is the server's address.
 func (s *Server) URL() string { return s.http.URL }

@@ -48,6 +48,7 @@ type Config struct {
 	History          History
 	Sessions         Sessions
 	Environments     Environments
+	Skills           Skills
 	EnvironmentStore EnvironmentReader
 	Schedules        Schedules
 	Blobs            Blobs

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/catalog/skill"
 	"github.com/cadrehq/cadre/internal/identity"
 )
 
@@ -12,11 +13,13 @@ func (a *API) ListModels(ctx context.Context, _ api.ListModelsRequestObject) (ap
 	return api.ListModels200JSONResponse(a.cfg.Models.List(ctx)), nil
 }
 
-// ListSkills serves GET /agent. The server keeps no copies of repositories: the skills it lists are
-// those somebody catalogued, and nothing catalogues any yet. Runs name skills by repository, and
-// their runner finds them there.
-func (a *API) ListSkills(context.Context, api.ListSkillsRequestObject) (api.ListSkillsResponseObject, error) {
-	return api.ListSkills200JSONResponse{Agents: []api.AgentListItem{}}, nil
+// ListSkills serves GET /agent.
+func (a *API) ListSkills(ctx context.Context, req api.ListSkillsRequestObject) (api.ListSkillsResponseObject, error) {
+	p := req.Params
+	list, err := a.cfg.Skills.List(ctx, actorOf(ctx), skill.Query{
+		Repo: p.Repo, Refresh: p.Refresh, ByLastRun: p.SortBy == api.ListSkillsParamsSortByLastRun, Malformed: p.IncludeMalformedSkills,
+	})
+	return api.ListSkills200JSONResponse(list), err
 }
 
 // ListWorkers serves GET /agent/connected-self-hosted-workers.

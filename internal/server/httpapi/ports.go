@@ -8,6 +8,7 @@ import (
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/catalog/skill"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/session"
@@ -93,6 +94,11 @@ type Environments interface {
 	Delete(ctx context.Context, actor identity.Actor, uid string) error
 	List(ctx context.Context, actor identity.Actor) ([]catalog.Environment, map[string]api.EnvironmentLastTask, error)
 	LastRuns(ctx context.Context, list ...catalog.Environment) (map[string]api.EnvironmentLastTask, error)
+}
+
+// Skills finds the skills of repositories: skill.Service.
+type Skills interface {
+	List(ctx context.Context, actor identity.Actor, q skill.Query) (api.ListAgentsResponse, error)
 }
 
 // EnvironmentReader finds the environment that a run was given, whoever owns it.

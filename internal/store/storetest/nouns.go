@@ -260,6 +260,27 @@ func testEnvironmentLastRuns(b *bundle) {
 		CreatedAt: last.CreatedAt, UpdatedAt: last.UpdatedAt, StartedAt: last.StartedAt}})
 }
 
+func testLastOfSkills(b *bundle) {
+	ran := func(skill string, o identity.Owner, at time.Time) {
+		b.insert(func(n *run.New) { n.Run.Skill, n.Run.Owner, n.Run.CreatedAt = skill, o, at })
+	}
+	team := identity.Owner{Type: api.ScopeTypeTeam, UID: red.UID}
+	own := identity.Owner{Type: api.ScopeTypeUser, UID: "somebody"}
+	ran("o/r:a", team, noon)
+	ran("o/r:a", team, noon.Add(time.Minute))
+	ran("o/r:a", own, noon.Add(time.Hour))
+	ran("o/r:b", own, noon)
+	ran("o/r:b", team, noon.Add(time.Minute))
+	last := func(skills []string, owners ...identity.Owner) map[string]time.Time {
+		got, err := b.environments.LastOfSkills(b.ctx, owners, skills)
+		b.ok(err)
+		return got
+	}
+	same(b, "of the team", last([]string{"o/r:a", "o/r:b", "o/r:c"}, team), map[string]time.Time{"o/r:a": noon.Add(time.Minute), "o/r:b": noon.Add(time.Minute)})
+	same(b, "of both", last([]string{"o/r:a"}, team, own), map[string]time.Time{"o/r:a": noon.Add(time.Hour)})
+	same(b, "of nobody", last([]string{"o/r:a"}), map[string]time.Time{})
+}
+
 // testStoredBytes: what a run stores is counted with it, and bounded.
 func testStoredBytes(b *bundle) {
 	r := b.insert(nil)

@@ -68,6 +68,7 @@ func Run(t *testing.T, open Opener) {
 		"Spendings":             testSpendings,
 		"Environments":          testEnvironments,
 		"EnvironmentLastRuns":   testEnvironmentLastRuns,
+		"LastOfSkills":          testLastOfSkills,
 		"Bootstrap":             testBootstrap,
 		"Keys":                  testKeys,
 		"Secret":                testSecret,

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Skills
-         * @description Nothing is catalogued yet: the list is empty. Name a skill by its repository, and the runner finds it there.
+         * @description The skills in the repositories of the environments the caller may use: each `SKILL.md` in a skill directory at the root of a repository. Repositories are read by the server over http and https, without credentials but those in their URL, and remembered for ten minutes. The answer waits 20 seconds at most for repositories it knows nothing of; `repositories` says which are still being read or cannot be.
          */
         get: operations["listSkills"];
         put?: never;
@@ -2387,8 +2387,10 @@ export interface components {
         };
         /** @description Skills that can be run as agents. */
         ListAgentsResponse: {
-            /** @description By name. Empty here; skills are found by the runner, in the repositories of the run. */
+            /** @description Skills by name. */
             agents: components["schemas"]["AgentListItem"][];
+            /** @description The repositories that were looked at, in the order of their environments. */
+            repositories?: components["schemas"]["SkillRepository"][];
         };
         /** @description Keys. */
         ListApiKeysResponse: {
@@ -3487,6 +3489,29 @@ export interface components {
             /** @description Link to open in a browser, shown once. */
             url: string;
         };
+        /** @description How it stands with a repository whose skills are listed. */
+        SkillRepository: {
+            /** @description Branch, tag or commit that is read. The default branch when absent. */
+            checkout_ref?: string;
+            /** @description Environments with this repository. None for one that was asked for by name. */
+            environments: components["schemas"]["AgentListEnvironment"][];
+            /** @description Why it could not be read. */
+            error?: string;
+            /** @description Name of the repository. */
+            name: string;
+            /** @description Owner of the repository. */
+            owner: string;
+            /**
+             * Format: date-time
+             * @description When it was last tried.
+             */
+            read_at?: string;
+            /**
+             * @description `ready`: its skills are in the list; `reading`: it is being read for the first time, ask again; `failed`: see `error`. Skills found before it failed are still listed.
+             * @enum {string}
+             */
+            state: "ready" | "reading" | "failed";
+        };
         /**
          * @description Direction.
          * @default desc
@@ -3938,13 +3963,13 @@ export interface operations {
     listSkills: {
         parameters: {
             query?: {
-                /** @description Accepted and without effect. */
+                /** @description Also list files that are no skills, with `error` saying why. */
                 include_malformed_skills?: boolean;
-                /** @description Accepted and without effect. */
+                /** @description Read the repositories again, each at most once in ten seconds, and wait for it. */
                 refresh?: boolean;
-                /** @description Accepted and without effect. */
+                /** @description Only skills of this `owner/repo`. One that no environment has is looked for on GitHub. */
                 repo?: string;
-                /** @description Accepted and without effect. */
+                /** @description `name` sorts A to Z, `last_run` shows what ran last first. */
                 sort_by?: "name" | "last_run";
             };
             header?: never;

@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
-)
 
-// Dirs are the directories of a home or repository that hold skills, highest precedence first.
-var dirs = []string{".agents/skills", ".warp/skills", ".claude/skills", ".codex/skills", ".cursor/skills", ".gemini/skills",
-	".copilot/skills", ".factory/skills", ".github/skills", ".opencode/skills", ".kiro/skills"}
+	"github.com/cadrehq/cadre/api/skillfile"
+)
 
 // maxSkills bounds one directory; a repository is hostile input.
 const maxSkills = 500
@@ -105,7 +103,7 @@ func children(workspace string) []string {
 func (s *Set) place(base string) []*Skill {
 	var out []*Skill
 	seen := map[string]bool{}
-	for _, d := range dirs {
+	for _, d := range skillfile.Dirs() {
 		for _, sk := range s.dir(filepath.Join(base, filepath.FromSlash(d))) {
 			if !seen[sk.Name] {
 				seen[sk.Name] = true
@@ -130,7 +128,7 @@ func (s *Set) dir(dir string) []*Skill {
 			s.Problems = append(s.Problems, Problem{dir, fmt.Errorf("only the first %d entries were looked at", maxSkills)})
 			break
 		}
-		path := filepath.Join(dir, e.Name(), FileName)
+		path := filepath.Join(dir, e.Name(), skillfile.Name)
 		sk, err := Load(path)
 		switch {
 		case err == nil:
@@ -216,7 +214,7 @@ func (s *Set) Resolve(spec string) (*Skill, error) {
 }
 
 func isPath(spec string) bool {
-	return strings.Contains(spec, "/") && strings.HasSuffix(spec, "/"+FileName)
+	return strings.Contains(spec, "/") && strings.HasSuffix(spec, "/"+skillfile.Name)
 }
 
 func wrap(spec string, err error) error {
@@ -257,7 +255,7 @@ func (s *Set) inRepo(spec, repo, rest string) (*Skill, error) {
 // remoteIs reports whether a remote of the repository is org/name, whatever the host.
 func remoteIs(dir, org, name string) bool {
 	b, err := os.ReadFile(filepath.Join(dir, ".git", "config"))
-	if err != nil || len(b) > maxFile {
+	if err != nil || len(b) > skillfile.MaxBytes {
 		return false
 	}
 	for line := range strings.Lines(string(b)) {
