@@ -110,6 +110,39 @@ func (e ActionState) Valid() bool {
 	}
 }
 
+// Defines values for AgentType.
+const (
+	AgentTypeCUSTOM    AgentType = "CUSTOM"
+	AgentTypeFOREMAN   AgentType = "FOREMAN"
+	AgentTypeIMPLEMENT AgentType = "IMPLEMENT"
+	AgentTypeREVIEW    AgentType = "REVIEW"
+	AgentTypeSPEC      AgentType = "SPEC"
+	AgentTypeTRIAGE    AgentType = "TRIAGE"
+	AgentTypeVERIFY    AgentType = "VERIFY"
+)
+
+// Valid indicates whether the value is a known member of the AgentType enum.
+func (e AgentType) Valid() bool {
+	switch e {
+	case AgentTypeCUSTOM:
+		return true
+	case AgentTypeFOREMAN:
+		return true
+	case AgentTypeIMPLEMENT:
+		return true
+	case AgentTypeREVIEW:
+		return true
+	case AgentTypeSPEC:
+		return true
+	case AgentTypeTRIAGE:
+		return true
+	case AgentTypeVERIFY:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AmbientAgentConfigCredentialStrategy.
 const (
 	AmbientAgentConfigCredentialStrategyCREATOR  AmbientAgentConfigCredentialStrategy = "CREATOR"
@@ -221,6 +254,24 @@ func (e ArtifactType) Valid() bool {
 	}
 }
 
+// Defines values for AutoMemoryStoreAccess.
+const (
+	AutoMemoryStoreAccessReadOnly  AutoMemoryStoreAccess = "read_only"
+	AutoMemoryStoreAccessReadWrite AutoMemoryStoreAccess = "read_write"
+)
+
+// Valid indicates whether the value is a known member of the AutoMemoryStoreAccess enum.
+func (e AutoMemoryStoreAccess) Valid() bool {
+	switch e {
+	case AutoMemoryStoreAccessReadOnly:
+		return true
+	case AutoMemoryStoreAccessReadWrite:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BlobKind.
 const (
 	BlobKindArtifact   BlobKind = "artifact"
@@ -308,6 +359,24 @@ func (e ConversationMessageRole) Valid() bool {
 	case ConversationMessageRoleTool:
 		return true
 	case ConversationMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CredentialStrategy.
+const (
+	CredentialStrategyCREATOR  CredentialStrategy = "CREATOR"
+	CredentialStrategyEXECUTOR CredentialStrategy = "EXECUTOR"
+)
+
+// Valid indicates whether the value is a known member of the CredentialStrategy enum.
+func (e CredentialStrategy) Valid() bool {
+	switch e {
+	case CredentialStrategyCREATOR:
+		return true
+	case CredentialStrategyEXECUTOR:
 		return true
 	default:
 		return false
@@ -500,6 +569,27 @@ func (e LocalRunRequestSource) Valid() bool {
 	case LocalRunRequestSourceGITHUBACTION:
 		return true
 	case LocalRunRequestSourceLOCAL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MemoryOwnerType.
+const (
+	MemoryOwnerTypeServiceAccount MemoryOwnerType = "service_account"
+	MemoryOwnerTypeTeam           MemoryOwnerType = "team"
+	MemoryOwnerTypeUser           MemoryOwnerType = "user"
+)
+
+// Valid indicates whether the value is a known member of the MemoryOwnerType enum.
+func (e MemoryOwnerType) Valid() bool {
+	switch e {
+	case MemoryOwnerTypeServiceAccount:
+		return true
+	case MemoryOwnerTypeTeam:
+		return true
+	case MemoryOwnerTypeUser:
 		return true
 	default:
 		return false
@@ -1385,6 +1475,15 @@ type ActionResultContentBlockType string
 // ActionState How far an action is.
 type ActionState string
 
+// AgentAutoMemory The store an agent got when it was created.
+type AgentAutoMemory struct {
+	// Enabled Whether it has one.
+	Enabled bool `json:"enabled"`
+
+	// Store An agent's own store.
+	Store AutoMemoryStore `json:"store,omitempty,omitzero"`
+}
+
 // AgentListEnvironment An environment by name.
 type AgentListEnvironment struct {
 	// Name Its name.
@@ -1441,6 +1540,94 @@ type AgentListVariant struct {
 	// Source Where a skill was found.
 	Source AgentListSource `json:"source"`
 }
+
+// AgentMemory What an agent remembers.
+type AgentMemory struct {
+	// AttachedStores Stores its runs may use.
+	AttachedStores []MemoryStoreRef `json:"attached_stores"`
+
+	// AutoMemory The store an agent got when it was created.
+	AutoMemory AgentAutoMemory `json:"auto_memory"`
+}
+
+// AgentResponse A named identity of a team, and what runs as it are made from.
+type AgentResponse struct {
+	// AgentType What part an agent has. Kept and shown; without effect here.
+	AgentType AgentType `json:"agent_type,omitempty,omitzero"`
+
+	// Available Whether it can be used. False for the latest of a team that has more agents than the server was told to allow.
+	Available bool `json:"available"`
+
+	// BaseHarness The type of `harness`.
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	BaseHarness string `json:"base_harness,omitempty,omitzero"`
+
+	// BaseModel Model of its runs, unless a run names one.
+	BaseModel string `json:"base_model,omitempty,omitzero"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CredentialStrategy Whose identity a run has towards code hosts: that of the person who asked for it, or of the principal it runs as.
+	CredentialStrategy CredentialStrategy `json:"credential_strategy,omitempty,omitzero"`
+
+	// DefaultRunnerUid Compute runner of its runs, unless a run names one. Empty when there is none.
+	DefaultRunnerUid string `json:"default_runner_uid"`
+
+	// Description What it is for.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// EnvironmentId Environment of its runs, unless a run names one.
+	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
+
+	// FactoryUid Factory it was created for. Kept and shown; without effect here.
+	FactoryUid string `json:"factory_uid,omitempty,omitzero"`
+
+	// Harness The program that is the agent.
+	Harness Harness `json:"harness,omitempty,omitzero"`
+
+	// HarnessAuthSecrets Names of secrets other harnesses sign in with. Told to the worker.
+	HarnessAuthSecrets HarnessAuthSecrets `json:"harness_auth_secrets,omitempty,omitzero"`
+
+	// InferenceProviders Where models are reached instead of the server's gateway. Told to the worker.
+	InferenceProviders InferenceProviders `json:"inference_providers,omitempty,omitzero"`
+
+	// IsDefault Whether it is the agent every team has; it cannot be deleted.
+	IsDefault bool `json:"is_default,omitempty,omitzero"`
+
+	// McpServers MCP servers of its runs. A run's own of the same name wins.
+	McpServers map[string]MCPServerConfig `json:"mcp_servers,omitempty,omitzero"`
+
+	// Memory What an agent remembers.
+	Memory AgentMemory `json:"memory"`
+
+	// Name Its name, of which a team has no two.
+	Name string `json:"name"`
+
+	// OnBehalfOfEnabled Whether its keys may start runs for people of the team.
+	OnBehalfOfEnabled bool `json:"on_behalf_of_enabled,omitempty,omitzero"`
+
+	// Prompt Standing instructions of its runs, unless a run brings its own.
+	Prompt string `json:"prompt,omitempty,omitzero"`
+
+	// Secrets Names of secrets its runs get beside those they would have.
+	Secrets []SecretRef `json:"secrets"`
+
+	// Skills Skills its runs have, after those a run names itself.
+	Skills []string `json:"skills"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+
+	// UpdatedAt When a person last changed it.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// WorkerHost Host of its runs, unless a run names one.
+	WorkerHost string `json:"worker_host,omitempty,omitzero"`
+}
+
+// AgentType What part an agent has. Kept and shown; without effect here.
+type AgentType string
 
 // AmbientAgentConfig How a run is carried out. Everything has a default; a run shows what it was resolved to.
 type AmbientAgentConfig struct {
@@ -1603,6 +1790,30 @@ type AttachmentInput struct {
 	// MimeType Media type. Images (png, jpeg, gif, webp) are shown to models that can see.
 	MimeType string `json:"mime_type"`
 }
+
+// AutoMemoryStore An agent's own store.
+type AutoMemoryStore struct {
+	// Access Whether the agent may add to it.
+	Access AutoMemoryStoreAccess `json:"access"`
+
+	// Description What it holds.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Instructions When and how it is used.
+	Instructions string `json:"instructions"`
+
+	// OwnerType Whose a memory store is: a person's, an agent's or a team's.
+	OwnerType MemoryOwnerType `json:"owner_type"`
+
+	// OwnerUid Whose it is.
+	OwnerUid string `json:"owner_uid"`
+
+	// Uid Uid of the store.
+	Uid string `json:"uid"`
+}
+
+// AutoMemoryStoreAccess Whether the agent may add to it.
+type AutoMemoryStoreAccess string
 
 // AwsInferenceProvider Models in an AWS account.
 type AwsInferenceProvider struct {
@@ -1835,6 +2046,82 @@ type ConversationStep struct {
 	Summary string `json:"summary,omitempty,omitzero"`
 }
 
+// CreateAgentAutoMemory Whether a new agent gets a store of its own.
+type CreateAgentAutoMemory struct {
+	// Enabled It does unless this is false.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// CreateAgentMemory What a new agent is to remember.
+type CreateAgentMemory struct {
+	// AttachedStores Stores its runs may use, at most 16 and none twice.
+	AttachedStores []MemoryStoreRef `json:"attached_stores,omitempty,omitzero"`
+
+	// AutoMemory Whether a new agent gets a store of its own.
+	AutoMemory CreateAgentAutoMemory `json:"auto_memory,omitempty,omitzero"`
+}
+
+// CreateAgentRequest An agent to create. Everything but its name has a default.
+type CreateAgentRequest struct {
+	// AgentType What part it has.
+	AgentType AgentType `json:"agent_type,omitempty,omitzero"`
+
+	// BaseHarness The type of `harness`, which wins if both are given.
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	BaseHarness string `json:"base_harness,omitempty,omitzero"`
+
+	// BaseModel Model of its runs. Only with the harness `oz`.
+	BaseModel string `json:"base_model,omitempty,omitzero"`
+
+	// CredentialStrategy Whose identity its runs have towards code hosts.
+	CredentialStrategy CredentialStrategy `json:"credential_strategy,omitempty,omitzero"`
+
+	// DefaultRunnerUid Compute runner of its runs.
+	DefaultRunnerUid string `json:"default_runner_uid,omitempty,omitzero"`
+
+	// Description At most 1000 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// EnvironmentId Environment of its runs: one of the team's.
+	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
+
+	// FactoryUid Factory it is created for. Kept and shown.
+	FactoryUid string `json:"factory_uid,omitempty,omitzero"`
+
+	// Harness Harness of its runs. Another than `oz` needs an empty `base_model`.
+	Harness Harness `json:"harness,omitempty,omitzero"`
+
+	// HarnessAuthSecrets Names of secrets its harness signs in with.
+	HarnessAuthSecrets HarnessAuthSecrets `json:"harness_auth_secrets,omitempty,omitzero"`
+
+	// InferenceProviders Where models are reached instead of the server's gateway.
+	InferenceProviders InferenceProviders `json:"inference_providers,omitempty,omitzero"`
+
+	// McpServers MCP servers of its runs, by a name of your choice; at most 32.
+	McpServers map[string]MCPServerConfig `json:"mcp_servers,omitempty,omitzero"`
+
+	// Memory What a new agent is to remember.
+	Memory CreateAgentMemory `json:"memory,omitempty,omitzero"`
+
+	// Name At most 100 characters; a team has no two agents of one name.
+	Name string `json:"name"`
+
+	// OnBehalfOfEnabled Whether its keys may start runs for people of the team; only admins may turn it on.
+	OnBehalfOfEnabled bool `json:"on_behalf_of_enabled,omitempty,omitzero"`
+
+	// Prompt Standing instructions of its runs; at most 256 KiB.
+	Prompt string `json:"prompt,omitempty,omitzero"`
+
+	// Secrets Names of secrets its runs get beside those they would have; at most 100, none twice.
+	Secrets []SecretRef `json:"secrets,omitempty,omitzero"`
+
+	// Skills Skills its runs have, at most 32, in the forms of `RunAgentRequest.skill`. Spaces around them and repetitions are dropped.
+	Skills []string `json:"skills,omitempty,omitzero"`
+
+	// WorkerHost Host of its runs; `warp` is the server's default host, whatever the team's is.
+	WorkerHost string `json:"worker_host,omitempty,omitzero"`
+}
+
 // CreateApiKeyRequest The key to make.
 type CreateApiKeyRequest struct {
 	// AgentUid An agent of the team, to make a key that acts as it.
@@ -1936,6 +2223,9 @@ type CreateScheduledAgentRequest struct {
 	// TimeZone IANA name of the zone, as Europe/Berlin. UTC when absent.
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
+
+// CredentialStrategy Whose identity a run has towards code hosts: that of the person who asked for it, or of the principal it runs as.
+type CredentialStrategy string
 
 // DeleteScheduledAgentResponse That it is gone.
 type DeleteScheduledAgentResponse struct {
@@ -2315,6 +2605,12 @@ type Invitation struct {
 	Uid string `json:"uid"`
 }
 
+// ListAgentIdentitiesResponse Agents.
+type ListAgentIdentitiesResponse struct {
+	// Agents Oldest first.
+	Agents []AgentResponse `json:"agents"`
+}
+
 // ListAgentsResponse Skills that can be run as agents.
 type ListAgentsResponse struct {
 	// Agents Skills by name.
@@ -2506,6 +2802,9 @@ type Member struct {
 	// User A person or agent. Which members are there depends on what is known.
 	User UserProfile `json:"user"`
 }
+
+// MemoryOwnerType Whose a memory store is: a person's, an agent's or a team's.
+type MemoryOwnerType string
 
 // MemoryStoreRef A store of what agents remember. Kept and shown; without effect here.
 type MemoryStoreRef struct {
@@ -3646,6 +3945,18 @@ type Team struct {
 	Uid string `json:"uid"`
 }
 
+// TeamDefaults What a team's runs get when neither their request nor their agent says.
+type TeamDefaults struct {
+	// EnvironmentId Environment, one of the team's. None when absent.
+	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
+
+	// ModelId Model. The server's when absent.
+	ModelId string `json:"model_id,omitempty,omitzero"`
+
+	// WorkerHost Host. The server's when absent.
+	WorkerHost string `json:"worker_host,omitempty,omitzero"`
+}
+
 // TeamRole What a member may do in a team.
 type TeamRole string
 
@@ -3712,6 +4023,70 @@ type TokenCount struct {
 	Output float32 `json:"output"`
 }
 
+// UpdateAgentMemory What an agent is to remember from now on.
+type UpdateAgentMemory struct {
+	// AttachedStores All stores its runs may use, at most 16 and none twice; its own, too, is left out by leaving it out.
+	AttachedStores *[]MemoryStoreRef `json:"attached_stores,omitempty"`
+}
+
+// UpdateAgentRequest What of an agent is to change. Absent or null members stay; empty ones clear. `memory` without `attached_stores` changes nothing.
+type UpdateAgentRequest struct {
+	// AgentType What part it has.
+	AgentType *AgentType `json:"agent_type,omitempty"`
+
+	// BaseHarness The type of `harness`, which wins if both are given.
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	BaseHarness *string `json:"base_harness,omitempty"`
+
+	// BaseModel Model of its runs. Only with the harness `oz`.
+	BaseModel *string `json:"base_model,omitempty"`
+
+	// CredentialStrategy Whose identity its runs have towards code hosts.
+	CredentialStrategy *CredentialStrategy `json:"credential_strategy,omitempty"`
+
+	// DefaultRunnerUid Compute runner of its runs.
+	DefaultRunnerUid *string `json:"default_runner_uid,omitempty"`
+
+	// Description At most 1000 characters.
+	Description *string `json:"description,omitempty"`
+
+	// EnvironmentId Environment of its runs: one of the team's.
+	EnvironmentId *string `json:"environment_id,omitempty"`
+
+	// Harness Harness of its runs. Another than `oz` needs an empty `base_model`.
+	Harness *Harness `json:"harness,omitempty"`
+
+	// HarnessAuthSecrets Names of secrets its harness signs in with.
+	HarnessAuthSecrets *HarnessAuthSecrets `json:"harness_auth_secrets,omitempty"`
+
+	// InferenceProviders Where models are reached instead of the server's gateway.
+	InferenceProviders *InferenceProviders `json:"inference_providers,omitempty"`
+
+	// McpServers MCP servers of its runs, by a name of your choice; at most 32.
+	McpServers *map[string]MCPServerConfig `json:"mcp_servers,omitempty"`
+
+	// Memory What an agent is to remember from now on.
+	Memory UpdateAgentMemory `json:"memory,omitempty,omitzero"`
+
+	// Name At most 100 characters; cannot be cleared.
+	Name *string `json:"name,omitempty"`
+
+	// OnBehalfOfEnabled Whether its keys may start runs for people of the team; only admins may turn it on.
+	OnBehalfOfEnabled *bool `json:"on_behalf_of_enabled,omitempty"`
+
+	// Prompt Standing instructions of its runs; at most 256 KiB.
+	Prompt *string `json:"prompt,omitempty"`
+
+	// Secrets Names of secrets its runs get beside those they would have; at most 100, none twice.
+	Secrets *[]SecretRef `json:"secrets,omitempty"`
+
+	// Skills Skills its runs have, at most 32, in the forms of `RunAgentRequest.skill`. Spaces around them and repetitions are dropped.
+	Skills *[]string `json:"skills,omitempty"`
+
+	// WorkerHost Host of its runs; `warp` is the server's default host, whatever the team's is.
+	WorkerHost *string `json:"worker_host,omitempty"`
+}
+
 // UpdateMeRequest What to change about oneself.
 type UpdateMeRequest struct {
 	// Name At most 100 characters.
@@ -3767,6 +4142,18 @@ type UpdateScheduledAgentRequest struct {
 
 	// Unbounded Removes those of `starts_at` and `ends_at` that are absent.
 	Unbounded bool `json:"unbounded,omitempty,omitzero"`
+}
+
+// UpdateTeamDefaultsRequest What of a team's defaults is to change. Absent or null members stay; empty ones clear.
+type UpdateTeamDefaultsRequest struct {
+	// EnvironmentId An environment of the team.
+	EnvironmentId *string `json:"environment_id,omitempty"`
+
+	// ModelId Model from `GET /agent/models`.
+	ModelId *string `json:"model_id,omitempty"`
+
+	// WorkerHost A worker host.
+	WorkerHost *string `json:"worker_host,omitempty"`
 }
 
 // UsageBucket What some runs came to.
@@ -3985,6 +4372,9 @@ type UserUid = string
 // Acknowledged The run as it became.
 type Acknowledged = Acknowledgement
 
+// Agent A named identity of a team, and what runs as it are made from.
+type Agent = AgentResponse
+
 // Conversation A conversation in normalised form, the same for every harness.
 type Conversation = ConversationResponse
 
@@ -4029,6 +4419,12 @@ type ListEnvironmentsParams struct {
 
 // ListEnvironmentsParamsSortBy defines parameters for ListEnvironments.
 type ListEnvironmentsParamsSortBy string
+
+// ListAgentIdentitiesParams defines parameters for ListAgentIdentities.
+type ListAgentIdentitiesParams struct {
+	// FactoryUid Only agents that were given this factory.
+	FactoryUid string `form:"factory_uid,omitempty" json:"factory_uid,omitempty,omitzero"`
+}
 
 // CreateLocalRunParams defines parameters for CreateLocalRun.
 type CreateLocalRunParams struct {
@@ -4162,6 +4558,12 @@ type CreateEnvironmentJSONRequestBody = EnvironmentRequest
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentRequest
 
+// CreateAgentIdentityJSONRequestBody defines body for CreateAgentIdentity for application/json ContentType.
+type CreateAgentIdentityJSONRequestBody = CreateAgentRequest
+
+// UpdateAgentIdentityJSONRequestBody defines body for UpdateAgentIdentity for application/json ContentType.
+type UpdateAgentIdentityJSONRequestBody = UpdateAgentRequest
+
 // CreateLocalRunJSONRequestBody defines body for CreateLocalRun for application/json ContentType.
 type CreateLocalRunJSONRequestBody = LocalRunRequest
 
@@ -4218,6 +4620,9 @@ type CreateTeamJSONRequestBody = RenameRequest
 
 // RenameTeamJSONRequestBody defines body for RenameTeam for application/json ContentType.
 type RenameTeamJSONRequestBody = RenameRequest
+
+// UpdateTeamDefaultsJSONRequestBody defines body for UpdateTeamDefaults for application/json ContentType.
+type UpdateTeamDefaultsJSONRequestBody = UpdateTeamDefaultsRequest
 
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
@@ -4390,6 +4795,63 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAgentIdentities Agents
+	//
+	// Those of the caller's team, oldest first; the default one, which every team has, is among them.
+	//
+	// Corresponds with GET /agent/identities (the `ListAgentIdentities` operationId).
+	ListAgentIdentities(ctx context.Context, params *ListAgentIdentitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAgentIdentityWithBody Create an agent
+	//
+	// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+	CreateAgentIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAgentIdentity Create an agent
+	//
+	// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+	CreateAgentIdentity(ctx context.Context, body CreateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteAgentIdentity Delete an agent
+	//
+	// Its API keys end with it, at once and on every server; schedules that run as it fail and say so; its runs stay, and those under way go on. The team's default agent cannot be deleted (`invalid_request`). Only people may. Errors: `resource_not_found`.
+	//
+	// Corresponds with DELETE /agent/identities/{agentUid} (the `DeleteAgentIdentity` operationId).
+	DeleteAgentIdentity(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAgentIdentity One agent
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /agent/identities/{agentUid} (the `GetAgentIdentity` operationId).
+	GetAgentIdentity(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAgentIdentityWithBody Change an agent
+	//
+	// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+	UpdateAgentIdentityWithBody(ctx context.Context, agentUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAgentIdentity Change an agent
+	//
+	// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+	UpdateAgentIdentity(ctx context.Context, agentUid string, body UpdateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateLocalRunWithBody Register a local run
 	//
@@ -4972,6 +5434,31 @@ type ClientInterface interface {
 	// Corresponds with PUT /teams/{teamUid} (the `RenameTeam` operationId).
 	RenameTeam(ctx context.Context, teamUid TeamUid, body RenameTeamJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetTeamDefaults What the team's runs default to
+	//
+	// What a run of the team gets when neither its request nor its agent says. Errors: `resource_not_found`, also for a team one is in but does not work for now.
+	//
+	// Corresponds with GET /teams/{teamUid}/defaults (the `GetTeamDefaults` operationId).
+	GetTeamDefaults(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTeamDefaultsWithBody Change what the team's runs default to
+	//
+	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+	UpdateTeamDefaultsWithBody(ctx context.Context, teamUid TeamUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTeamDefaults Change what the team's runs default to
+	//
+	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+	UpdateTeamDefaults(ctx context.Context, teamUid TeamUid, body UpdateTeamDefaultsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListInvitations Open invitations
 	//
 	// Newest first. Errors: `resource_not_found`.
@@ -5299,6 +5786,133 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, environmentId st
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateEnvironmentRequest(c.Server, environmentId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAgentIdentities Agents
+//
+// Those of the caller's team, oldest first; the default one, which every team has, is among them.
+//
+// Corresponds with GET /agent/identities (the `ListAgentIdentities` operationId).
+func (c *Client) ListAgentIdentities(ctx context.Context, params *ListAgentIdentitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAgentIdentitiesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAgentIdentityWithBody Create an agent
+//
+// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+func (c *Client) CreateAgentIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAgentIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAgentIdentity Create an agent
+//
+// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+func (c *Client) CreateAgentIdentity(ctx context.Context, body CreateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAgentIdentityRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteAgentIdentity Delete an agent
+//
+// Its API keys end with it, at once and on every server; schedules that run as it fail and say so; its runs stay, and those under way go on. The team's default agent cannot be deleted (`invalid_request`). Only people may. Errors: `resource_not_found`.
+//
+// Corresponds with DELETE /agent/identities/{agentUid} (the `DeleteAgentIdentity` operationId).
+func (c *Client) DeleteAgentIdentity(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAgentIdentityRequest(c.Server, agentUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAgentIdentity One agent
+//
+// Errors: `resource_not_found`.
+//
+// Corresponds with GET /agent/identities/{agentUid} (the `GetAgentIdentity` operationId).
+func (c *Client) GetAgentIdentity(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAgentIdentityRequest(c.Server, agentUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAgentIdentityWithBody Change an agent
+//
+// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+func (c *Client) UpdateAgentIdentityWithBody(ctx context.Context, agentUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAgentIdentityRequestWithBody(c.Server, agentUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAgentIdentity Change an agent
+//
+// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+func (c *Client) UpdateAgentIdentity(ctx context.Context, agentUid string, body UpdateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAgentIdentityRequest(c.Server, agentUid, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6580,6 +7194,61 @@ func (c *Client) RenameTeam(ctx context.Context, teamUid TeamUid, body RenameTea
 	return c.Client.Do(req)
 }
 
+// GetTeamDefaults What the team's runs default to
+//
+// What a run of the team gets when neither its request nor its agent says. Errors: `resource_not_found`, also for a team one is in but does not work for now.
+//
+// Corresponds with GET /teams/{teamUid}/defaults (the `GetTeamDefaults` operationId).
+func (c *Client) GetTeamDefaults(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTeamDefaultsRequest(c.Server, teamUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTeamDefaultsWithBody Change what the team's runs default to
+//
+// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+func (c *Client) UpdateTeamDefaultsWithBody(ctx context.Context, teamUid TeamUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTeamDefaultsRequestWithBody(c.Server, teamUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTeamDefaults Change what the team's runs default to
+//
+// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+func (c *Client) UpdateTeamDefaults(ctx context.Context, teamUid TeamUid, body UpdateTeamDefaultsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTeamDefaultsRequest(c.Server, teamUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListInvitations Open invitations
 //
 // Newest first. Errors: `resource_not_found`.
@@ -7253,6 +7922,211 @@ func NewUpdateEnvironmentRequestWithBody(server string, environmentId string, co
 	}
 
 	operationPath := fmt.Sprintf("/agent/environments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListAgentIdentitiesRequest constructs an http.Request for the ListAgentIdentities method
+func NewListAgentIdentitiesRequest(server string, params *ListAgentIdentitiesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "factory_uid", params.FactoryUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateAgentIdentityRequest calls the generic CreateAgentIdentity builder with application/json body
+func NewCreateAgentIdentityRequest(server string, body CreateAgentIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAgentIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateAgentIdentityRequestWithBody constructs an http.Request for the CreateAgentIdentity method, with any body, and a specified content type
+func NewCreateAgentIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteAgentIdentityRequest constructs an http.Request for the DeleteAgentIdentity method
+func NewDeleteAgentIdentityRequest(server string, agentUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "agentUid", agentUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/identities/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAgentIdentityRequest constructs an http.Request for the GetAgentIdentity method
+func NewGetAgentIdentityRequest(server string, agentUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "agentUid", agentUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/identities/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateAgentIdentityRequest calls the generic UpdateAgentIdentity builder with application/json body
+func NewUpdateAgentIdentityRequest(server string, agentUid string, body UpdateAgentIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateAgentIdentityRequestWithBody(server, agentUid, "application/json", bodyReader)
+}
+
+// NewUpdateAgentIdentityRequestWithBody constructs an http.Request for the UpdateAgentIdentity method, with any body, and a specified content type
+func NewUpdateAgentIdentityRequestWithBody(server string, agentUid string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "agentUid", agentUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/identities/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9414,6 +10288,87 @@ func NewRenameTeamRequestWithBody(server string, teamUid TeamUid, contentType st
 	return req, nil
 }
 
+// NewGetTeamDefaultsRequest constructs an http.Request for the GetTeamDefaults method
+func NewGetTeamDefaultsRequest(server string, teamUid TeamUid) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "teamUid", teamUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/teams/%s/defaults", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateTeamDefaultsRequest calls the generic UpdateTeamDefaults builder with application/json body
+func NewUpdateTeamDefaultsRequest(server string, teamUid TeamUid, body UpdateTeamDefaultsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateTeamDefaultsRequestWithBody(server, teamUid, "application/json", bodyReader)
+}
+
+// NewUpdateTeamDefaultsRequestWithBody constructs an http.Request for the UpdateTeamDefaults method, with any body, and a specified content type
+func NewUpdateTeamDefaultsRequestWithBody(server string, teamUid TeamUid, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "teamUid", teamUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/teams/%s/defaults", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListInvitationsRequest constructs an http.Request for the ListInvitations method
 func NewListInvitationsRequest(server string, teamUid TeamUid) (*http.Request, error) {
 	var err error
@@ -10115,6 +11070,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
+	// ListAgentIdentitiesWithResponse Agents
+	//
+	// Those of the caller's team, oldest first; the default one, which every team has, is among them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agent/identities (the `ListAgentIdentities` operationId).
+	ListAgentIdentitiesWithResponse(ctx context.Context, params *ListAgentIdentitiesParams, reqEditors ...RequestEditorFn) (*ListAgentIdentitiesReply, error)
+
+	// CreateAgentIdentityWithBodyWithResponse Create an agent
+	//
+	// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+	CreateAgentIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAgentIdentityReply, error)
+
+	// CreateAgentIdentityWithResponse Create an agent
+	//
+	// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+	CreateAgentIdentityWithResponse(ctx context.Context, body CreateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAgentIdentityReply, error)
+
+	// DeleteAgentIdentityWithResponse Delete an agent
+	//
+	// Its API keys end with it, at once and on every server; schedules that run as it fail and say so; its runs stay, and those under way go on. The team's default agent cannot be deleted (`invalid_request`). Only people may. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /agent/identities/{agentUid} (the `DeleteAgentIdentity` operationId).
+	DeleteAgentIdentityWithResponse(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*DeleteAgentIdentityReply, error)
+
+	// GetAgentIdentityWithResponse One agent
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agent/identities/{agentUid} (the `GetAgentIdentity` operationId).
+	GetAgentIdentityWithResponse(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*GetAgentIdentityReply, error)
+
+	// UpdateAgentIdentityWithBodyWithResponse Change an agent
+	//
+	// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+	UpdateAgentIdentityWithBodyWithResponse(ctx context.Context, agentUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAgentIdentityReply, error)
+
+	// UpdateAgentIdentityWithResponse Change an agent
+	//
+	// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+	UpdateAgentIdentityWithResponse(ctx context.Context, agentUid string, body UpdateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAgentIdentityReply, error)
+
 	// CreateLocalRunWithBodyWithResponse Register a local run
 	//
 	// The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
@@ -10758,6 +11776,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /teams/{teamUid} (the `RenameTeam` operationId).
 	RenameTeamWithResponse(ctx context.Context, teamUid TeamUid, body RenameTeamJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameTeamReply, error)
 
+	// GetTeamDefaultsWithResponse What the team's runs default to
+	//
+	// What a run of the team gets when neither its request nor its agent says. Errors: `resource_not_found`, also for a team one is in but does not work for now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /teams/{teamUid}/defaults (the `GetTeamDefaults` operationId).
+	GetTeamDefaultsWithResponse(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*GetTeamDefaultsReply, error)
+
+	// UpdateTeamDefaultsWithBodyWithResponse Change what the team's runs default to
+	//
+	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+	UpdateTeamDefaultsWithBodyWithResponse(ctx context.Context, teamUid TeamUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTeamDefaultsReply, error)
+
+	// UpdateTeamDefaultsWithResponse Change what the team's runs default to
+	//
+	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+	UpdateTeamDefaultsWithResponse(ctx context.Context, teamUid TeamUid, body UpdateTeamDefaultsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTeamDefaultsReply, error)
+
 	// ListInvitationsWithResponse Open invitations
 	//
 	// Newest first. Errors: `resource_not_found`.
@@ -11374,6 +12419,239 @@ func (r UpdateEnvironmentReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateEnvironmentReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAgentIdentitiesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListAgentIdentitiesResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAgentIdentitiesReply) GetJSON200() *ListAgentIdentitiesResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAgentIdentitiesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAgentIdentitiesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAgentIdentitiesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAgentIdentitiesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAgentIdentitiesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateAgentIdentityReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Agent
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateAgentIdentityReply) GetJSON201() *Agent {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateAgentIdentityReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateAgentIdentityReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAgentIdentityReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAgentIdentityReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateAgentIdentityReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteAgentIdentityReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteAgentIdentityReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteAgentIdentityReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteAgentIdentityReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteAgentIdentityReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteAgentIdentityReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetAgentIdentityReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Agent
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAgentIdentityReply) GetJSON200() *Agent {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetAgentIdentityReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAgentIdentityReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAgentIdentityReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAgentIdentityReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAgentIdentityReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateAgentIdentityReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Agent
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateAgentIdentityReply) GetJSON200() *Agent {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateAgentIdentityReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateAgentIdentityReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateAgentIdentityReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateAgentIdentityReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateAgentIdentityReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13738,6 +15016,102 @@ func (r RenameTeamReply) ContentType() string {
 	return ""
 }
 
+type GetTeamDefaultsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TeamDefaults
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTeamDefaultsReply) GetJSON200() *TeamDefaults {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetTeamDefaultsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTeamDefaultsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTeamDefaultsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTeamDefaultsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTeamDefaultsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateTeamDefaultsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TeamDefaults
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateTeamDefaultsReply) GetJSON200() *TeamDefaults {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateTeamDefaultsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateTeamDefaultsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateTeamDefaultsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateTeamDefaultsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateTeamDefaultsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListInvitationsReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14574,6 +15948,111 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseUpdateEnvironmentReply(rsp)
+}
+
+// ListAgentIdentitiesWithResponse Agents
+//
+// Those of the caller's team, oldest first; the default one, which every team has, is among them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agent/identities (the `ListAgentIdentities` operationId).
+func (c *ClientWithResponses) ListAgentIdentitiesWithResponse(ctx context.Context, params *ListAgentIdentitiesParams, reqEditors ...RequestEditorFn) (*ListAgentIdentitiesReply, error) {
+	rsp, err := c.ListAgentIdentities(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAgentIdentitiesReply(rsp)
+}
+
+// CreateAgentIdentityWithBodyWithResponse Create an agent
+//
+// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+func (c *ClientWithResponses) CreateAgentIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAgentIdentityReply, error) {
+	rsp, err := c.CreateAgentIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAgentIdentityReply(rsp)
+}
+
+// CreateAgentIdentityWithResponse Create an agent
+//
+// An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/identities (the `CreateAgentIdentity` operationId).
+func (c *ClientWithResponses) CreateAgentIdentityWithResponse(ctx context.Context, body CreateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAgentIdentityReply, error) {
+	rsp, err := c.CreateAgentIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAgentIdentityReply(rsp)
+}
+
+// DeleteAgentIdentityWithResponse Delete an agent
+//
+// Its API keys end with it, at once and on every server; schedules that run as it fail and say so; its runs stay, and those under way go on. The team's default agent cannot be deleted (`invalid_request`). Only people may. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /agent/identities/{agentUid} (the `DeleteAgentIdentity` operationId).
+func (c *ClientWithResponses) DeleteAgentIdentityWithResponse(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*DeleteAgentIdentityReply, error) {
+	rsp, err := c.DeleteAgentIdentity(ctx, agentUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteAgentIdentityReply(rsp)
+}
+
+// GetAgentIdentityWithResponse One agent
+//
+// Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agent/identities/{agentUid} (the `GetAgentIdentity` operationId).
+func (c *ClientWithResponses) GetAgentIdentityWithResponse(ctx context.Context, agentUid string, reqEditors ...RequestEditorFn) (*GetAgentIdentityReply, error) {
+	rsp, err := c.GetAgentIdentity(ctx, agentUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAgentIdentityReply(rsp)
+}
+
+// UpdateAgentIdentityWithBodyWithResponse Change an agent
+//
+// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+func (c *ClientWithResponses) UpdateAgentIdentityWithBodyWithResponse(ctx context.Context, agentUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAgentIdentityReply, error) {
+	rsp, err := c.UpdateAgentIdentityWithBody(ctx, agentUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateAgentIdentityReply(rsp)
+}
+
+// UpdateAgentIdentityWithResponse Change an agent
+//
+// What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /agent/identities/{agentUid} (the `UpdateAgentIdentity` operationId).
+func (c *ClientWithResponses) UpdateAgentIdentityWithResponse(ctx context.Context, agentUid string, body UpdateAgentIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAgentIdentityReply, error) {
+	rsp, err := c.UpdateAgentIdentity(ctx, agentUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateAgentIdentityReply(rsp)
 }
 
 // CreateLocalRunWithBodyWithResponse Register a local run
@@ -15633,6 +17112,51 @@ func (c *ClientWithResponses) RenameTeamWithResponse(ctx context.Context, teamUi
 	return ParseRenameTeamReply(rsp)
 }
 
+// GetTeamDefaultsWithResponse What the team's runs default to
+//
+// What a run of the team gets when neither its request nor its agent says. Errors: `resource_not_found`, also for a team one is in but does not work for now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /teams/{teamUid}/defaults (the `GetTeamDefaults` operationId).
+func (c *ClientWithResponses) GetTeamDefaultsWithResponse(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*GetTeamDefaultsReply, error) {
+	rsp, err := c.GetTeamDefaults(ctx, teamUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTeamDefaultsReply(rsp)
+}
+
+// UpdateTeamDefaultsWithBodyWithResponse Change what the team's runs default to
+//
+// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+func (c *ClientWithResponses) UpdateTeamDefaultsWithBodyWithResponse(ctx context.Context, teamUid TeamUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTeamDefaultsReply, error) {
+	rsp, err := c.UpdateTeamDefaultsWithBody(ctx, teamUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTeamDefaultsReply(rsp)
+}
+
+// UpdateTeamDefaultsWithResponse Change what the team's runs default to
+//
+// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /teams/{teamUid}/defaults (the `UpdateTeamDefaults` operationId).
+func (c *ClientWithResponses) UpdateTeamDefaultsWithResponse(ctx context.Context, teamUid TeamUid, body UpdateTeamDefaultsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTeamDefaultsReply, error) {
+	rsp, err := c.UpdateTeamDefaults(ctx, teamUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTeamDefaultsReply(rsp)
+}
+
 // ListInvitationsWithResponse Open invitations
 //
 // Newest first. Errors: `resource_not_found`.
@@ -16186,6 +17710,167 @@ func ParseUpdateEnvironmentReply(rsp *http.Response) (*UpdateEnvironmentReply, e
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Environment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAgentIdentitiesReply parses an HTTP response from a ListAgentIdentitiesWithResponse call
+func ParseListAgentIdentitiesReply(rsp *http.Response) (*ListAgentIdentitiesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAgentIdentitiesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListAgentIdentitiesResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateAgentIdentityReply parses an HTTP response from a CreateAgentIdentityWithResponse call
+func ParseCreateAgentIdentityReply(rsp *http.Response) (*CreateAgentIdentityReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAgentIdentityReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Agent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteAgentIdentityReply parses an HTTP response from a DeleteAgentIdentityWithResponse call
+func ParseDeleteAgentIdentityReply(rsp *http.Response) (*DeleteAgentIdentityReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteAgentIdentityReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetAgentIdentityReply parses an HTTP response from a GetAgentIdentityWithResponse call
+func ParseGetAgentIdentityReply(rsp *http.Response) (*GetAgentIdentityReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAgentIdentityReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Agent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateAgentIdentityReply parses an HTTP response from a UpdateAgentIdentityWithResponse call
+func ParseUpdateAgentIdentityReply(rsp *http.Response) (*UpdateAgentIdentityReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateAgentIdentityReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Agent
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -17847,6 +19532,72 @@ func ParseRenameTeamReply(rsp *http.Response) (*RenameTeamReply, error) {
 	return response, nil
 }
 
+// ParseGetTeamDefaultsReply parses an HTTP response from a GetTeamDefaultsWithResponse call
+func ParseGetTeamDefaultsReply(rsp *http.Response) (*GetTeamDefaultsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTeamDefaultsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TeamDefaults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateTeamDefaultsReply parses an HTTP response from a UpdateTeamDefaultsWithResponse call
+func ParseUpdateTeamDefaultsReply(rsp *http.Response) (*UpdateTeamDefaultsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateTeamDefaultsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TeamDefaults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListInvitationsReply parses an HTTP response from a ListInvitationsWithResponse call
 func ParseListInvitationsReply(rsp *http.Response) (*ListInvitationsReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18333,6 +20084,21 @@ type ServerInterface interface {
 	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
 	UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
+	// ListAgentIdentities Agents
+	// (GET /agent/identities)
+	ListAgentIdentities(w http.ResponseWriter, r *http.Request, params ListAgentIdentitiesParams)
+	// CreateAgentIdentity Create an agent
+	// (POST /agent/identities)
+	CreateAgentIdentity(w http.ResponseWriter, r *http.Request)
+	// DeleteAgentIdentity Delete an agent
+	// (DELETE /agent/identities/{agentUid})
+	DeleteAgentIdentity(w http.ResponseWriter, r *http.Request, agentUid string)
+	// GetAgentIdentity One agent
+	// (GET /agent/identities/{agentUid})
+	GetAgentIdentity(w http.ResponseWriter, r *http.Request, agentUid string)
+	// UpdateAgentIdentity Change an agent
+	// (PUT /agent/identities/{agentUid})
+	UpdateAgentIdentity(w http.ResponseWriter, r *http.Request, agentUid string)
 	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
 	CreateLocalRun(w http.ResponseWriter, r *http.Request, params CreateLocalRunParams)
@@ -18483,6 +20249,12 @@ type ServerInterface interface {
 	// RenameTeam Rename a team
 	// (PUT /teams/{teamUid})
 	RenameTeam(w http.ResponseWriter, r *http.Request, teamUid TeamUid)
+	// GetTeamDefaults What the team's runs default to
+	// (GET /teams/{teamUid}/defaults)
+	GetTeamDefaults(w http.ResponseWriter, r *http.Request, teamUid TeamUid)
+	// UpdateTeamDefaults Change what the team's runs default to
+	// (PUT /teams/{teamUid}/defaults)
+	UpdateTeamDefaults(w http.ResponseWriter, r *http.Request, teamUid TeamUid)
 	// ListInvitations Open invitations
 	// (GET /teams/{teamUid}/invitations)
 	ListInvitations(w http.ResponseWriter, r *http.Request, teamUid TeamUid)
@@ -18816,6 +20588,131 @@ func (siw *ServerInterfaceWrapper) UpdateEnvironment(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateEnvironment(w, r, environmentId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAgentIdentities operation middleware
+func (siw *ServerInterfaceWrapper) ListAgentIdentities(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAgentIdentitiesParams
+
+	// ------------- Optional query parameter "factory_uid" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "factory_uid", r.URL.Query(), &params.FactoryUid, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "factory_uid"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "factory_uid", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAgentIdentities(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateAgentIdentity operation middleware
+func (siw *ServerInterfaceWrapper) CreateAgentIdentity(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateAgentIdentity(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteAgentIdentity operation middleware
+func (siw *ServerInterfaceWrapper) DeleteAgentIdentity(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agentUid" -------------
+	var agentUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agentUid", r.PathValue("agentUid"), &agentUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteAgentIdentity(w, r, agentUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAgentIdentity operation middleware
+func (siw *ServerInterfaceWrapper) GetAgentIdentity(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agentUid" -------------
+	var agentUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agentUid", r.PathValue("agentUid"), &agentUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAgentIdentity(w, r, agentUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateAgentIdentity operation middleware
+func (siw *ServerInterfaceWrapper) UpdateAgentIdentity(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agentUid" -------------
+	var agentUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agentUid", r.PathValue("agentUid"), &agentUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "agentUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateAgentIdentity(w, r, agentUid)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -20348,6 +22245,58 @@ func (siw *ServerInterfaceWrapper) RenameTeam(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// GetTeamDefaults operation middleware
+func (siw *ServerInterfaceWrapper) GetTeamDefaults(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "teamUid" -------------
+	var teamUid TeamUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "teamUid", r.PathValue("teamUid"), &teamUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "teamUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTeamDefaults(w, r, teamUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateTeamDefaults operation middleware
+func (siw *ServerInterfaceWrapper) UpdateTeamDefaults(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "teamUid" -------------
+	var teamUid TeamUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "teamUid", r.PathValue("teamUid"), &teamUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "teamUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateTeamDefaults(w, r, teamUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListInvitations operation middleware
 func (siw *ServerInterfaceWrapper) ListInvitations(w http.ResponseWriter, r *http.Request) {
 
@@ -20912,6 +22861,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/agent/environments/{environmentId}", wrapper.DeleteEnvironment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/environments/{environmentId}", wrapper.GetEnvironment)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/agent/environments/{environmentId}", wrapper.UpdateEnvironment)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/identities", wrapper.ListAgentIdentities)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/identities", wrapper.CreateAgentIdentity)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/agent/identities/{agentUid}", wrapper.DeleteAgentIdentity)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/identities/{agentUid}", wrapper.GetAgentIdentity)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/agent/identities/{agentUid}", wrapper.UpdateAgentIdentity)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/schedules", wrapper.ListSchedules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/schedules", wrapper.CreateSchedule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/schedules/preview", wrapper.PreviewSchedule)
@@ -20938,6 +22892,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/teams", wrapper.CreateTeam)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teams/{teamUid}", wrapper.GetTeam)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/teams/{teamUid}", wrapper.RenameTeam)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teams/{teamUid}/defaults", wrapper.GetTeamDefaults)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/teams/{teamUid}/defaults", wrapper.UpdateTeamDefaults)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/teams/{teamUid}/members", wrapper.ListMembers)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/teams/{teamUid}/members/{userUid}", wrapper.RemoveMember)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/teams/{teamUid}/members/{userUid}", wrapper.SetMemberRole)
@@ -20961,6 +22917,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 type AcknowledgedJSONResponse Acknowledgement
 
+type AgentJSONResponse AgentResponse
+
 type ConversationJSONResponse ConversationResponse
 
 type EnvironmentJSONResponse CloudEnvironment
@@ -20972,6 +22930,8 @@ type RunAcceptedJSONResponse RunAgentResponse
 type ScheduleJSONResponse ScheduledAgentItem
 
 type TeamJSONResponse Team
+
+type TeamDefaultsJSONResponse TeamDefaults
 
 type UserJSONResponse User
 
@@ -21356,6 +23316,196 @@ type UpdateEnvironmentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateEnvironmentdefaultApplicationProblemPlusJSONResponse) VisitUpdateEnvironmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAgentIdentitiesRequestObject struct {
+	Params ListAgentIdentitiesParams
+}
+
+type ListAgentIdentitiesResponseObject interface {
+	VisitListAgentIdentitiesResponse(w http.ResponseWriter) error
+}
+
+type ListAgentIdentities200JSONResponse ListAgentIdentitiesResponse
+
+func (response ListAgentIdentities200JSONResponse) VisitListAgentIdentitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAgentIdentitiesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListAgentIdentitiesdefaultApplicationProblemPlusJSONResponse) VisitListAgentIdentitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAgentIdentityRequestObject struct {
+	Body *CreateAgentIdentityJSONRequestBody
+}
+
+type CreateAgentIdentityResponseObject interface {
+	VisitCreateAgentIdentityResponse(w http.ResponseWriter) error
+}
+
+type CreateAgentIdentity201JSONResponse struct{ AgentJSONResponse }
+
+func (response CreateAgentIdentity201JSONResponse) VisitCreateAgentIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAgentIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateAgentIdentitydefaultApplicationProblemPlusJSONResponse) VisitCreateAgentIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAgentIdentityRequestObject struct {
+	AgentUid string `json:"agentUid"`
+}
+
+type DeleteAgentIdentityResponseObject interface {
+	VisitDeleteAgentIdentityResponse(w http.ResponseWriter) error
+}
+
+type DeleteAgentIdentity204Response struct {
+}
+
+func (response DeleteAgentIdentity204Response) VisitDeleteAgentIdentityResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteAgentIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteAgentIdentitydefaultApplicationProblemPlusJSONResponse) VisitDeleteAgentIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAgentIdentityRequestObject struct {
+	AgentUid string `json:"agentUid"`
+}
+
+type GetAgentIdentityResponseObject interface {
+	VisitGetAgentIdentityResponse(w http.ResponseWriter) error
+}
+
+type GetAgentIdentity200JSONResponse struct{ AgentJSONResponse }
+
+func (response GetAgentIdentity200JSONResponse) VisitGetAgentIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAgentIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetAgentIdentitydefaultApplicationProblemPlusJSONResponse) VisitGetAgentIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAgentIdentityRequestObject struct {
+	AgentUid string `json:"agentUid"`
+	Body     *UpdateAgentIdentityJSONRequestBody
+}
+
+type UpdateAgentIdentityResponseObject interface {
+	VisitUpdateAgentIdentityResponse(w http.ResponseWriter) error
+}
+
+type UpdateAgentIdentity200JSONResponse struct{ AgentJSONResponse }
+
+func (response UpdateAgentIdentity200JSONResponse) VisitUpdateAgentIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAgentIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateAgentIdentitydefaultApplicationProblemPlusJSONResponse) VisitUpdateAgentIdentityResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -23287,6 +25437,85 @@ func (response RenameTeamdefaultApplicationProblemPlusJSONResponse) VisitRenameT
 	return err
 }
 
+type GetTeamDefaultsRequestObject struct {
+	TeamUid TeamUid `json:"teamUid"`
+}
+
+type GetTeamDefaultsResponseObject interface {
+	VisitGetTeamDefaultsResponse(w http.ResponseWriter) error
+}
+
+type GetTeamDefaults200JSONResponse struct{ TeamDefaultsJSONResponse }
+
+func (response GetTeamDefaults200JSONResponse) VisitGetTeamDefaultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamDefaultsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetTeamDefaultsdefaultApplicationProblemPlusJSONResponse) VisitGetTeamDefaultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamDefaultsRequestObject struct {
+	TeamUid TeamUid `json:"teamUid"`
+	Body    *UpdateTeamDefaultsJSONRequestBody
+}
+
+type UpdateTeamDefaultsResponseObject interface {
+	VisitUpdateTeamDefaultsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeamDefaults200JSONResponse struct{ TeamDefaultsJSONResponse }
+
+func (response UpdateTeamDefaults200JSONResponse) VisitUpdateTeamDefaultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamDefaultsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateTeamDefaultsdefaultApplicationProblemPlusJSONResponse) VisitUpdateTeamDefaultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListInvitationsRequestObject struct {
 	TeamUid TeamUid `json:"teamUid"`
 }
@@ -23856,6 +26085,21 @@ type StrictServerInterface interface {
 	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
 	UpdateEnvironment(ctx context.Context, request UpdateEnvironmentRequestObject) (UpdateEnvironmentResponseObject, error)
+	// ListAgentIdentities Agents
+	// (GET /agent/identities)
+	ListAgentIdentities(ctx context.Context, request ListAgentIdentitiesRequestObject) (ListAgentIdentitiesResponseObject, error)
+	// CreateAgentIdentity Create an agent
+	// (POST /agent/identities)
+	CreateAgentIdentity(ctx context.Context, request CreateAgentIdentityRequestObject) (CreateAgentIdentityResponseObject, error)
+	// DeleteAgentIdentity Delete an agent
+	// (DELETE /agent/identities/{agentUid})
+	DeleteAgentIdentity(ctx context.Context, request DeleteAgentIdentityRequestObject) (DeleteAgentIdentityResponseObject, error)
+	// GetAgentIdentity One agent
+	// (GET /agent/identities/{agentUid})
+	GetAgentIdentity(ctx context.Context, request GetAgentIdentityRequestObject) (GetAgentIdentityResponseObject, error)
+	// UpdateAgentIdentity Change an agent
+	// (PUT /agent/identities/{agentUid})
+	UpdateAgentIdentity(ctx context.Context, request UpdateAgentIdentityRequestObject) (UpdateAgentIdentityResponseObject, error)
 	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
 	CreateLocalRun(ctx context.Context, request CreateLocalRunRequestObject) (CreateLocalRunResponseObject, error)
@@ -24006,6 +26250,12 @@ type StrictServerInterface interface {
 	// RenameTeam Rename a team
 	// (PUT /teams/{teamUid})
 	RenameTeam(ctx context.Context, request RenameTeamRequestObject) (RenameTeamResponseObject, error)
+	// GetTeamDefaults What the team's runs default to
+	// (GET /teams/{teamUid}/defaults)
+	GetTeamDefaults(ctx context.Context, request GetTeamDefaultsRequestObject) (GetTeamDefaultsResponseObject, error)
+	// UpdateTeamDefaults Change what the team's runs default to
+	// (PUT /teams/{teamUid}/defaults)
+	UpdateTeamDefaults(ctx context.Context, request UpdateTeamDefaultsRequestObject) (UpdateTeamDefaultsResponseObject, error)
 	// ListInvitations Open invitations
 	// (GET /teams/{teamUid}/invitations)
 	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
@@ -24352,6 +26602,148 @@ func (sh *strictHandler) UpdateEnvironment(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateEnvironmentResponseObject); ok {
 		if err := validResponse.VisitUpdateEnvironmentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAgentIdentities operation middleware
+func (sh *strictHandler) ListAgentIdentities(w http.ResponseWriter, r *http.Request, params ListAgentIdentitiesParams) {
+	var request ListAgentIdentitiesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAgentIdentities(ctx, request.(ListAgentIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAgentIdentities")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAgentIdentitiesResponseObject); ok {
+		if err := validResponse.VisitListAgentIdentitiesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateAgentIdentity operation middleware
+func (sh *strictHandler) CreateAgentIdentity(w http.ResponseWriter, r *http.Request) {
+	var request CreateAgentIdentityRequestObject
+
+	var body CreateAgentIdentityJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAgentIdentity(ctx, request.(CreateAgentIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAgentIdentity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateAgentIdentityResponseObject); ok {
+		if err := validResponse.VisitCreateAgentIdentityResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteAgentIdentity operation middleware
+func (sh *strictHandler) DeleteAgentIdentity(w http.ResponseWriter, r *http.Request, agentUid string) {
+	var request DeleteAgentIdentityRequestObject
+
+	request.AgentUid = agentUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAgentIdentity(ctx, request.(DeleteAgentIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAgentIdentity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteAgentIdentityResponseObject); ok {
+		if err := validResponse.VisitDeleteAgentIdentityResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAgentIdentity operation middleware
+func (sh *strictHandler) GetAgentIdentity(w http.ResponseWriter, r *http.Request, agentUid string) {
+	var request GetAgentIdentityRequestObject
+
+	request.AgentUid = agentUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAgentIdentity(ctx, request.(GetAgentIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAgentIdentity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAgentIdentityResponseObject); ok {
+		if err := validResponse.VisitGetAgentIdentityResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateAgentIdentity operation middleware
+func (sh *strictHandler) UpdateAgentIdentity(w http.ResponseWriter, r *http.Request, agentUid string) {
+	var request UpdateAgentIdentityRequestObject
+
+	request.AgentUid = agentUid
+
+	var body UpdateAgentIdentityJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateAgentIdentity(ctx, request.(UpdateAgentIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateAgentIdentity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateAgentIdentityResponseObject); ok {
+		if err := validResponse.VisitUpdateAgentIdentityResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -25755,6 +28147,65 @@ func (sh *strictHandler) RenameTeam(w http.ResponseWriter, r *http.Request, team
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RenameTeamResponseObject); ok {
 		if err := validResponse.VisitRenameTeamResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetTeamDefaults operation middleware
+func (sh *strictHandler) GetTeamDefaults(w http.ResponseWriter, r *http.Request, teamUid TeamUid) {
+	var request GetTeamDefaultsRequestObject
+
+	request.TeamUid = teamUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeamDefaults(ctx, request.(GetTeamDefaultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeamDefaults")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTeamDefaultsResponseObject); ok {
+		if err := validResponse.VisitGetTeamDefaultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateTeamDefaults operation middleware
+func (sh *strictHandler) UpdateTeamDefaults(w http.ResponseWriter, r *http.Request, teamUid TeamUid) {
+	var request UpdateTeamDefaultsRequestObject
+
+	request.TeamUid = teamUid
+
+	var body UpdateTeamDefaultsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeamDefaults(ctx, request.(UpdateTeamDefaultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeamDefaults")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateTeamDefaultsResponseObject); ok {
+		if err := validResponse.VisitUpdateTeamDefaultsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

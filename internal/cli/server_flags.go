@@ -30,6 +30,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.yes(&c.Egress.AllowPrivate, "allow-private-addresses", "let the server read repositories (for their skills) at loopback and private addresses")
 	f.count(&c.TeamLimit, "team-limit", "how many runs of a team may work at once; 0 is without bound")
 	f.count(&c.MaxWaiting, "max-waiting-messages", "how many messages may wait for one run (default 100)")
+	f.count(&c.MaxAgents, "max-agents", "how many agents of a team can be used (default 200)")
 	f.count(&c.MaxSchedules, "max-schedules", "how many schedules a team or person may have (default 10000)")
 	f.span(&c.ScheduleGrace, "schedule-grace", "how late a tick of a schedule may be and not count as missed (default 1m)")
 	f.count(&c.MaxAttempts, "max-attempts", "how often in a row a sandbox of a run may be lost before its agent acted (default 5)")

@@ -27,6 +27,10 @@ const (
 	ActApproveDevice    ActKind = "approve device"
 	ActDenyDevice       ActKind = "deny device"
 	ActIssueDeviceKey   ActKind = "issue device key"
+	ActCreateAgent      ActKind = "create agent"
+	ActChangeAgent      ActKind = "change agent"
+	ActDeleteAgent      ActKind = "delete agent"
+	ActChangeDefaults   ActKind = "change team's defaults"
 )
 
 // did is told of every consequential act once it is stored. It is the one place that makes the act
@@ -35,6 +39,9 @@ func (s *Service) did(actor Actor, kind ActKind, subject string, more ...any) {
 	s.tell()
 	s.cfg.Log.Info(string(kind), append([]any{"actor", actor.UID, "team_uid", actor.TeamUID, "subject", subject}, more...)...)
 }
+
+// Did is did for those who keep what credentials stand for elsewhere: the agents of teams.
+func (s *Service) Did(actor Actor, kind ActKind, subject string) { s.did(actor, kind, subject) }
 
 // tell makes every server read credentials again.
 func (s *Service) tell() {

@@ -50,6 +50,9 @@ const (
 	// PermAdminister is to change what is the team's: its environments run commands in the sandboxes of
 	// everybody's runs.
 	PermAdminister Permission = "administer"
+	// PermEmploy is to create, change and delete the team's agents. It is for people only, whatever a key's
+	// role: an agent could make itself another.
+	PermEmploy Permission = "employ"
 	// PermWorker is to connect as a worker, which is handed the team's runs with all their secrets.
 	PermWorker Permission = "worker"
 	// PermAccount is to change what is about oneself: name, password, keys, sign-ins, leaving a team. Every
@@ -64,13 +67,13 @@ const (
 )
 
 // AllPermissions lists the permissions.
-var AllPermissions = []Permission{PermSelf, PermRead, PermCreate, PermSteer, PermManage, PermAdminister, PermWorker,
+var AllPermissions = []Permission{PermSelf, PermRead, PermCreate, PermSteer, PermManage, PermEmploy, PermAdminister, PermWorker,
 	PermAccount, PermOperate, PermRunner, PermGateway}
 
 // granted is the one table of who may do what. What is not in it is refused.
 var granted = map[Role]map[Permission]bool{
-	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermAdminister: true, PermWorker: true},
-	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true},
+	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermEmploy: true, PermAdminister: true, PermWorker: true},
+	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermEmploy: true},
 	RoleViewer: {PermRead: true},
 	roleRun:    {PermRead: true, PermCreate: true, PermRunner: true, PermGateway: true},
 }
@@ -152,6 +155,8 @@ func (a Actor) May(p Permission) bool {
 		return a.Kind == KindUser && !a.narrowed && a.Scopes.Full()
 	case p == PermOperate:
 		return a.Operator && a.May(PermAccount)
+	case p == PermEmploy && a.Kind != KindUser:
+		return false
 	case p == PermAdminister && a.May(PermOperate):
 		return true // who could let themselves in as anybody
 	}
@@ -171,7 +176,7 @@ func (a Actor) who(p Permission) string {
 	switch {
 	case a.Kind == KindRun:
 		return "a run token"
-	case a.Kind != KindUser && (p == PermAccount || p == PermOperate):
+	case a.Kind != KindUser && (p == PermAccount || p == PermOperate || p == PermEmploy):
 		return "who is no person"
 	case p == PermOperate && !a.Operator:
 		return "who is no operator of the installation"

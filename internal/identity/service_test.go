@@ -218,8 +218,8 @@ func TestLastUseIsStoredWhenStopping(t *testing.T) {
 // has to be made twice.
 func TestEveryCellOfThePermissionTable(t *testing.T) {
 	want := map[string]string{
-		"admin":      "self account read create steer manage administer worker",
-		"member":     "self account read create steer manage",
+		"admin":      "self account read create steer manage employ administer worker",
+		"member":     "self account read create steer manage employ",
 		"viewer":     "self account read",
 		"operator":   "self account read administer operate",
 		"nobody":     "self account",

@@ -2,9 +2,7 @@ package run
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,11 +14,6 @@ const (
 	maxTitleBytes = 1024
 	maxName       = 256
 	maxMetadata   = 20
-	maxBasePrompt = 256 << 10
-	maxSkills     = 32
-	maxSkillSpec  = 512
-	maxMCP        = 32
-	maxMCPText    = 8192
 	maxPatterns   = 256
 	maxIdle       = 60 // minutes
 	maxRepos      = 32
@@ -57,7 +50,7 @@ func checkPrompt(req api.RunAgentRequest) error {
 	if err := checkText("prompt", req.Prompt, maxPrompt); err != nil {
 		return err
 	}
-	return checkWord("skill", req.Skill, maxSkillSpec)
+	return checkWord("skill", req.Skill, catalog.MaxSkillSpec)
 }
 
 // checkUnsupported refuses what this server cannot honour: silence would be a lie.
@@ -137,7 +130,7 @@ func checkConfig(c api.AmbientAgentConfig) error {
 			return err
 		}
 	}
-	if err := checkText("config.base_prompt", c.BasePrompt, maxBasePrompt); err != nil {
+	if err := checkText("config.base_prompt", c.BasePrompt, catalog.MaxPrompt); err != nil {
 		return err
 	}
 	if t := c.IdleTimeoutMinutes; t != nil && (*t < 0 || *t > maxIdle) {
@@ -150,10 +143,10 @@ func checkConfig(c api.AmbientAgentConfig) error {
 		return api.Invalid("config.session_sharing.public_access", "must be VIEWER or EDITOR")
 	}
 	return firstError(
-		func() error { return checkHarness(c.Harness) },
+		func() error { return catalog.CheckHarness("config.harness", c.Harness) },
 		func() error { return checkSkills(c) },
-		func() error { return checkMCP(c.McpServers) },
-		func() error { return checkMemory(c.MemoryStores) },
+		func() error { return catalog.CheckMCP("config.mcp_servers", c.McpServers) },
+		func() error { return catalog.CheckMemory("config.memory_stores", c.MemoryStores) },
 		func() error { return checkPermissions(c.Permissions) },
 		func() error { return checkRepos(c.AdditionalSourceRepos) },
 	)
@@ -168,120 +161,14 @@ func firstError(checks ...func() error) error {
 	return nil
 }
 
-func checkHarness(h api.Harness) error {
-	switch h.Type {
-	case "", api.HarnessTypeOz, api.HarnessTypeClaude, api.HarnessTypeGemini, api.HarnessTypeCodex,
-		api.HarnessTypeOpencode, api.HarnessTypeAcp, api.HarnessTypeCommand:
-		return nil
-	}
-	return api.Invalid("config.harness.type", "%q is not a harness", clip(string(h.Type), 64))
-}
-
 func checkSkills(c api.AmbientAgentConfig) error {
 	if c.SkillSpec != "" && len(c.Skills) > 0 {
 		return api.Invalid("config.skill_spec", "cannot be given together with skills")
 	}
-	if len(c.Skills) > maxSkills {
-		return api.Invalid("config.skills", "may be at most %d", maxSkills)
-	}
-	if err := checkWord("config.skill_spec", c.SkillSpec, maxSkillSpec); err != nil {
+	if err := checkWord("config.skill_spec", c.SkillSpec, catalog.MaxSkillSpec); err != nil {
 		return err
 	}
-	for i, skill := range c.Skills {
-		field := fmt.Sprintf("config.skills[%d]", i)
-		if skill == "" {
-			return api.Invalid(field, "must not be empty")
-		}
-		if err := checkWord(field, skill, maxSkillSpec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkMCP(servers map[string]api.MCPServerConfig) error {
-	if len(servers) > maxMCP {
-		return api.Invalid("config.mcp_servers", "may be at most %d", maxMCP)
-	}
-	for name, m := range servers {
-		if name == "" {
-			return api.Invalid("config.mcp_servers", "a server needs a name")
-		}
-		if err := checkWord("config.mcp_servers", name, 128); err != nil {
-			return err
-		}
-		if err := checkMCPServer("config.mcp_servers."+name, m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkMCPServer(field string, m api.MCPServerConfig) error {
-	ways := 0
-	for _, way := range []string{m.WarpId, m.Command, m.Url} {
-		if way != "" {
-			ways++
-		}
-		if err := checkText(field, way, maxMCPText); err != nil {
-			return err
-		}
-	}
-	switch {
-	case ways != 1:
-		return api.Invalid(field, "needs exactly one of warp_id, command and url")
-	case m.Command == "" && (len(m.Args) > 0 || len(m.Env) > 0):
-		return api.Invalid(field, "args and env go with command only")
-	case m.Url == "" && len(m.Headers) > 0:
-		return api.Invalid(field, "headers go with url only")
-	}
-	if m.Url != "" {
-		if u, err := url.Parse(m.Url); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return api.Invalid(field+".url", "must be an http or https URL")
-		}
-	}
-	return checkMCPWords(field, m)
-}
-
-func checkMCPWords(field string, m api.MCPServerConfig) error {
-	words := slices.Clone(m.Args)
-	for k, v := range m.Env {
-		if k == "" || strings.ContainsAny(k, "=\x00") {
-			return api.Invalid(field+".env", "%q is not a variable name", clip(k, 80))
-		}
-		words = append(words, k, v)
-	}
-	for k, v := range m.Headers {
-		if k == "" || strings.ContainsAny(k+v, "\r\n") {
-			return api.Invalid(field+".headers", "%q is not a header", clip(k, 80))
-		}
-		words = append(words, k, v)
-	}
-	if len(words) > 512 {
-		return api.Invalid(field, "has too many arguments, variables or headers")
-	}
-	for _, w := range words {
-		if err := checkText(field, w, maxMCPText); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkMemory(stores []api.MemoryStoreRef) error {
-	for i, m := range stores {
-		field := fmt.Sprintf("config.memory_stores[%d]", i)
-		if m.Uid == "" || strings.TrimSpace(m.Instructions) == "" {
-			return api.Invalid(field, "needs uid and instructions")
-		}
-		if m.Access != api.MemoryStoreRefAccessReadOnly && m.Access != api.MemoryStoreRefAccessReadWrite {
-			return api.Invalid(field+".access", "must be read_only or read_write")
-		}
-		if err := checkText(field+".instructions", m.Instructions, maxBasePrompt); err != nil {
-			return err
-		}
-	}
-	return nil
+	return catalog.CheckSkills("config.skills", c.Skills)
 }
 
 // pattern is a tool's name, or a tool's name with a glob in parentheses. Lengths are checked beside

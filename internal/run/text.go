@@ -5,7 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/catalog"
 )
 
 // clip shortens text to at most limit bytes without cutting a character, and makes it valid.
@@ -21,29 +21,10 @@ func clip(s string, limit int) string {
 	return s[:cut]
 }
 
-// checkText refuses text no column may hold: too long, not UTF-8, or with a NUL.
-func checkText(field, s string, limit int) error {
-	switch {
-	case len(s) > limit:
-		return api.Invalid(field, "must be at most %d bytes, is %d", limit, len(s))
-	case !utf8.ValidString(s):
-		return api.Invalid(field, "must be valid UTF-8")
-	case strings.ContainsRune(s, 0):
-		return api.Invalid(field, "must not contain NUL")
-	}
-	return nil
-}
+// checkText and checkWord are the catalogue's rules of text and names, which configurations follow too.
+func checkText(field, s string, limit int) error { return catalog.CheckText(field, s, limit) }
 
-// checkWord is checkText for names and ids, which also hold no control characters.
-func checkWord(field, s string, limit int) error {
-	if err := checkText(field, s, limit); err != nil {
-		return err
-	}
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return api.Invalid(field, "must not contain control characters")
-	}
-	return nil
-}
+func checkWord(field, s string, limit int) error { return catalog.CheckWord(field, s, limit) }
 
 // maxTitle is the length of a generated title in characters.
 const maxTitle = 80

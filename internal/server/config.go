@@ -73,6 +73,8 @@ type Config struct {
 	// Egress says which addresses the server may call for what users wrote, such as repositories whose
 	// skills it lists.
 	Egress egress.Policy
+	// MaxAgents is how many agents of a team can be used. Default 200.
+	MaxAgents int
 	// MaxSchedules is how many schedules a team or person may have. Default 10,000.
 	MaxSchedules int
 	// ScheduleGrace is how late a tick of a schedule may be and not count as missed. Default 1 min.
@@ -174,6 +176,7 @@ func (c Config) Validate() error {
 	wrong(strings.Contains(c.Instance, "/"), "instance name %q: must not contain a slash", c.Instance)
 	wrong(c.TeamLimit < 0, "team limit: must not be negative")
 	wrong(c.MaxAttempts < 0, "attempts: must not be negative")
+	wrong(c.MaxAgents < 0, "agents: must not be negative")
 	wrong(c.MaxSchedules < 0, "schedules: must not be negative")
 	wrong(c.ScheduleGrace < 0, "schedule grace: must not be negative")
 	wrong(c.MaxWaiting < 0, "waiting messages: must not be negative")

@@ -51,21 +51,21 @@ func outcomeOf(a answer) outcome {
 
 // holds says, a second time and on purpose, what each kind of caller may do at all.
 var holds = map[string]string{
-	"operator":   "self account read create steer manage administer worker operate",
-	"admin":      "self account read create steer manage administer worker",
-	"member":     "self account read create steer manage",
+	"operator":   "self account read create steer manage employ administer worker operate",
+	"admin":      "self account read create steer manage employ administer worker",
+	"member":     "self account read create steer manage employ",
 	"viewer":     "self account read",
 	"newcomer":   "self account", // in no team
 	"team key":   "self read create steer manage",
 	"worker key": "self worker",
 	"read key":   "self read",
 	"runs key":   "self read create steer",
-	"other team": "self account read create steer manage administer worker",
+	"other team": "self account read create steer manage employ administer worker",
 	"own run":    "self read create runner gateway",
 	"other run":  "self read create runner gateway",
 	"ended run":  "self read create runner gateway",
-	"browser":    "self account read create steer manage", // signed in: a member
-	"other site": "self account read create steer manage", // the same, but another site makes the request
+	"browser":    "self account read create steer manage employ", // signed in: a member
+	"other site": "self account read create steer manage employ", // the same, but another site makes the request
 }
 
 // want is the expected outcome of an actor. Gone is for who was let in once.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/catalog/agent"
 	"github.com/cadrehq/cadre/internal/catalog/skill"
 	"github.com/cadrehq/cadre/internal/dispatch"
 	"github.com/cadrehq/cadre/internal/event"
@@ -55,6 +57,7 @@ type Server struct {
 	dispatch *dispatch.Dispatcher
 	schedule *schedule.Service
 	skills   *skill.Service
+	agents   *agent.Service
 	api      *httpapi.API
 	http     *http.Server
 
@@ -103,7 +106,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	if s.identity, err = identity.New(ctx, identity.Config{
-		Store: store.NewIdentity(s.db), Changed: s.bus.IdentityChanged, Now: s.cfg.Now, Log: s.cfg.Log,
+		Store: store.NewIdentity(s.db), Agents: s.agentName, Changed: s.bus.IdentityChanged, Now: s.cfg.Now, Log: s.cfg.Log,
 	}); err != nil {
 		return err
 	}
@@ -118,6 +121,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	publisher.gateway = s.gateway
+	s.agents = s.openAgents()
 	s.feed = feed.New(feed.Config{Log: store.NewEvents(s.db), Bell: s.bus.Changes, Logger: s.cfg.Log})
 	s.sessions = session.NewService(session.Config{
 		Log: store.NewSessions(s.db), Bus: sessionBus{s.bus}, Logger: s.cfg.Log, Encode: httpapi.EncodeEvent,
@@ -187,6 +191,18 @@ func (s *Server) openGateway() (*gateway.Gateway, error) {
 	return gateway.New(cfg)
 }
 
+func (s *Server) openAgents() *agent.Service {
+	return agent.New(agent.Config{
+		Store: store.NewAgents(s.db), Environments: store.NewEnvironments(s.db), Models: models{s.gateway},
+		MaxPerTeam: s.cfg.MaxAgents, Did: s.identity.Did, Now: s.cfg.Now, NewID: rand.Text,
+	})
+}
+
+// agentName names an agent for identity, which is there before the agents are.
+func (s *Server) agentName(ctx context.Context, teamUID, uid string) (string, error) {
+	return s.agents.Name(ctx, teamUID, uid)
+}
+
 func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	stored := store.NewRuns(s.db)
 	return run.NewService(run.Config{
@@ -211,7 +227,7 @@ func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
 func (s *Server) openSchedules(runs *run.Service) (*schedule.Service, error) {
 	stored := store.NewSchedules(s.db)
 	return schedule.New(schedule.Config{
-		Store: stored, Ticks: stored, Runs: runs, People: store.NewIdentity(s.db), PublicURL: s.cfg.PublicURL,
+		Store: stored, Ticks: stored, Runs: runs, People: store.NewIdentity(s.db), Agents: s.agents.Name, PublicURL: s.cfg.PublicURL,
 		MaxPerOwner: s.cfg.MaxSchedules, Grace: s.cfg.ScheduleGrace, Now: s.cfg.Now, Log: s.cfg.Log,
 	})
 }
@@ -231,7 +247,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		People: s.identity, Account: s.identity, Keys: s.identity, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments: shared, Skills: s.skills,
-		EnvironmentStore: environments, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
+		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
 		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
 		Models:    models{s.gateway}, Workers: workers{s.dispatch},
 		Feed: s.feed, Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,

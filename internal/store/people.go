@@ -67,9 +67,12 @@ func insertUser(tx *Tx, u identity.User) error {
 	return err
 }
 
+// insertTeam stores a team, with the agent that every team has.
 func insertTeam(tx *Tx, t identity.Team) error {
-	_, err := tx.Exec("INSERT INTO teams (uid, name, created_at) VALUES ($1, $2, $3)", t.UID, t.Name, micros(t.CreatedAt))
-	return err
+	if _, err := tx.Exec("INSERT INTO teams (uid, name, created_at) VALUES ($1, $2, $3)", t.UID, t.Name, micros(t.CreatedAt)); err != nil {
+		return err
+	}
+	return insertDefaultAgent(tx, t)
 }
 
 // putMember adds a member or changes one, who keeps the time they joined.

@@ -50,6 +50,7 @@ type Config struct {
 	Environments     Environments
 	Skills           Skills
 	EnvironmentStore EnvironmentReader
+	Agents           Agents
 	Schedules        Schedules
 	Blobs            Blobs
 	Usage            Ledger

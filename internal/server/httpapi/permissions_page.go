@@ -65,6 +65,7 @@ with ` + "`not_authorized`" + ` (403); a key that is unknown, expired or revoked
 		{identity.PermCreate, "start runs"},
 		{identity.PermSteer, "follow up, answer, interrupt, cancel"},
 		{identity.PermManage, "change what is one's own of the configuration"},
+		{identity.PermEmploy, "create, change and delete the team's agents"},
 		{identity.PermAdminister, "change what is the team's: its configuration, members, invitations and keys"},
 		{identity.PermWorker, "connect as a worker, which is handed the team's runs with their secrets"},
 		{identity.PermOperate, "manage the people and teams of the installation"},
@@ -87,7 +88,7 @@ with ` + "`not_authorized`" + ` (403); a key that is unknown, expired or revoked
 	}
 	b.WriteString(`
 An operator holds these beside those of a role; the person of the first start is one. Keys of teams and
-agents hold what the role they were made with holds, but for ` + "`account`" + ` and ` + "`operate`" + `, which only people do.
+agents hold what the role they were made with holds, but for ` + "`account`" + `, ` + "`employ`" + ` and ` + "`operate`" + `, which only people do.
 A key with a scope holds what both its role and its scope hold; ` + "`full`" + ` holds nothing back.
 
 Workers connect at ` + "`" + api.WorkerPath + "`" + `, which takes ` + "`worker`" + `. The model gateway below ` + "`/gateway/`" + ` takes

@@ -86,6 +86,11 @@ func Run(t *testing.T, open Opener) {
 		"Federate":              testFederate,
 		"LastOperatorTogether":  testLastOperatorTogether,
 		"Prune":                 testPrune,
+		"Agents":                testAgents,
+		"AgentDelete":           testAgentDelete,
+		"AgentNames":            testAgentNames,
+		"DefaultAgent":          testDefaultAgent,
+		"TeamDefaults":          testTeamDefaults,
 		"Schedules":             testSchedules,
 		"ScheduleClaims":        testScheduleClaims,
 		"ScheduleTicks":         testScheduleTicks,
@@ -124,6 +129,7 @@ type bundle struct {
 	blobs        store.Blobs
 	schedules    store.Schedules
 	keyring      store.Keyring
+	agents       store.Agents
 	notices      *notices
 }
 
@@ -135,7 +141,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		runs: store.NewRuns(db), sessions: store.NewSessions(db), events: store.NewEvents(db),
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
-		keyring: store.NewKeyring(db),
+		keyring: store.NewKeyring(db), agents: store.NewAgents(db),
 	}
 }
 

@@ -168,6 +168,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Agents
+         * @description Those of the caller's team, oldest first; the default one, which every team has, is among them.
+         */
+        get: operations["listAgentIdentities"];
+        put?: never;
+        /**
+         * Create an agent
+         * @description An identity of the caller's team, which runs, schedules and API keys can act as. Only people may; a key of a team or an agent is `not_authorized`. Errors: `resource_not_found` for an environment that cannot be seen, `operation_not_supported` for one agent too many. What this server cannot carry out is refused when a run is made.
+         */
+        post: operations["createAgentIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/identities/{agentUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the agent. */
+                agentUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * One agent
+         * @description Errors: `resource_not_found`.
+         */
+        get: operations["getAgentIdentity"];
+        /**
+         * Change an agent
+         * @description What is absent or null stays as it is; an empty string, list or object clears; anything else replaces the member wholly. Runs that exist keep what they were made with. Only people may. Errors: as for creating one.
+         */
+        put: operations["updateAgentIdentity"];
+        post?: never;
+        /**
+         * Delete an agent
+         * @description Its API keys end with it, at once and on every server; schedules that run as it fail and say so; its runs stay, and those under way go on. The team's default agent cannot be deleted (`invalid_request`). Only people may. Errors: `resource_not_found`.
+         */
+        delete: operations["deleteAgentIdentity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/local-runs": {
         parameters: {
             query?: never;
@@ -1244,6 +1299,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/teams/{teamUid}/defaults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What the team's runs default to
+         * @description What a run of the team gets when neither its request nor its agent says. Errors: `resource_not_found`, also for a team one is in but does not work for now.
+         */
+        get: operations["getTeamDefaults"];
+        /**
+         * Change what the team's runs default to
+         * @description What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+         */
+        put: operations["updateTeamDefaults"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/teams/{teamUid}/invitations": {
         parameters: {
             query?: never;
@@ -1590,6 +1672,12 @@ export interface components {
          * @enum {string}
          */
         ActionState: "running" | "completed" | "failed" | "denied";
+        /** @description The store an agent got when it was created. */
+        AgentAutoMemory: {
+            /** @description Whether it has one. */
+            enabled: boolean;
+            store?: components["schemas"]["AutoMemoryStore"];
+        };
         /** @description An environment by name. */
         AgentListEnvironment: {
             /** @description Its name. */
@@ -1634,6 +1722,73 @@ export interface components {
             last_run_timestamp?: string | null;
             source: components["schemas"]["AgentListSource"];
         };
+        /** @description What an agent remembers. */
+        AgentMemory: {
+            /** @description Stores its runs may use. */
+            attached_stores: components["schemas"]["MemoryStoreRef"][];
+            auto_memory: components["schemas"]["AgentAutoMemory"];
+        };
+        /** @description A named identity of a team, and what runs as it are made from. */
+        AgentResponse: {
+            agent_type?: components["schemas"]["AgentType"];
+            /** @description Whether it can be used. False for the latest of a team that has more agents than the server was told to allow. */
+            available: boolean;
+            /**
+             * @deprecated
+             * @description The type of `harness`.
+             */
+            base_harness?: string;
+            /** @description Model of its runs, unless a run names one. */
+            base_model?: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            credential_strategy?: components["schemas"]["CredentialStrategy"];
+            /** @description Compute runner of its runs, unless a run names one. Empty when there is none. */
+            default_runner_uid: string;
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Environment of its runs, unless a run names one. */
+            environment_id?: string;
+            /** @description Factory it was created for. Kept and shown; without effect here. */
+            factory_uid?: string | null;
+            harness?: components["schemas"]["Harness"];
+            harness_auth_secrets?: components["schemas"]["HarnessAuthSecrets"];
+            inference_providers?: components["schemas"]["InferenceProviders"];
+            /** @description Whether it is the agent every team has; it cannot be deleted. */
+            is_default?: boolean;
+            /** @description MCP servers of its runs. A run's own of the same name wins. */
+            mcp_servers?: {
+                [key: string]: components["schemas"]["MCPServerConfig"];
+            };
+            memory: components["schemas"]["AgentMemory"];
+            /** @description Its name, of which a team has no two. */
+            name: string;
+            /** @description Whether its keys may start runs for people of the team. */
+            on_behalf_of_enabled?: boolean;
+            /** @description Standing instructions of its runs, unless a run brings its own. */
+            prompt?: string | null;
+            /** @description Names of secrets its runs get beside those they would have. */
+            secrets: components["schemas"]["SecretRef"][];
+            /** @description Skills its runs have, after those a run names itself. */
+            skills: string[];
+            /** @description Its id. */
+            uid: string;
+            /**
+             * Format: date-time
+             * @description When a person last changed it.
+             */
+            updated_at: string;
+            /** @description Host of its runs, unless a run names one. */
+            worker_host?: string;
+        };
+        /**
+         * @description What part an agent has. Kept and shown; without effect here.
+         * @enum {string}
+         */
+        AgentType: "FOREMAN" | "TRIAGE" | "SPEC" | "IMPLEMENT" | "REVIEW" | "VERIFY" | "CUSTOM";
         /** @description How a run is carried out. Everything has a default; a run shows what it was resolved to. */
         AmbientAgentConfig: {
             /** @description Repositories to clone beside the environment's, at most 32. */
@@ -1767,6 +1922,23 @@ export interface components {
             file_name: string;
             /** @description Media type. Images (png, jpeg, gif, webp) are shown to models that can see. */
             mime_type: string;
+        };
+        /** @description An agent's own store. */
+        AutoMemoryStore: {
+            /**
+             * @description Whether the agent may add to it.
+             * @enum {string}
+             */
+            access: "read_write" | "read_only";
+            /** @description What it holds. */
+            description?: string;
+            /** @description When and how it is used. */
+            instructions: string;
+            owner_type: components["schemas"]["MemoryOwnerType"];
+            /** @description Whose it is. */
+            owner_uid: string;
+            /** @description Uid of the store. */
+            uid: string;
         };
         /** @description Models in an AWS account. */
         AwsInferenceProvider: {
@@ -1964,6 +2136,65 @@ export interface components {
             /** @description Absent here. */
             summary?: string;
         };
+        /** @description Whether a new agent gets a store of its own. */
+        CreateAgentAutoMemory: {
+            /**
+             * @description It does unless this is false.
+             * @default true
+             */
+            enabled?: boolean;
+        };
+        /** @description What a new agent is to remember. */
+        CreateAgentMemory: {
+            /** @description Stores its runs may use, at most 16 and none twice. */
+            attached_stores?: components["schemas"]["MemoryStoreRef"][];
+            auto_memory?: components["schemas"]["CreateAgentAutoMemory"];
+        };
+        /** @description An agent to create. Everything but its name has a default. */
+        CreateAgentRequest: {
+            /** @description What part it has. */
+            agent_type?: components["schemas"]["AgentType"] | null;
+            /**
+             * @deprecated
+             * @description The type of `harness`, which wins if both are given.
+             */
+            base_harness?: string | null;
+            /** @description Model of its runs. Only with the harness `oz`. */
+            base_model?: string | null;
+            /** @description Whose identity its runs have towards code hosts. */
+            credential_strategy?: components["schemas"]["CredentialStrategy"] | null;
+            /** @description Compute runner of its runs. */
+            default_runner_uid?: string | null;
+            /** @description At most 1000 characters. */
+            description?: string | null;
+            /** @description Environment of its runs: one of the team's. */
+            environment_id?: string | null;
+            /** @description Factory it is created for. Kept and shown. */
+            factory_uid?: string | null;
+            /** @description Harness of its runs. Another than `oz` needs an empty `base_model`. */
+            harness?: components["schemas"]["Harness"] | null;
+            /** @description Names of secrets its harness signs in with. */
+            harness_auth_secrets?: components["schemas"]["HarnessAuthSecrets"] | null;
+            /** @description Where models are reached instead of the server's gateway. */
+            inference_providers?: components["schemas"]["InferenceProviders"] | null;
+            /** @description MCP servers of its runs, by a name of your choice; at most 32. */
+            mcp_servers?: {
+                [key: string]: components["schemas"]["MCPServerConfig"];
+            } | null;
+            memory?: components["schemas"]["CreateAgentMemory"];
+            /** @description At most 100 characters; a team has no two agents of one name. */
+            name: string;
+            /** @description Whether its keys may start runs for people of the team; only admins may turn it on. */
+            on_behalf_of_enabled?: boolean | null;
+            /** @description Standing instructions of its runs; at most 256 KiB. */
+            prompt?: string | null;
+            /** @description Names of secrets its runs get beside those they would have; at most 100, none twice. */
+            secrets?: components["schemas"]["SecretRef"][] | null;
+            /** @description Skills its runs have, at most 32, in the forms of `RunAgentRequest.skill`. Spaces around them and repetitions are dropped. */
+            skills?: string[] | null;
+            /** @description Host of its runs; `warp` is the server's default host, whatever the team's is. */
+            worker_host?: string | null;
+        };
         /** @description The key to make. */
         CreateApiKeyRequest: {
             /** @description An agent of the team, to make a key that acts as it. */
@@ -2049,6 +2280,11 @@ export interface components {
             /** @description IANA name of the zone, as Europe/Berlin. UTC when absent. */
             time_zone?: string;
         };
+        /**
+         * @description Whose identity a run has towards code hosts: that of the person who asked for it, or of the principal it runs as.
+         * @enum {string}
+         */
+        CredentialStrategy: "CREATOR" | "EXECUTOR";
         /** @description That it is gone. */
         DeleteScheduledAgentResponse: {
             /** @description Always true. */
@@ -2385,6 +2621,11 @@ export interface components {
             /** @description Its id. */
             uid: string;
         };
+        /** @description Agents. */
+        ListAgentIdentitiesResponse: {
+            /** @description Oldest first. */
+            agents: components["schemas"]["AgentResponse"][];
+        };
         /** @description Skills that can be run as agents. */
         ListAgentsResponse: {
             /** @description Skills by name. */
@@ -2544,6 +2785,11 @@ export interface components {
             source?: string;
             user: components["schemas"]["UserProfile"];
         };
+        /**
+         * @description Whose a memory store is: a person's, an agent's or a team's.
+         * @enum {string}
+         */
+        MemoryOwnerType: "user" | "service_account" | "team";
         /** @description A store of what agents remember. Kept and shown; without effect here. */
         MemoryStoreRef: {
             /**
@@ -3547,6 +3793,15 @@ export interface components {
             /** @description Its id, as `X-Cadre-Team` takes it. */
             uid: string;
         };
+        /** @description What a team's runs get when neither their request nor their agent says. */
+        TeamDefaults: {
+            /** @description Environment, one of the team's. None when absent. */
+            environment_id?: string;
+            /** @description Model. The server's when absent. */
+            model_id?: string;
+            /** @description Host. The server's when absent. */
+            worker_host?: string;
+        };
         /**
          * @description What a member may do in a team.
          * @enum {string}
@@ -3606,6 +3861,54 @@ export interface components {
             /** @description Output, thinking included. */
             output: number;
         };
+        /** @description What an agent is to remember from now on. */
+        UpdateAgentMemory: {
+            /** @description All stores its runs may use, at most 16 and none twice; its own, too, is left out by leaving it out. */
+            attached_stores?: components["schemas"]["MemoryStoreRef"][] | null;
+        };
+        /** @description What of an agent is to change. Absent or null members stay; empty ones clear. `memory` without `attached_stores` changes nothing. */
+        UpdateAgentRequest: {
+            /** @description What part it has. */
+            agent_type?: components["schemas"]["AgentType"] | null;
+            /**
+             * @deprecated
+             * @description The type of `harness`, which wins if both are given.
+             */
+            base_harness?: string | null;
+            /** @description Model of its runs. Only with the harness `oz`. */
+            base_model?: string | null;
+            /** @description Whose identity its runs have towards code hosts. */
+            credential_strategy?: components["schemas"]["CredentialStrategy"] | null;
+            /** @description Compute runner of its runs. */
+            default_runner_uid?: string | null;
+            /** @description At most 1000 characters. */
+            description?: string | null;
+            /** @description Environment of its runs: one of the team's. */
+            environment_id?: string | null;
+            /** @description Harness of its runs. Another than `oz` needs an empty `base_model`. */
+            harness?: components["schemas"]["Harness"] | null;
+            /** @description Names of secrets its harness signs in with. */
+            harness_auth_secrets?: components["schemas"]["HarnessAuthSecrets"] | null;
+            /** @description Where models are reached instead of the server's gateway. */
+            inference_providers?: components["schemas"]["InferenceProviders"] | null;
+            /** @description MCP servers of its runs, by a name of your choice; at most 32. */
+            mcp_servers?: {
+                [key: string]: components["schemas"]["MCPServerConfig"];
+            } | null;
+            memory?: components["schemas"]["UpdateAgentMemory"];
+            /** @description At most 100 characters; cannot be cleared. */
+            name?: string;
+            /** @description Whether its keys may start runs for people of the team; only admins may turn it on. */
+            on_behalf_of_enabled?: boolean | null;
+            /** @description Standing instructions of its runs; at most 256 KiB. */
+            prompt?: string | null;
+            /** @description Names of secrets its runs get beside those they would have; at most 100, none twice. */
+            secrets?: components["schemas"]["SecretRef"][] | null;
+            /** @description Skills its runs have, at most 32, in the forms of `RunAgentRequest.skill`. Spaces around them and repetitions are dropped. */
+            skills?: string[] | null;
+            /** @description Host of its runs; `warp` is the server's default host, whatever the team's is. */
+            worker_host?: string | null;
+        };
         /** @description What to change about oneself. */
         UpdateMeRequest: {
             /** @description At most 100 characters. */
@@ -3649,6 +3952,15 @@ export interface components {
             time_zone?: string;
             /** @description Removes those of `starts_at` and `ends_at` that are absent. */
             unbounded?: boolean;
+        };
+        /** @description What of a team's defaults is to change. Absent or null members stay; empty ones clear. */
+        UpdateTeamDefaultsRequest: {
+            /** @description An environment of the team. */
+            environment_id?: string | null;
+            /** @description Model from `GET /agent/models`. */
+            model_id?: string | null;
+            /** @description A worker host. */
+            worker_host?: string | null;
         };
         /** @description What some runs came to. */
         UsageBucket: {
@@ -3858,6 +4170,15 @@ export interface components {
                 "application/json": components["schemas"]["Acknowledgement"];
             };
         };
+        /** @description The agent. */
+        Agent: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AgentResponse"];
+            };
+        };
         /** @description Steps, messages and blocks. */
         Conversation: {
             headers: {
@@ -3910,6 +4231,15 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Team"];
+            };
+        };
+        /** @description The team's defaults. */
+        TeamDefaults: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TeamDefaults"];
             };
         };
         /** @description The person. */
@@ -4192,6 +4522,121 @@ export interface operations {
             path: {
                 /** @description Uid of the environment, 22 letters and digits. */
                 environmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listAgentIdentities: {
+        parameters: {
+            query?: {
+                /** @description Only agents that were given this factory. */
+                factory_uid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Agents. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAgentIdentitiesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createAgentIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "reviewer",
+                 *       "description": "Reviews pull requests.",
+                 *       "prompt": "Be strict about tests.",
+                 *       "skills": [
+                 *         "acme/tools:review"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAgentRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["Agent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getAgentIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the agent. */
+                agentUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Agent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateAgentIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the agent. */
+                agentUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "Reviews pull requests.",
+                 *       "skills": []
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateAgentRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Agent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteAgentIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the agent. */
+                agentUid: string;
             };
             cookie?: never;
         };
@@ -5597,6 +6042,48 @@ export interface operations {
         };
         responses: {
             200: components["responses"]["Team"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTeamDefaults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["TeamDefaults"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateTeamDefaults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the team. */
+                teamUid: components["parameters"]["TeamUid"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "worker_host": "build-1",
+                 *       "model_id": ""
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateTeamDefaultsRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["TeamDefaults"];
             default: components["responses"]["Problem"];
         };
     };
