@@ -1193,6 +1193,45 @@ func (e SourceRepoCodeForge) Valid() bool {
 	}
 }
 
+// Defines values for SubjectComponent.
+const (
+	SubjectComponentAgentName       SubjectComponent = "agent_name"
+	SubjectComponentEmail           SubjectComponent = "email"
+	SubjectComponentEnvironment     SubjectComponent = "environment"
+	SubjectComponentHost            SubjectComponent = "host"
+	SubjectComponentPrincipal       SubjectComponent = "principal"
+	SubjectComponentRunId           SubjectComponent = "run_id"
+	SubjectComponentScopedPrincipal SubjectComponent = "scoped_principal"
+	SubjectComponentSkillSpec       SubjectComponent = "skill_spec"
+	SubjectComponentTeams           SubjectComponent = "teams"
+)
+
+// Valid indicates whether the value is a known member of the SubjectComponent enum.
+func (e SubjectComponent) Valid() bool {
+	switch e {
+	case SubjectComponentAgentName:
+		return true
+	case SubjectComponentEmail:
+		return true
+	case SubjectComponentEnvironment:
+		return true
+	case SubjectComponentHost:
+		return true
+	case SubjectComponentPrincipal:
+		return true
+	case SubjectComponentRunId:
+		return true
+	case SubjectComponentScopedPrincipal:
+		return true
+	case SubjectComponentSkillSpec:
+		return true
+	case SubjectComponentTeams:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TeamRole.
 const (
 	TeamRoleAdmin  TeamRole = "admin"
@@ -2543,6 +2582,30 @@ type HarnessAuthSecrets struct {
 
 	// CodexAuthSecretName Secret for the harness `codex`.
 	CodexAuthSecretName string `json:"codex_auth_secret_name,omitempty,omitzero"`
+}
+
+// IdentityTokenRequest For whom a token is, for how long, and what it calls the run.
+type IdentityTokenRequest struct {
+	// Audience Who is to accept it, as they call themselves: `sts.amazonaws.com`, or the URL of an identity provider at Google. Printable ASCII.
+	Audience string `json:"audience"`
+
+	// RequestedDurationSeconds How long it holds.
+	RequestedDurationSeconds *int `json:"requested_duration_seconds,omitempty"`
+
+	// SubjectTemplate What the claim `sub` is made of, joined by colons; `[principal]` when absent. What the run does not have cannot be asked for.
+	SubjectTemplate []SubjectComponent `json:"subject_template,omitempty,omitzero"`
+}
+
+// IdentityTokenResponse A token of a run.
+type IdentityTokenResponse struct {
+	// ExpiresAt Until when it holds.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Issuer Its issuer, the public root of this server.
+	Issuer string `json:"issuer"`
+
+	// Token The JWT.
+	Token string `json:"token"`
 }
 
 // InferenceCostBreakdownUsd Price by kind of token.
@@ -3930,6 +3993,9 @@ type SourceRepo struct {
 // SourceRepoCodeForge Where `owner` and `repo` are; GitHub when absent.
 type SourceRepoCodeForge string
 
+// SubjectComponent Part of a subject. `principal` is `user:UID` or `service_account:UID`, `scoped_principal` is `scoped_principal:TEAM/` before that; the others are their name, a colon and their value, percent-encoded where it is not plain.
+type SubjectComponent string
+
 // Team People who share runs and configuration.
 type Team struct {
 	// CreatedAt When it was made.
@@ -4576,6 +4642,9 @@ type CreateRunJSONRequestBody = RunAgentRequest
 // FollowUpRunJSONRequestBody defines body for FollowUpRun for application/json ContentType.
 type FollowUpRunJSONRequestBody = RunFollowupRequest
 
+// IssueIdentityTokenJSONRequestBody defines body for IssueIdentityToken for application/json ContentType.
+type IssueIdentityTokenJSONRequestBody = IdentityTokenRequest
+
 // AnswerRequestJSONRequestBody defines body for AnswerRequest for application/json ContentType.
 type AnswerRequestJSONRequestBody = AnswerRequest
 
@@ -5009,6 +5078,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 	ListHandoffAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueIdentityTokenWithBody Prove to others which run this is
+	//
+	// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+	IssueIdentityTokenWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueIdentityToken Prove to others which run this is
+	//
+	// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+	IssueIdentityToken(ctx context.Context, runId RunId, body IssueIdentityTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// InterruptRun Interrupt a run
 	//
@@ -6240,6 +6327,44 @@ func (c *Client) FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJ
 // Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 func (c *Client) ListHandoffAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListHandoffAttachmentsRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueIdentityTokenWithBody Prove to others which run this is
+//
+// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+func (c *Client) IssueIdentityTokenWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueIdentityTokenRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueIdentityToken Prove to others which run this is
+//
+// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+func (c *Client) IssueIdentityToken(ctx context.Context, runId RunId, body IssueIdentityTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueIdentityTokenRequest(c.Server, runId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8905,6 +9030,53 @@ func NewListHandoffAttachmentsRequest(server string, runId RunId) (*http.Request
 	return req, nil
 }
 
+// NewIssueIdentityTokenRequest calls the generic IssueIdentityToken builder with application/json body
+func NewIssueIdentityTokenRequest(server string, runId RunId, body IssueIdentityTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIssueIdentityTokenRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewIssueIdentityTokenRequestWithBody constructs an http.Request for the IssueIdentityToken method, with any body, and a specified content type
+func NewIssueIdentityTokenRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/identity-token", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewInterruptRunRequest constructs an http.Request for the InterruptRun method
 func NewInterruptRunRequest(server string, runId RunId) (*http.Request, error) {
 	var err error
@@ -11308,6 +11480,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/handoff/attachments (the `ListHandoffAttachments` operationId).
 	ListHandoffAttachmentsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListHandoffAttachmentsReply, error)
 
+	// IssueIdentityTokenWithBodyWithResponse Prove to others which run this is
+	//
+	// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+	IssueIdentityTokenWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssueIdentityTokenReply, error)
+
+	// IssueIdentityTokenWithResponse Prove to others which run this is
+	//
+	// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+	IssueIdentityTokenWithResponse(ctx context.Context, runId RunId, body IssueIdentityTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*IssueIdentityTokenReply, error)
+
 	// InterruptRunWithResponse Interrupt a run
 	//
 	// The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
@@ -13276,6 +13466,54 @@ func (r ListHandoffAttachmentsReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListHandoffAttachmentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type IssueIdentityTokenReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityTokenResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r IssueIdentityTokenReply) GetJSON200() *IdentityTokenResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r IssueIdentityTokenReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r IssueIdentityTokenReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r IssueIdentityTokenReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r IssueIdentityTokenReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r IssueIdentityTokenReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16332,6 +16570,36 @@ func (c *ClientWithResponses) ListHandoffAttachmentsWithResponse(ctx context.Con
 	return ParseListHandoffAttachmentsReply(rsp)
 }
 
+// IssueIdentityTokenWithBodyWithResponse Prove to others which run this is
+//
+// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+func (c *ClientWithResponses) IssueIdentityTokenWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssueIdentityTokenReply, error) {
+	rsp, err := c.IssueIdentityTokenWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueIdentityTokenReply(rsp)
+}
+
+// IssueIdentityTokenWithResponse Prove to others which run this is
+//
+// A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/identity-token (the `IssueIdentityToken` operationId).
+func (c *ClientWithResponses) IssueIdentityTokenWithResponse(ctx context.Context, runId RunId, body IssueIdentityTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*IssueIdentityTokenReply, error) {
+	rsp, err := c.IssueIdentityToken(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueIdentityTokenReply(rsp)
+}
+
 // InterruptRunWithResponse Interrupt a run
 //
 // The agent's turn ends where it is, its command is killed, and the run waits BLOCKED for the next message. Errors: `conflict` (409) before the agent works, `invalid_request` when there is nothing to interrupt.
@@ -18326,6 +18594,39 @@ func ParseListHandoffAttachmentsReply(rsp *http.Response) (*ListHandoffAttachmen
 	return response, nil
 }
 
+// ParseIssueIdentityTokenReply parses an HTTP response from a IssueIdentityTokenWithResponse call
+func ParseIssueIdentityTokenReply(rsp *http.Response) (*IssueIdentityTokenReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &IssueIdentityTokenReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityTokenResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseInterruptRunReply parses an HTTP response from a InterruptRunWithResponse call
 func ParseInterruptRunReply(rsp *http.Response) (*InterruptRunReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20138,6 +20439,9 @@ type ServerInterface interface {
 	// ListHandoffAttachments Workspace snapshot of a run
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
+	// IssueIdentityToken Prove to others which run this is
+	// (POST /agent/runs/{runId}/identity-token)
+	IssueIdentityToken(w http.ResponseWriter, r *http.Request, runId RunId)
 	// InterruptRun Interrupt a run
 	// (POST /agent/runs/{runId}/interrupt)
 	InterruptRun(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -21428,6 +21732,32 @@ func (siw *ServerInterfaceWrapper) ListHandoffAttachments(w http.ResponseWriter,
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListHandoffAttachments(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// IssueIdentityToken operation middleware
+func (siw *ServerInterfaceWrapper) IssueIdentityToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.IssueIdentityToken(w, r, runId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -22849,6 +23179,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/transcript", wrapper.GetTranscript)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/blobs/{blobId}", wrapper.GetRunBlob)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/timeline", wrapper.GetTimeline)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/identity-token", wrapper.IssueIdentityToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/usage", wrapper.ListUsage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/usage/summary", wrapper.SummarizeUsage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/artifacts", wrapper.ListArtifacts)
@@ -24018,6 +24349,46 @@ type ListHandoffAttachmentsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListHandoffAttachmentsdefaultApplicationProblemPlusJSONResponse) VisitListHandoffAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueIdentityTokenRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *IssueIdentityTokenJSONRequestBody
+}
+
+type IssueIdentityTokenResponseObject interface {
+	VisitIssueIdentityTokenResponse(w http.ResponseWriter) error
+}
+
+type IssueIdentityToken200JSONResponse IdentityTokenResponse
+
+func (response IssueIdentityToken200JSONResponse) VisitIssueIdentityTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueIdentityTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response IssueIdentityTokendefaultApplicationProblemPlusJSONResponse) VisitIssueIdentityTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -26139,6 +26510,9 @@ type StrictServerInterface interface {
 	// ListHandoffAttachments Workspace snapshot of a run
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(ctx context.Context, request ListHandoffAttachmentsRequestObject) (ListHandoffAttachmentsResponseObject, error)
+	// IssueIdentityToken Prove to others which run this is
+	// (POST /agent/runs/{runId}/identity-token)
+	IssueIdentityToken(ctx context.Context, request IssueIdentityTokenRequestObject) (IssueIdentityTokenResponseObject, error)
 	// InterruptRun Interrupt a run
 	// (POST /agent/runs/{runId}/interrupt)
 	InterruptRun(ctx context.Context, request InterruptRunRequestObject) (InterruptRunResponseObject, error)
@@ -27110,6 +27484,39 @@ func (sh *strictHandler) ListHandoffAttachments(w http.ResponseWriter, r *http.R
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListHandoffAttachmentsResponseObject); ok {
 		if err := validResponse.VisitListHandoffAttachmentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// IssueIdentityToken operation middleware
+func (sh *strictHandler) IssueIdentityToken(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request IssueIdentityTokenRequestObject
+
+	request.RunId = runId
+
+	var body IssueIdentityTokenJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueIdentityToken(ctx, request.(IssueIdentityTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueIdentityToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(IssueIdentityTokenResponseObject); ok {
+		if err := validResponse.VisitIssueIdentityTokenResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

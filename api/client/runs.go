@@ -136,3 +136,8 @@ func (c *Client) Usage(ctx context.Context, runID string) ([]api.UsageCall, erro
 func (c *Client) UsageSummary(ctx context.Context, params api.SummarizeUsageParams) (api.UsageSummary, error) {
 	return Read[api.UsageSummary](c.raw.SummarizeUsage(ctx, &params))
 }
+
+// IssueIdentityToken returns a token by which others know a run. Only the run itself may ask for one.
+func (c *Client) IssueIdentityToken(ctx context.Context, runID string, req api.IdentityTokenRequest) (api.IdentityTokenResponse, error) {
+	return Read[api.IdentityTokenResponse](c.raw.IssueIdentityToken(ctx, runID, req))
+}

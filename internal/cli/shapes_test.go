@@ -73,8 +73,9 @@ func farSide(t *testing.T) map[string]string {
 		"POST /agent/schedules/sched-1/pause": schedule, "POST /agent/schedules/sched-1/resume": schedule, "POST /agent/schedules/sched-1/run": api.RunAgentResponse{RunId: "run-1"},
 		"GET /agent/schedules/sched-1/history": api.ListScheduleTicksResponse{Ticks: []api.ScheduleTick{{At: fixed, Outcome: "started", RunId: "run-1", RecordedAt: fixed},
 			{At: fixed, First: fixed.Add(-time.Hour), Outcome: "skipped", Reason: "Missed" + evil, RecordedAt: fixed}}},
-		"POST /agent/schedules/preview": api.SchedulePreview{Description: "at 03:00" + evil, TimeZone: "UTC", NextRuns: []time.Time{fixed}},
-		"GET /whoami":                   api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
+		"POST /agent/schedules/preview":         api.SchedulePreview{Description: "at 03:00" + evil, TimeZone: "UTC", NextRuns: []time.Time{fixed}},
+		"POST /agent/runs/run-1/identity-token": api.IdentityTokenResponse{Token: "e30.e30.c2ln" + evil, ExpiresAt: fixed, Issuer: "http://cadre" + evil},
+		"GET /whoami":                           api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, api.BasePath)
@@ -148,6 +149,7 @@ var lines = map[string]string{
 	"schedule list": "", "schedule get": "sched-1", "schedule update": "sched-1 --cron @hourly --remove-skill --remove-mcp m --remove-environment", "schedule pause": "sched-1",
 	"schedule unpause": "sched-1", "schedule delete": "sched-1", "schedule run": "sched-1", "schedule history": "sched-1", "schedule preview": "@daily",
 	"model list": "", "whoami": "",
+	"federate issue-token": "--run-id run-1 --audience sts.amazonaws.com --subject-template teams host --duration 15m", "federate issue-gcp-token": "--run-id run-1 --audience //iam.googleapis.com/x",
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",

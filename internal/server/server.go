@@ -20,6 +20,7 @@ import (
 	"github.com/cadrehq/cadre/internal/event"
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/identity/issuer"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
 	"github.com/cadrehq/cadre/internal/secret"
@@ -58,6 +59,7 @@ type Server struct {
 	schedule *schedule.Service
 	skills   *skill.Service
 	agents   *agent.Service
+	issuer   *issuer.Service
 	api      *httpapi.API
 	http     *http.Server
 
@@ -137,6 +139,9 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	publisher.schedule = s.schedule
+	s.issuer = issuer.New(issuer.Config{
+		Store: store.NewIssuer(s.db), Sealer: installation{s.keyring}, URL: s.cfg.PublicURL, Now: s.cfg.Now, Log: s.cfg.Log,
+	})
 	s.serveWith(runs, blobs)
 	return nil
 }
@@ -244,7 +249,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	s.stopping, s.abort = stopping, abort
 	jar := cookie.New(s.cfg.PublicURL)
 	s.api = httpapi.New(streams, httpapi.Config{
-		People: s.identity, Account: s.identity, Keys: s.identity, Jar: jar, SignIn: s.pages(jar),
+		People: s.identity, Account: s.identity, Keys: s.identity, Issuer: s.issuer, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments: shared, Skills: s.skills,
 		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
@@ -323,6 +328,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { _ = s.dispatch.Run(background) }) // returns what stopped it: us
 	parts.Go(func() { _ = s.identity.Run(background) }) // never fails
 	parts.Go(func() { _ = s.schedule.Run(background) }) // never fails
+	parts.Go(func() { _ = s.issuer.Run(background) })   // never fails
 	parts.Go(func() { _ = s.keyring.Run(background) })  // never fails
 	parts.Go(func() { s.followIdentity(background) })
 

@@ -11,6 +11,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
@@ -68,6 +69,17 @@ func wakes(bus *event.Bus) func(context.Context) (<-chan dispatch.Wake, error) {
 	return func(ctx context.Context) (<-chan dispatch.Wake, error) {
 		return event.WakeAs[dispatch.Wake](ctx, bus)
 	}
+}
+
+// installation seals what belongs to nobody but the server: the keyring as issuer sees it.
+type installation struct{ keyring *secret.Keyring }
+
+func (i installation) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
+	return i.keyring.Seal(ctx, secret.Installation, name, plain)
+}
+
+func (i installation) Open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
+	return i.keyring.Open(ctx, secret.Installation, name, sealed)
 }
 
 // tokens makes run tokens for dispatch.

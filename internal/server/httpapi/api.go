@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/identity/issuer"
 	"github.com/cadrehq/cadre/internal/run/feed"
 	"github.com/cadrehq/cadre/internal/server/cookie"
 )
@@ -60,6 +61,7 @@ type Config struct {
 	People           People
 	Account          Account
 	Keys             Keys
+	Issuer           Issuer
 
 	// Jar knows the cookie of a signed-in browser.
 	Jar *cookie.Jar
@@ -175,6 +177,8 @@ func (a *API) routes() {
 	a.mux.HandleFunc("GET "+api.WorkerPath, a.connectWorker)
 	a.mux.HandleFunc("GET /healthz", a.healthz)
 	a.mux.HandleFunc("GET /readyz", a.readyz)
+	a.mux.HandleFunc("GET "+issuer.DiscoveryPath, a.discovery)
+	a.mux.HandleFunc("GET "+issuer.KeysPath, a.issuerKeys)
 	a.mux.HandleFunc("GET /openapi.yaml", a.serve(a.reference.yaml))
 	a.mux.HandleFunc("GET /openapi.json", a.serve(a.reference.json))
 	a.mux.HandleFunc("GET /docs", a.serve(a.reference.page))

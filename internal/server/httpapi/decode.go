@@ -17,6 +17,7 @@ var bodyTypes = map[string]reflect.Type{
 	"createRun":           reflect.TypeFor[api.RunAgentRequest](),
 	"createRunAlias":      reflect.TypeFor[api.RunAgentRequest](),
 	"createLocalRun":      reflect.TypeFor[api.LocalRunRequest](),
+	"issueIdentityToken":  reflect.TypeFor[api.IdentityTokenRequest](),
 	"followUpRun":         reflect.TypeFor[api.RunFollowupRequest](),
 	"answerRequest":       reflect.TypeFor[api.AnswerRequest](),
 	"createEnvironment":   reflect.TypeFor[api.EnvironmentRequest](),

@@ -49,6 +49,7 @@ var operations = []operation{
 	{"followUpRun", http.MethodPost, "/agent/runs/{runId}/followups", identity.PermSteer, outOfReach, bodySmall},
 	{"interruptRun", http.MethodPost, "/agent/runs/{runId}/interrupt", identity.PermSteer, outOfReach, bodySmall},
 	{"getTimeline", http.MethodGet, "/agent/runs/{runId}/timeline", identity.PermRead, ownRun, bodyNone},
+	{"issueIdentityToken", http.MethodPost, "/agent/runs/{runId}/identity-token", identity.PermRunner, ownRun, bodySmall},
 	{"listUsage", http.MethodGet, "/agent/runs/{runId}/usage", identity.PermRead, ownRun, bodyNone},
 	{"summarizeUsage", http.MethodGet, "/usage/summary", identity.PermRead, outOfReach, bodyNone},
 	{"listArtifacts", http.MethodGet, "/agent/runs/{runId}/artifacts", identity.PermRead, ownRun, bodyNone},

@@ -10,6 +10,7 @@ import (
 	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/catalog/skill"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/identity/issuer"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/trigger/schedule"
@@ -150,4 +151,11 @@ type Workers interface {
 	Check(w WorkerConn) error
 	// Serve runs a connection until it ends, and says why it did.
 	Serve(ctx context.Context, t Transport, w WorkerConn) error
+}
+
+// Issuer makes tokens by which runs are known to others: issuer.Service.
+type Issuer interface {
+	Issue(ctx context.Context, b issuer.Bearer, req api.IdentityTokenRequest) (issuer.Token, error)
+	Keys(ctx context.Context) (issuer.Document, error)
+	Discovery() (issuer.Document, error)
 }

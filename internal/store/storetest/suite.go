@@ -96,6 +96,7 @@ func Run(t *testing.T, open Opener) {
 		"ScheduleTicks":         testScheduleTicks,
 		"Keyring":               testKeyring,
 		"KeyringTogether":       testKeyringTogether,
+		"IssuerKeys":            testIssuerKeys,
 		"Blobs":                 testBlobs,
 		"StoredBytes":           testStoredBytes,
 		"ListFilters":           testListFilters,
@@ -130,6 +131,7 @@ type bundle struct {
 	schedules    store.Schedules
 	keyring      store.Keyring
 	agents       store.Agents
+	issuer       store.Issuer
 	notices      *notices
 }
 
@@ -142,6 +144,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
 		keyring: store.NewKeyring(db), agents: store.NewAgents(db),
+		issuer: store.NewIssuer(db),
 	}
 }
 

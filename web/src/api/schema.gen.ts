@@ -504,6 +504,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/runs/{runId}/identity-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove to others which run this is
+         * @description A signed token (JWT, ES256) by which relying parties of OpenID Connect, such as the clouds, know the run and give it access without stored keys. Only the run itself may ask, with its run token while its execution lives. The keys to check it with are at `/.well-known/openid-configuration`. Errors: `resource_not_found` for another run.
+         */
+        post: operations["issueIdentityToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/runs/{runId}/interrupt": {
         parameters: {
             query?: never;
@@ -2563,6 +2586,30 @@ export interface components {
             /** @description Secret for the harness `codex`. */
             codex_auth_secret_name?: string;
         };
+        /** @description For whom a token is, for how long, and what it calls the run. */
+        IdentityTokenRequest: {
+            /** @description Who is to accept it, as they call themselves: `sts.amazonaws.com`, or the URL of an identity provider at Google. Printable ASCII. */
+            audience: string;
+            /**
+             * @description How long it holds.
+             * @default 3600
+             */
+            requested_duration_seconds?: number;
+            /** @description What the claim `sub` is made of, joined by colons; `[principal]` when absent. What the run does not have cannot be asked for. */
+            subject_template?: components["schemas"]["SubjectComponent"][];
+        };
+        /** @description A token of a run. */
+        IdentityTokenResponse: {
+            /**
+             * Format: date-time
+             * @description Until when it holds.
+             */
+            expires_at: string;
+            /** @description Its issuer, the public root of this server. */
+            issuer: string;
+            /** @description The JWT. */
+            token: string;
+        };
         /** @description Price by kind of token. */
         InferenceCostBreakdownUsd: {
             /**
@@ -3780,6 +3827,11 @@ export interface components {
             /** @description Clone from this http, https or file URL instead of a code forge. */
             url?: string;
         };
+        /**
+         * @description Part of a subject. `principal` is `user:UID` or `service_account:UID`, `scoped_principal` is `scoped_principal:TEAM/` before that; the others are their name, a colon and their value, percent-encoded where it is not plain.
+         * @enum {string}
+         */
+        SubjectComponent: "principal" | "scoped_principal" | "email" | "teams" | "environment" | "agent_name" | "skill_spec" | "run_id" | "host";
         /** @description People who share runs and configuration. */
         Team: {
             /**
@@ -4997,6 +5049,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HandoffAttachmentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    issueIdentityToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "audience": "sts.amazonaws.com",
+                 *       "requested_duration_seconds": 900,
+                 *       "subject_template": [
+                 *         "scoped_principal"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["IdentityTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The token, shown once. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityTokenResponse"];
                 };
             };
             default: components["responses"]["Problem"];
