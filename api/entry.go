@@ -19,6 +19,11 @@ type UserMessage struct {
 	CommandID   int64       `json:"command_id,omitempty"`
 	Attachments []string    `json:"attachments,omitempty"`
 	Mode        RunMode     `json:"mode,omitempty"`
+
+	// Set when another run said it.
+	MessageID   string `json:"message_id,omitempty"`
+	SenderRunID string `json:"sender_run_id,omitempty"`
+	Subject     string `json:"subject,omitempty"`
 }
 
 // AgentMessage is text the agent said. Turn counts model calls of the run from 1.

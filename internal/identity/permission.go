@@ -39,13 +39,15 @@ func weaker(a, b Role) Role {
 type Permission string
 
 // The permissions. A run token holds PermRunner on its own run, PermRead on its own run and the
-// catalogue, and PermCreate for children; nothing else.
+// catalogue, PermCreate for children and PermMessage among the runs around it; nothing else.
 const (
 	PermSelf   Permission = "self"   // know who one is
 	PermRead   Permission = "read"   // see runs, sessions and the catalogue
 	PermCreate Permission = "create" // start runs
 	PermSteer  Permission = "steer"  // follow up, answer, interrupt, cancel
-	PermManage Permission = "manage" // change what is one's own of the catalogue
+	// PermMessage is to speak as a run, and to say how one fares that is carried out elsewhere.
+	PermMessage Permission = "message"
+	PermManage  Permission = "manage" // change what is one's own of the catalogue
 
 	// PermAdminister is to change what is the team's: its environments run commands in the sandboxes of
 	// everybody's runs.
@@ -67,15 +69,15 @@ const (
 )
 
 // AllPermissions lists the permissions.
-var AllPermissions = []Permission{PermSelf, PermRead, PermCreate, PermSteer, PermManage, PermEmploy, PermAdminister, PermWorker,
+var AllPermissions = []Permission{PermSelf, PermRead, PermCreate, PermSteer, PermMessage, PermManage, PermEmploy, PermAdminister, PermWorker,
 	PermAccount, PermOperate, PermRunner, PermGateway}
 
 // granted is the one table of who may do what. What is not in it is refused.
 var granted = map[Role]map[Permission]bool{
-	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermEmploy: true, PermAdminister: true, PermWorker: true},
-	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermManage: true, PermEmploy: true},
+	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermManage: true, PermEmploy: true, PermAdminister: true, PermWorker: true},
+	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermManage: true, PermEmploy: true},
 	RoleViewer: {PermRead: true},
-	roleRun:    {PermRead: true, PermCreate: true, PermRunner: true, PermGateway: true},
+	roleRun:    {PermRead: true, PermCreate: true, PermMessage: true, PermRunner: true, PermGateway: true},
 }
 
 // Scope is a part of a role's permissions that a key can be narrowed to.
@@ -94,7 +96,7 @@ var AllScopes = []Scope{ScopeFull, ScopeRuns, ScopeRead, ScopeWorker}
 
 // within is the one table of what each scope lets through; ScopeFull is all of it.
 var within = map[Scope]map[Permission]bool{
-	ScopeRuns:   {PermRead: true, PermCreate: true, PermSteer: true},
+	ScopeRuns:   {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true},
 	ScopeRead:   {PermRead: true},
 	ScopeWorker: {PermWorker: true},
 }

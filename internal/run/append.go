@@ -42,9 +42,10 @@ type batch struct {
 
 // checked is an entry fit to be stored, with its decoded data and, for an artifact, its uid.
 type checked struct {
-	entry api.NewEntry
-	data  api.EntryData
-	uid   string
+	entry   api.NewEntry
+	data    api.EntryData
+	uid     string
+	message *Message // that it takes up
 }
 
 // readBatch checks everything about a request that does not depend on the run's state.
@@ -93,6 +94,12 @@ func (s *Service) readEntry(ctx context.Context, runID, field string, e api.NewE
 		_, err = s.checkBlob(ctx, runID, field+".data.blob", d.Blob, api.BlobKindOutput, api.BlobKindArtifact)
 	case api.Request:
 		err = checkAsked(field+".data", d)
+	case api.UserMessage:
+		if d.MessageID != "" {
+			var m Message
+			m, err = s.readMessage(ctx, runID, field+".data", d.MessageID)
+			c.message = &m
+		}
 	}
 	return c, err
 }
@@ -165,7 +172,12 @@ func (b batch) moot(t *turn) bool {
 func (t *turn) take(c checked) error {
 	switch d := c.data.(type) {
 	case api.UserMessage:
-		t.appendEntry(api.MakeEntry(c.entry.CreatedAt, t.attribute(d)))
+		if c.message != nil {
+			d = t.attributeMessage(d, *c.message)
+		} else {
+			d = t.attribute(d)
+		}
+		t.appendEntry(api.MakeEntry(c.entry.CreatedAt, d))
 		return nil
 	case api.ActionResult:
 		t.withdraw(d.ActionID)
@@ -199,7 +211,7 @@ func acts(e api.EntryType) bool {
 // attribute makes a user message say what was really said: a sandbox puts words into nobody's mouth.
 // One that answers to no command has no author, but for a local run, whose person sits at it.
 func (t *turn) attribute(m api.UserMessage) api.UserMessage {
-	m.Author = api.UserProfile{}
+	m.Author, m.SenderRunID, m.Subject = api.UserProfile{}, "", ""
 	if t.run.Location == api.RunExecutionLocationLOCAL {
 		m.Author = t.run.Creator
 	}

@@ -40,7 +40,7 @@ func decideAssign(t *turn, p Placement) error {
 	t.touch()
 	t.run.Execution, t.run.Live = t.exec.Number, true
 	t.change.Events[len(t.change.Events)-1].ExecutionID = t.exec.ID
-	t.consume(func(c Command) bool { return c.Kind != api.CommandKindFollowUp })
+	t.steered()
 	return nil
 }
 

@@ -149,6 +149,9 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 	if x != nil {
 		n.Event.ExecutionID = x.ID
 	}
+	if d.run.ParentID != "" {
+		n.Told = &Event{RunID: d.run.ParentID, TeamUID: d.run.TeamUID, Type: EventChild, RefID: d.run.ID, At: d.run.CreatedAt}
+	}
 	if d.prompt {
 		m := api.UserMessage{Text: d.run.Prompt, Author: d.run.Creator, Mode: d.run.Mode}
 		for _, a := range d.run.Attachments {

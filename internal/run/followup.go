@@ -43,7 +43,7 @@ func decideFollowUp(t *turn, msg Command, cfg Config) error {
 	if deaf[t.run.Source] {
 		return api.Fail(api.PlatformErrorCodeOperationNotSupported, "a run started by %s takes no messages", t.run.Source)
 	}
-	if n := t.messages(); n >= cfg.MaxWaiting {
+	if n := t.count(api.CommandKindFollowUp); n >= cfg.MaxWaiting {
 		return api.Fail(api.PlatformErrorCodeResourceUnavailable, "%d messages already wait for this run", n)
 	}
 	resting := t.run.State.Ended() || t.run.State == api.RunStateBLOCKED

@@ -25,6 +25,7 @@ type memory struct {
 	commands   []Command
 	requests   []Request
 	executions []Execution
+	mail       []Message
 	broken     []string
 }
 
@@ -74,9 +75,16 @@ func (m *memory) Change(_ context.Context, runID string, decide func(Current) (C
 	m.store(c.Entries, c.By)
 	m.events = append(m.events, c.Events...)
 	m.steering(c)
+	m.deliver(c)
 	m.check(before)
 	done.Run, done.Execution = m.cur.Run, m.cur.Execution
 	return done, nil
+}
+
+// ChangeAll changes the one run there is.
+func (m *memory) ChangeAll(ctx context.Context, runIDs []string, decide func(int, Current) (Change, error)) ([]Changed, error) {
+	done, err := m.Change(ctx, runIDs[0], func(cur Current) (Change, error) { return decide(0, cur) })
+	return []Changed{done}, err
 }
 
 // current hands out copies, as a database does.
@@ -154,6 +162,18 @@ func (m *memory) steering(c Change) {
 	}
 }
 
+func (m *memory) deliver(c Change) {
+	m.mail = append(m.mail, c.Messages...)
+	for _, id := range c.Delivered {
+		i := slices.IndexFunc(m.mail, func(msg Message) bool { return msg.ID == id })
+		if i < 0 {
+			m.breach("message %s is delivered and was never sent", id)
+			continue
+		}
+		m.mail[i].DeliveredAt = m.cur.Run.UpdatedAt
+	}
+}
+
 // check is the property: what holds of a run at every moment.
 func (m *memory) check(before Run) {
 	r, cur := m.cur.Run, m.current()
@@ -163,7 +183,8 @@ func (m *memory) check(before Run) {
 		"a working run is queued or has a sandbox":  !r.State.Working() || (r.State == api.RunStateQUEUED) != alive,
 		"who is asked something is blocked":         len(cur.Requests) == 0 || r.State == api.RunStateBLOCKED,
 		"a run that does not move says why":         r.Waiting.Code != "" || r.State == api.RunStateINPROGRESS || r.State.Ended(),
-		"a run that moves or ended does not wait":   r.Waiting.Code == "" || (r.State != api.RunStateINPROGRESS && !r.State.Ended()),
+		"a run that moves or ended does not wait":   r.Waiting.Code == "" || r.Waiting.Code == api.WaitingCodeMessages || (r.State != api.RunStateINPROGRESS && !r.State.Ended()),
+		"only who is at work waits for messages":    r.Waiting.Code != api.WaitingCodeMessages || r.State == api.RunStateINPROGRESS,
 		"a reason has a beginning and a sentence":   r.Waiting.Code == "" || (!r.Waiting.Since.IsZero() && r.Waiting.Message != ""),
 		"active time never shrinks":                 r.Active >= before.Active,
 		"the clock runs only in progress":           r.ActiveAt.IsZero() == (r.State != api.RunStateINPROGRESS),
@@ -187,14 +208,18 @@ func restsWith(cur Current, r Run) bool {
 	if failed || len(cur.Requests) > 0 || r.State.Working() || r.Live || r.Location == api.RunExecutionLocationLOCAL {
 		return false
 	}
-	return slices.ContainsFunc(cur.Commands, func(c Command) bool { return c.Kind == api.CommandKindFollowUp })
+	return slices.ContainsFunc(cur.Commands, func(c Command) bool {
+		// What other runs say waits with a run that waits for a person.
+		return c.Kind == api.CommandKindFollowUp || c.Kind == api.CommandKindMessage && r.State != api.RunStateBLOCKED
+	})
 }
 
 // checkMoves follows the states told by the events: each is a legal move from the one before.
 func (m *memory) checkMoves() {
 	state := none
 	for _, e := range m.events {
-		if e.Type == EventPhase || e.Type == EventExecution {
+		switch e.Type {
+		case EventPhase, EventExecution, EventWaiting, EventMessage, EventSession:
 			continue
 		}
 		if !slices.ContainsFunc(AllCauses, func(by Cause) bool { _, err := legal(state, e.State, by); return err == nil }) {
@@ -230,6 +255,25 @@ func (m *memory) Artifacts(context.Context, ...string) (map[string][]Artifact, e
 func (m *memory) Artifact(_ context.Context, uid string) (Artifact, error) {
 	return Artifact{}, api.NotFound("artifact", uid)
 }
+func (m *memory) Messages(_ context.Context, ids ...string) (map[string]Message, error) {
+	found := map[string]Message{}
+	for _, msg := range m.mail {
+		if slices.Contains(ids, msg.ID) {
+			found[msg.ID] = msg
+		}
+	}
+	return found, nil
+}
+func (m *memory) LastEvent(_ context.Context, _ string, t EventType) (last int64, err error) {
+	for i, e := range m.events {
+		if e.Type == t {
+			last = int64(i) + 1
+		}
+	}
+	return last, nil
+}
+func (m *memory) ClientEvents(context.Context, string) ([]ClientEvent, error)      { return nil, nil }
+func (m *memory) NoteClient(context.Context, string, ClientEvent, int) error       { return nil }
 func (m *memory) Children(context.Context, ...string) (map[string][]string, error) { return nil, nil }
 func (m *memory) Working(context.Context, string, int) (int, error)                { return 0, nil }
 

@@ -23,14 +23,14 @@ func checkReport(r api.RunnerReport) (api.RunnerReport, error) {
 	if r.ErrorCode != "" && !known {
 		return r, api.Invalid("report.error_code", "%q is not an error code", clip(string(r.ErrorCode), 64))
 	}
-	if r.Waiting != "" && sentence(r.Waiting) == "" {
-		return r, api.Invalid("report.waiting", "%q is no reason to wait for a person", clip(string(r.Waiting), 64))
+	if r.Waiting != "" && (sentence(r.Waiting) == "" || (r.Waiting == api.WaitingCodeMessages) != (r.State == api.RunStateINPROGRESS)) {
+		return r, api.Invalid("report.waiting", "%q is no reason for a run to wait %s", clip(string(r.Waiting), 64), r.State)
 	}
 	r.Message = clip(r.Message, maxMessage)
 	return r, nil
 }
 
-// sentence says what a BLOCKED run waits for.
+// sentence says what an agent waits for.
 func sentence(code api.WaitingCode) string {
 	switch code {
 	case api.WaitingCodePermission:
@@ -43,6 +43,8 @@ func sentence(code api.WaitingCode) string {
 		return "Interrupted; waits for the next message."
 	case api.WaitingCodeBudget:
 		return "The budget is spent; waits for more."
+	case api.WaitingCodeMessages:
+		return "Waits for messages or for its children."
 	}
 	return ""
 }
@@ -52,7 +54,7 @@ func sentence(code api.WaitingCode) string {
 func (t *turn) report(r api.RunnerReport) error {
 	switch {
 	case r.State == api.RunStateINPROGRESS:
-		return t.reportWorking()
+		return t.reportWorking(r.Waiting)
 	case r.State == api.RunStateBLOCKED:
 		return t.reportBlocked(r)
 	case t.run.State.Ended():
@@ -87,11 +89,18 @@ func waitingFor(kind api.RequestKind) api.WaitingCode {
 
 // reportWorking: the agent works. It shows that the agent took up its answers; while something is
 // still open the run stays BLOCKED.
-func (t *turn) reportWorking() error {
+func (t *turn) reportWorking(waits api.WaitingCode) error {
 	switch {
+	case t.run.State == api.RunStateINPROGRESS && waits != t.run.Waiting.Code:
+		// Still the same turn: nothing that steers it is over.
+		t.run.Waiting = waiting(t.run.Waiting, waits, sentence(waits), t.now)
+		t.event(EventWaiting, t.run.Waiting.Message)
+		return t.settle()
 	case t.run.State == api.RunStateINPROGRESS:
 		t.takenUp()
 		return t.settle()
+	case waits != "":
+		return nil // it crossed with what ended the wait
 	case len(t.open) > 0:
 		return nil
 	case t.run.State.Ended() && !t.messagesWait() && len(t.change.Consumed) == 0:
@@ -114,9 +123,9 @@ func (t *turn) takenUp() {
 	t.consume(func(c Command) bool { return c.Kind == api.CommandKindInterrupt || c.ID == oldest })
 }
 
-// steered consumes answers and interrupts of a turn that is over.
+// steered consumes answers and interrupts of a turn that is over. What was said stays for the next one.
 func (t *turn) steered() {
-	t.consume(func(c Command) bool { return c.Kind != api.CommandKindFollowUp })
+	t.consume(func(c Command) bool { return c.Kind != api.CommandKindFollowUp && c.Kind != api.CommandKindMessage })
 }
 
 // reportBlocked: the agent waits for a person. A report that crossed with the answer, or with a
@@ -132,7 +141,7 @@ func (t *turn) reportBlocked(r api.RunnerReport) error {
 		r.Waiting = api.WaitingCodeQuestion
 	}
 	t.steered()
-	if t.messagesWait() {
+	if t.spokenTo() {
 		return t.settle()
 	}
 	why := orElse(r.Message, sentence(r.Waiting))

@@ -52,6 +52,12 @@ type Run struct {
 	Attempts  int   // executions lost in a row without the agent acting
 	LastSeq   int64 // number of the latest entry
 
+	// EventSeq is how far whoever follows events for the run has come, as it said.
+	EventSeq int64
+
+	// MailBytes is what all messages to it take, as Config.MailBytes counts it.
+	MailBytes int64
+
 	// EntryBytes and BlobBytes are what the run has stored, as the limits of Config count it. The store
 	// keeps BlobBytes: a decision cannot change it.
 	EntryBytes, BlobBytes int64
@@ -112,6 +118,7 @@ type Execution struct {
 }
 
 // Command is steering, stored until the runner consumes it. ID orders the commands of a run from 1.
+// That of a message names it by RequestID; Service.Commands adds its text.
 type Command struct {
 	ID        int64
 	RunID     string
@@ -123,6 +130,7 @@ type Command struct {
 	Author    api.UserProfile
 	CreatedAt time.Time
 	Consumed  bool
+	Message   *Message // not stored here
 }
 
 // Request is something the run asked a person, open until Answer is set.
@@ -175,5 +183,17 @@ const (
 	EventBlocked    EventType = "run_blocked"
 	EventCancelled  EventType = "run_cancelled"
 	EventExecution  EventType = "execution_ended"
-	EventArtifact   EventType = "artifact" // the run has come to have one
+	EventArtifact   EventType = "artifact"    // the run has come to have one
+	EventWaiting    EventType = "run_waiting" // its agent waits for messages or children, or does so no longer
+
+	EventMessage EventType = "new_message"         // RefID is that of a message to the run
+	EventChild   EventType = "child_agent_started" // RefID is a new child of the run
+	EventSession EventType = "run_session_linked"  // RefID is the session of the run, a child, that can be watched now
 )
+
+// Followed are the events that whoever orchestrates runs is told of, in the words of the wire. All others
+// are the server's own.
+var Followed = []EventType{
+	EventInProgress, EventSucceeded, EventFailed, EventErrored, EventBlocked, EventCancelled,
+	EventMessage, EventChild, EventSession,
+}

@@ -47,6 +47,9 @@ func decideStart(t *turn, executionID string, req api.RunnerStartRequest) error 
 		x.ClaimedAt = t.now
 	}
 	x.State, x.StartedAt = ExecutionStarted, t.now
+	if t.run.ParentID != "" {
+		t.tell(EventSession, t.run.SessionID)
+	}
 	if x.Host == "" {
 		x.Host = req.Host
 	}
@@ -107,9 +110,33 @@ func (s *Service) Commands(ctx context.Context, actor identity.Actor) ([]Command
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(c Command) bool {
+	all = slices.DeleteFunc(all, func(c Command) bool {
 		return (c.Kind == api.CommandKindCancel) != cancelled
-	}), nil
+	})
+	return all, s.addMessages(ctx, all)
+}
+
+// addMessages completes the commands that deliver messages.
+func (s *Service) addMessages(ctx context.Context, commands []Command) error {
+	var ids []string
+	for _, c := range commands {
+		if c.Kind == api.CommandKindMessage {
+			ids = append(ids, c.RequestID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := s.cfg.History.Messages(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	for i, c := range commands {
+		if m, ok := found[c.RequestID]; ok && c.Kind == api.CommandKindMessage {
+			commands[i].Message = &m
+		}
+	}
+	return nil
 }
 
 // Wire is the command as the runner reads it.
@@ -119,6 +146,10 @@ func (c Command) Wire() api.Command {
 	}
 	if c.Answer != nil {
 		w.Answer = *c.Answer
+	}
+	if m := c.Message; m != nil {
+		w.RequestId, w.Text = "", m.Body
+		w.Message = api.CommandMessage{MessageId: m.ID, SenderRunId: m.SenderRunID, Subject: m.Subject}
 	}
 	return w
 }

@@ -65,8 +65,11 @@ type Config struct {
 	MaxDepth int
 	// MaxAttempts is how often in a row an execution may be lost before its agent acted. Default 5.
 	MaxAttempts int
-	// MaxWaiting is how many messages may wait for one run. Default 100.
+	// MaxWaiting is how many messages may wait for one run: of people, and as many of other runs.
+	// Default 100.
 	MaxWaiting int
+	// MailBytes bounds all messages one run is ever sent by others, with entryRow for each. Default 256 MiB.
+	MailBytes int64
 	// MaxAttachments and MaxAttachmentBytes (all files together) bound what comes with a prompt.
 	// Defaults 25 and 64 MiB.
 	MaxAttachments     int
@@ -111,6 +114,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxDepth, 1)
 	orDefault(&c.MaxAttempts, 5)
 	orDefault(&c.MaxWaiting, 100)
+	orDefault(&c.MailBytes, 256<<20)
 	orDefault(&c.MaxAttachments, 25)
 	orDefault(&c.MaxAttachmentBytes, 64<<20)
 	c.Entries = c.Entries.WithDefaults()

@@ -20,6 +20,11 @@ type Store interface {
 	// run again if the transaction is retried. Its error is returned unchanged and nothing is stored.
 	// An unknown run is api.NotFound.
 	Change(ctx context.Context, runID string, decide func(Current) (Change, error)) (Changed, error)
+	// ChangeAll is Change for several different runs, all or nothing: decide is shown each with its place
+	// in runIDs.
+	ChangeAll(ctx context.Context, runIDs []string, decide func(i int, cur Current) (Change, error)) ([]Changed, error)
+	// NoteClient keeps a client's event of a run, unless it is kept already or the run has most of them.
+	NoteClient(ctx context.Context, runID string, e ClientEvent, most int) error
 	// Get returns one run; api.NotFound when there is none.
 	Get(ctx context.Context, runID string) (Run, error)
 	// List returns a page of runs.
@@ -35,6 +40,12 @@ type History interface {
 	Requests(ctx context.Context, runID string) ([]Request, error)
 	Artifacts(ctx context.Context, runIDs ...string) (map[string][]Artifact, error)
 	Artifact(ctx context.Context, uid string) (Artifact, error)
+	// LastEvent returns the number of the latest event of a type, 0 when there is none.
+	LastEvent(ctx context.Context, runID string, t EventType) (int64, error)
+	// ClientEvents lists what clients told of a run, oldest first.
+	ClientEvents(ctx context.Context, runID string) ([]ClientEvent, error)
+	// Messages finds messages by id; unknown ones are missing.
+	Messages(ctx context.Context, ids ...string) (map[string]Message, error)
 	// Children lists the ids of direct children per run.
 	Children(ctx context.Context, runIDs ...string) (map[string][]string, error)
 	// Working counts a team's runs that hold one of its places: PENDING, CLAIMED and INPROGRESS. It
@@ -47,6 +58,8 @@ type New struct {
 	Run     Run
 	Entries []api.NewEntry // numbered from 1
 	Event   Event
+	// Told is another run's event about this one.
+	Told *Event
 	// Execution is set for local runs, which begin with one.
 	Execution *Execution
 	// Once is set when the request has a name.
@@ -94,6 +107,9 @@ type Change struct {
 	Requests  []Request
 	Answered  []Request
 	Artifacts []Artifact
+	// Messages are put into the run's mailbox; Delivered names some of it that have reached the agent.
+	Messages  []Message
+	Delivered []string
 	// Dropped names blobs of the run that nothing refers to any more: their rows go.
 	Dropped []string
 }

@@ -27,10 +27,14 @@ func (s *Service) Timeline(ctx context.Context, actor identity.Actor, id string)
 	if err != nil {
 		return nil, err
 	}
-	return timeline(events, executions), nil
+	clients, err := s.cfg.History.ClientEvents(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return timeline(events, executions, clients), nil
 }
 
-func timeline(events []Event, executions []Execution) []api.TimelineEvent {
+func timeline(events []Event, executions []Execution, clients []ClientEvent) []api.TimelineEvent {
 	number := make(map[string]int, len(executions))
 	for _, x := range executions {
 		number[x.ID] = x.Number
@@ -40,7 +44,7 @@ func timeline(events []Event, executions []Execution) []api.TimelineEvent {
 	for _, e := range events {
 		t := api.TimelineEvent{At: e.At, Execution: number[e.ExecutionID], Message: e.Message}
 		switch e.Type {
-		case EventArtifact:
+		case EventArtifact, EventWaiting, EventMessage, EventChild, EventSession:
 			continue
 		case EventPhase:
 			phaseEvent(&t, e)
@@ -55,6 +59,11 @@ func timeline(events []Event, executions []Execution) []api.TimelineEvent {
 			last = len(out)
 		}
 		out = append(out, t)
+	}
+	for _, c := range clients {
+		out = append(out, api.TimelineEvent{
+			At: c.At.Add(-c.Duration), Kind: api.TimelineEventKindPhase, Name: c.Name, DurationMs: c.Duration.Milliseconds(), Error: c.Failed,
+		})
 	}
 	slices.SortStableFunc(out, func(a, b api.TimelineEvent) int { return a.At.Compare(b.At) })
 	return out

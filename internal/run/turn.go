@@ -125,6 +125,12 @@ func (t *turn) event(kind EventType, message string) {
 	t.change.Events = append(t.change.Events, e)
 }
 
+// tell adds an event that is no move, about something else.
+func (t *turn) tell(kind EventType, refID string) {
+	t.event(kind, "")
+	t.change.Events[len(t.change.Events)-1].RefID = refID
+}
+
 // touch marks the execution as changed.
 func (t *turn) touch() *Execution {
 	t.change.Execution = t.exec
@@ -139,7 +145,7 @@ func (t *turn) endExecution(reason string) {
 	t.run.Live = false
 	t.append(api.ExecutionEvent{Number: x.Number, Event: "ended", Host: x.Host, Reason: x.EndReason})
 	t.event(EventExecution, x.EndReason)
-	t.consume(func(c Command) bool { return c.Kind != api.CommandKindFollowUp })
+	t.steered()
 }
 
 // command stores steering for the runner.
@@ -161,19 +167,24 @@ func (t *turn) consume(match func(Command) bool) {
 	t.wait = kept
 }
 
-// messages counts the follow-ups that were not taken up yet. Answers do not count: there are as many as
-// the agent asked for, and all but the oldest wait for the end of its turn.
-func (t *turn) messages() (n int) {
+// count counts the commands of a kind that were not taken up yet.
+func (t *turn) count(kind api.CommandKind) (n int) {
 	for _, c := range t.wait {
-		if c.Kind == api.CommandKindFollowUp {
+		if c.Kind == kind {
 			n++
 		}
 	}
 	return n
 }
 
-// messagesWait reports whether a follow-up was not taken up yet.
-func (t *turn) messagesWait() bool { return t.messages() > 0 }
+// spokenTo reports whether a person's message was not taken up yet.
+func (t *turn) spokenTo() bool { return t.count(api.CommandKindFollowUp) > 0 }
+
+// messagesWait reports whether there is something said that the agent is to take up now. What other runs
+// say waits until a run that is BLOCKED was answered: they decide nothing for a person.
+func (t *turn) messagesWait() bool {
+	return t.spokenTo() || t.run.State != api.RunStateBLOCKED && t.count(api.CommandKindMessage) > 0
+}
 
 // answerWaits reports whether an answer set the agent going that it was not seen to take up.
 func (t *turn) answerWaits() bool {

@@ -56,7 +56,7 @@ func (s *Service) item(r Run, artifacts []Artifact, now time.Time) api.RunItem {
 		Creator: r.Creator, Executor: r.Executor, Scope: api.Scope{Type: r.Owner.Type, Uid: r.Owner.UID},
 		AgentConfig: r.Config, Metadata: r.Metadata, RequestUsage: r.Usage.wire(),
 		IsSandboxRunning: r.sandboxRunning(), IsRunTypeCancellable: cancellable(r),
-		Execution: r.Execution, LastSeq: r.LastSeq, Artifacts: make([]api.ArtifactItem, 0, len(artifacts)),
+		Execution: r.Execution, LastSeq: r.LastSeq, LastEventSequence: r.EventSeq, Artifacts: make([]api.ArtifactItem, 0, len(artifacts)),
 	}
 	item.TaskId = r.ID //nolint:staticcheck // deprecated on the wire, but clients that are about require it
 	item.Schedule, item.TriggerUrl = r.Origin.Schedule, r.Origin.URL

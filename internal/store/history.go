@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
 
 	"github.com/cadrehq/cadre/internal/run"
 )
@@ -39,4 +43,38 @@ func (s Runs) Children(ctx context.Context, runIDs ...string) (map[string][]stri
 func (s Runs) Working(ctx context.Context, teamUID string, atMost int) (int, error) {
 	n, err := countWorking(s.db.on(ctx), teamUID, atMost)
 	return n, public("count working runs", err)
+}
+
+// LastEvent returns the number of the latest event of a type of a run, 0 when there is none.
+func (s Runs) LastEvent(ctx context.Context, runID string, t run.EventType) (int64, error) {
+	n, err := one(value[int64])(s.db.query(ctx, `SELECT seq FROM lifecycle_events WHERE run_id = $1 AND type = $2
+		ORDER BY seq DESC LIMIT 1`, runID, string(t)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return n, public("read last event of run", err)
+}
+
+var insertClientEvents = newInsert("client_events", "run_id", "uuid", "name", "at", "duration_us", "failed")
+
+// NoteClient keeps a client's event of a run, unless it is kept already or the run has most of them.
+func (s Runs) NoteClient(ctx context.Context, runID string, e run.ClientEvent, most int) error {
+	return s.db.Write(ctx, runID, func(tx *Tx) error {
+		kept, err := all(value[string])(tx.Query("SELECT uuid FROM client_events WHERE run_id = $1", runID))
+		if err != nil || len(kept) >= most || slices.Contains(kept, e.UUID) {
+			return err
+		}
+		return insertClientEvents.into(tx, []any{runID, e.UUID, e.Name, micros(e.At), e.Duration.Microseconds(), flag(e.Failed)})
+	})
+}
+
+// ClientEvents lists what clients told of a run, oldest first.
+func (s Runs) ClientEvents(ctx context.Context, runID string) ([]run.ClientEvent, error) {
+	list, err := all(func(row scanner) (e run.ClientEvent, err error) {
+		var at, duration, failed int64
+		err = row.Scan(&e.UUID, &e.Name, &at, &duration, &failed)
+		e.At, e.Duration, e.Failed = fromMicros(at), time.Duration(duration)*time.Microsecond, failed != 0
+		return e, err
+	})(s.db.query(ctx, "SELECT uuid, name, at, duration_us, failed FROM client_events WHERE run_id = $1 ORDER BY at, uuid", runID))
+	return list, public("read client events", err)
 }

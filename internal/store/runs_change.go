@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrehq/cadre/internal/run"
@@ -23,15 +24,48 @@ func (s Runs) Change(ctx context.Context, runID string, decide func(run.Current)
 		}
 		c := changing{tx: tx, now: s.db.now(), current: current, change: change, lastCommand: lastCommand}
 		changed, err = c.store()
-		if err == nil && tx.wrote > 0 {
-			tx.Notify(run.NoticeOf(change, changed))
-		}
 		return err
 	})
 	if err != nil {
 		return run.Changed{}, err
 	}
 	return changed, nil
+}
+
+// ChangeAll locks several runs, shows each to decide and stores the decisions.
+func (s Runs) ChangeAll(ctx context.Context, runIDs []string, decide func(i int, cur run.Current) (run.Change, error)) ([]run.Changed, error) {
+	// Everybody locks in this order, or two who want the same would wait for each other.
+	order := make([]int, len(runIDs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(runIDs[a], runIDs[b]) })
+	done := make([]run.Changed, len(runIDs))
+	err := s.db.Write(ctx, runIDs[order[0]], func(tx *Tx) error {
+		all := make([]changing, len(runIDs))
+		for _, i := range order { // nothing is written before all have agreed
+			c := changing{tx: tx, now: s.db.now()}
+			var err error
+			if c.current, c.lastCommand, err = currentRun(tx, runIDs[i]); err != nil {
+				return err
+			}
+			if c.change, err = decide(i, c.current); err != nil {
+				return err
+			}
+			all[i] = c
+		}
+		for i := range all {
+			var err error
+			if done[i], err = all[i].store(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
 }
 
 // currentRun locks and reads what a decision is made from.
@@ -63,6 +97,7 @@ type changing struct {
 }
 
 func (c *changing) store() (run.Changed, error) {
+	before := c.tx.wrote
 	was := c.current.Run
 	next := was
 	if c.change.Run != nil {
@@ -80,7 +115,7 @@ func (c *changing) store() (run.Changed, error) {
 	if err := c.heard(was, next); err != nil {
 		return done, err
 	}
-	for _, step := range []func() error{c.commands, c.entries, c.requests, c.artifacts, c.execution, c.drop} {
+	for _, step := range []func() error{c.commands, c.messages, c.entries, c.requests, c.artifacts, c.execution, c.drop} {
 		if err := step(); err != nil {
 			return done, err
 		}
@@ -88,7 +123,11 @@ func (c *changing) store() (run.Changed, error) {
 	for _, e := range c.change.Events {
 		c.tx.Emit(eventOf(e, next))
 	}
-	return done, c.run(was, next)
+	err := c.run(was, next)
+	if err == nil && c.tx.wrote > before {
+		c.tx.Notify(run.NoticeOf(c.change, done))
+	}
+	return done, err
 }
 
 // heard refuses what lists would never hear of: they remember titles for good, and follow the events to
@@ -132,8 +171,8 @@ func (c *changing) drop() error {
 func (c *changing) run(was, next run.Run) error {
 	id := was.ID
 	if head(was) != head(next) {
-		if err := c.tx.Send(`UPDATE runs SET host = $1, session_id = $2, conversation_id = $3
-			WHERE id = $4`, next.Host, next.SessionID, next.ConversationID, id); err != nil {
+		if err := c.tx.Send(`UPDATE runs SET host = $1, session_id = $2, conversation_id = $3, last_event_seq = $4,
+			mail_bytes = $5 WHERE id = $6`, next.Host, next.SessionID, next.ConversationID, next.EventSeq, next.MailBytes, id); err != nil {
 			return err
 		}
 	}
@@ -156,9 +195,14 @@ func (c *changing) run(was, next run.Run) error {
 }
 
 // runHead is what rarely changes of a run.
-type runHead struct{ host, session, conversation string }
+type runHead struct {
+	host, session, conversation string
+	eventSeq, mail              int64
+}
 
-func head(r run.Run) runHead { return runHead{r.Host, r.SessionID, r.ConversationID} }
+func head(r run.Run) runHead {
+	return runHead{r.Host, r.SessionID, r.ConversationID, r.EventSeq, r.MailBytes}
+}
 
 // runState is what a move changes of a run, as stored.
 type runState struct {

@@ -45,6 +45,10 @@ func (s Runs) Insert(ctx context.Context, n run.New) error {
 		metadata = append(metadata, []any{n.Run.ID, key, n.Run.Metadata[key]})
 	}
 	event := eventOf(n.Event, n.Run)
+	events := []run.Event{event}
+	if n.Told != nil {
+		events = append(events, *n.Told)
+	}
 	notice := run.NoticeOfNew(n, n.Run.LastSeq)
 	return s.db.Write(ctx, n.Run.ID, func(tx *Tx) error {
 		if n.Tick != nil { // first, so that a refusal has written nothing else
@@ -74,7 +78,9 @@ func (s Runs) Insert(ctx context.Context, n run.New) error {
 				return err
 			}
 		}
-		tx.Emit(event)
+		for _, e := range events {
+			tx.Emit(e)
+		}
 		tx.Notify(notice)
 		return nil
 	})

@@ -22,7 +22,7 @@ var insertRuns = newInsert("runs",
 	"updated_at", "queued_at", "started_at", "ended_at", "active_us", "active_at", "execution", "live",
 	"attempts", "last_seq", "last_command", "input_tokens", "output_tokens", "cache_read_tokens",
 	"cache_write_tokens", "input_usd", "output_usd", "cache_read_usd", "cache_write_usd", "unpriced",
-	"entry_bytes", "blob_bytes")
+	"entry_bytes", "blob_bytes", "last_event_seq", "mail_bytes")
 
 func runValues(r run.Run) []any {
 	u := r.Usage
@@ -35,7 +35,7 @@ func runValues(r run.Run) []any {
 		micros(r.QueuedAt), micros(r.StartedAt), micros(r.EndedAt), r.Active.Microseconds(), micros(r.ActiveAt),
 		r.Execution, flag(r.Live), r.Attempts, r.LastSeq, 0, u.InputTokens, u.OutputTokens, u.CacheReadTokens,
 		u.CacheWriteTokens, u.InputUSD, u.OutputUSD, u.CacheReadUSD, u.CacheWriteUSD, u.Unpriced,
-		r.EntryBytes, r.BlobBytes,
+		r.EntryBytes, r.BlobBytes, r.EventSeq, r.MailBytes,
 	}
 }
 
@@ -71,8 +71,8 @@ const runColumns = `r.id, r.title, r.state, r.message, r.error_code, r.retryable
 	r.no_snapshot, r.created_at, r.updated_at, r.queued_at, r.started_at, r.ended_at, r.active_us,
 	r.active_at, r.execution, r.live, r.attempts, r.last_seq, r.last_command, r.input_tokens,
 	r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.input_usd, r.output_usd,
-	r.cache_read_usd, r.cache_write_usd, r.unpriced, r.entry_bytes, r.blob_bytes,
-	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments, p.origin`
+	r.cache_read_usd, r.cache_write_usd, r.unpriced, r.entry_bytes, r.blob_bytes, r.last_event_seq,
+	r.mail_bytes,	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments, p.origin`
 
 // selectRuns reads runs with their specifications.
 const selectRuns = "SELECT " + runColumns + " FROM runs r JOIN run_specs p ON p.run_id = r.id "
@@ -88,7 +88,7 @@ func scanRun(row scanner) (r storedRun, err error) {
 		&activeAt, &r.Execution, &live, &r.Attempts, &r.LastSeq, &r.lastCommand, &r.Usage.InputTokens,
 		&r.Usage.OutputTokens, &r.Usage.CacheReadTokens, &r.Usage.CacheWriteTokens, &r.Usage.InputUSD,
 		&r.Usage.OutputUSD, &r.Usage.CacheReadUSD, &r.Usage.CacheWriteUSD, &r.Usage.Unpriced,
-		&r.EntryBytes, &r.BlobBytes,
+		&r.EntryBytes, &r.BlobBytes, &r.EventSeq, &r.MailBytes,
 		&r.Prompt, &config, &creator, &executor, &metadata, &attachments, &origin)
 	if err != nil {
 		return r, err
