@@ -110,6 +110,45 @@ func (e ActionState) Valid() bool {
 	}
 }
 
+// Defines values for AgentRunEventType.
+const (
+	AgentRunEventTypeChildAgentStarted AgentRunEventType = "child_agent_started"
+	AgentRunEventTypeNewMessage        AgentRunEventType = "new_message"
+	AgentRunEventTypeRunBlocked        AgentRunEventType = "run_blocked"
+	AgentRunEventTypeRunCancelled      AgentRunEventType = "run_cancelled"
+	AgentRunEventTypeRunErrored        AgentRunEventType = "run_errored"
+	AgentRunEventTypeRunFailed         AgentRunEventType = "run_failed"
+	AgentRunEventTypeRunInProgress     AgentRunEventType = "run_in_progress"
+	AgentRunEventTypeRunSessionLinked  AgentRunEventType = "run_session_linked"
+	AgentRunEventTypeRunSucceeded      AgentRunEventType = "run_succeeded"
+)
+
+// Valid indicates whether the value is a known member of the AgentRunEventType enum.
+func (e AgentRunEventType) Valid() bool {
+	switch e {
+	case AgentRunEventTypeChildAgentStarted:
+		return true
+	case AgentRunEventTypeNewMessage:
+		return true
+	case AgentRunEventTypeRunBlocked:
+		return true
+	case AgentRunEventTypeRunCancelled:
+		return true
+	case AgentRunEventTypeRunErrored:
+		return true
+	case AgentRunEventTypeRunFailed:
+		return true
+	case AgentRunEventTypeRunInProgress:
+		return true
+	case AgentRunEventTypeRunSessionLinked:
+		return true
+	case AgentRunEventTypeRunSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AgentType.
 const (
 	AgentTypeCUSTOM    AgentType = "CUSTOM"
@@ -323,6 +362,7 @@ const (
 	CommandKindCancel    CommandKind = "cancel"
 	CommandKindFollowUp  CommandKind = "follow_up"
 	CommandKindInterrupt CommandKind = "interrupt"
+	CommandKindMessage   CommandKind = "message"
 )
 
 // Valid indicates whether the value is a known member of the CommandKind enum.
@@ -335,6 +375,8 @@ func (e CommandKind) Valid() bool {
 	case CommandKindFollowUp:
 		return true
 	case CommandKindInterrupt:
+		return true
+	case CommandKindMessage:
 		return true
 	default:
 		return false
@@ -812,6 +854,36 @@ const (
 func (e PullRequestArtifactArtifactType) Valid() bool {
 	switch e {
 	case PullRequestArtifactArtifactTypePULLREQUEST:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportedEventType.
+const (
+	ReportedEventTypeRunBlocked    ReportedEventType = "run_blocked"
+	ReportedEventTypeRunCancelled  ReportedEventType = "run_cancelled"
+	ReportedEventTypeRunErrored    ReportedEventType = "run_errored"
+	ReportedEventTypeRunFailed     ReportedEventType = "run_failed"
+	ReportedEventTypeRunInProgress ReportedEventType = "run_in_progress"
+	ReportedEventTypeRunSucceeded  ReportedEventType = "run_succeeded"
+)
+
+// Valid indicates whether the value is a known member of the ReportedEventType enum.
+func (e ReportedEventType) Valid() bool {
+	switch e {
+	case ReportedEventTypeRunBlocked:
+		return true
+	case ReportedEventTypeRunCancelled:
+		return true
+	case ReportedEventTypeRunErrored:
+		return true
+	case ReportedEventTypeRunFailed:
+		return true
+	case ReportedEventTypeRunInProgress:
+		return true
+	case ReportedEventTypeRunSucceeded:
 		return true
 	default:
 		return false
@@ -1352,6 +1424,7 @@ const (
 	WaitingCodeBudget      WaitingCode = "budget"
 	WaitingCodeInLine      WaitingCode = "in_line"
 	WaitingCodeInterrupted WaitingCode = "interrupted"
+	WaitingCodeMessages    WaitingCode = "messages"
 	WaitingCodeNoWorker    WaitingCode = "no_worker"
 	WaitingCodePermission  WaitingCode = "permission"
 	WaitingCodePlan        WaitingCode = "plan"
@@ -1371,6 +1444,8 @@ func (e WaitingCode) Valid() bool {
 	case WaitingCodeInLine:
 		return true
 	case WaitingCodeInterrupted:
+		return true
+	case WaitingCodeMessages:
 		return true
 	case WaitingCodeNoWorker:
 		return true
@@ -1665,6 +1740,30 @@ type AgentResponse struct {
 	WorkerHost string `json:"worker_host,omitempty,omitzero"`
 }
 
+// AgentRunEvent Something that happened to a run.
+type AgentRunEvent struct {
+	// EventType What happened. `ref_id` is the message of a `new_message`, the child of a `child_agent_started` (an event of its parent), and the session of a `run_session_linked` (an event of a child, once it can be watched).
+	EventType AgentRunEventType `json:"event_type"`
+
+	// ExecutionId Execution during which it happened.
+	ExecutionId string `json:"execution_id,omitempty,omitzero"`
+
+	// OccurredAt When.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// RefId What else it is about.
+	RefId string `json:"ref_id,omitempty,omitzero"`
+
+	// RunId Run it happened to.
+	RunId string `json:"run_id"`
+
+	// Sequence Its place in the one order of what happens to all runs.
+	Sequence int64 `json:"sequence"`
+}
+
+// AgentRunEventType What happened. `ref_id` is the message of a `new_message`, the child of a `child_agent_started` (an event of its parent), and the session of a `run_session_linked` (an event of a child, once it can be watched).
+type AgentRunEventType string
+
 // AgentType What part an agent has. Kept and shown; without effect here.
 type AgentType string
 
@@ -1890,6 +1989,36 @@ type ChooseTeamRequest struct {
 	TeamUid string `json:"team_uid"`
 }
 
+// ClientEventPayload How it went.
+type ClientEventPayload struct {
+	// FinishTs When it ended.
+	FinishTs time.Time `json:"finish_ts,omitempty,omitzero"`
+
+	// IsError Whether it failed.
+	IsError bool `json:"is_error,omitempty,omitzero"`
+
+	// LatencyMs How long it took.
+	LatencyMs int64 `json:"latency_ms,omitempty,omitzero"`
+
+	// StartTs When it began.
+	StartTs time.Time `json:"start_ts,omitempty,omitzero"`
+}
+
+// ClientEventRequest Something a client went through.
+type ClientEventRequest struct {
+	// EventName Its name.
+	EventName string `json:"event_name"`
+
+	// EventUuid UUID, which makes the report safe to repeat.
+	EventUuid string `json:"event_uuid"`
+
+	// Payload How it went.
+	Payload ClientEventPayload `json:"payload,omitempty,omitzero"`
+
+	// Timestamp When it was over.
+	Timestamp time.Time `json:"timestamp"`
+}
+
 // CloudEnvironment A named definition of what a workspace is made from.
 type CloudEnvironment struct {
 	// Config What a workspace is made from. Carried out in the order of clone, then set-up commands.
@@ -1973,8 +2102,11 @@ type Command struct {
 	// Id Order within the run.
 	Id int64 `json:"id"`
 
-	// Kind What a person or the server asks of a run.
+	// Kind What a person, another run or the server asks of a run.
 	Kind CommandKind `json:"kind"`
+
+	// Message Of a command that delivers a message of another run; its text is the command's.
+	Message CommandMessage `json:"message,omitempty,omitzero"`
 
 	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
 	Mode RunMode `json:"mode,omitempty,omitzero"`
@@ -1986,8 +2118,20 @@ type Command struct {
 	Text string `json:"text,omitempty,omitzero"`
 }
 
-// CommandKind What a person or the server asks of a run.
+// CommandKind What a person, another run or the server asks of a run.
 type CommandKind string
+
+// CommandMessage Of a command that delivers a message of another run; its text is the command's.
+type CommandMessage struct {
+	// MessageId UUID of the message; the entry that takes it up names it.
+	MessageId string `json:"message_id"`
+
+	// SenderRunId Run that sent it.
+	SenderRunId string `json:"sender_run_id"`
+
+	// Subject What it is about.
+	Subject string `json:"subject,omitempty,omitzero"`
+}
 
 // ConnectedWorker The workers of one host name.
 type ConnectedWorker struct {
@@ -2400,6 +2544,12 @@ type EventContentBlock struct {
 
 // EventContentBlockType Always `event`.
 type EventContentBlockType string
+
+// EventSequenceRequest How far events were followed.
+type EventSequenceRequest struct {
+	// Sequence Number of the last event dealt with.
+	Sequence int64 `json:"sequence"`
+}
 
 // ExternalReferenceArtifact Something the agent made elsewhere.
 type ExternalReferenceArtifact struct {
@@ -2884,6 +3034,51 @@ type MemoryStoreRef struct {
 // MemoryStoreRefAccess Whether the agent may add to it.
 type MemoryStoreRefAccess string
 
+// MessageBody A message.
+type MessageBody struct {
+	// Body The text.
+	Body string `json:"body"`
+
+	// DeliveredAt When it reached the agent it is for.
+	DeliveredAt time.Time `json:"delivered_at,omitempty,omitzero"`
+
+	// MessageId UUID of the message.
+	MessageId string `json:"message_id"`
+
+	// ReadAt When it was first read.
+	ReadAt time.Time `json:"read_at,omitempty,omitzero"`
+
+	// SenderRunId Run that sent it.
+	SenderRunId string `json:"sender_run_id"`
+
+	// SentAt When it was sent.
+	SentAt time.Time `json:"sent_at"`
+
+	// Subject What it is about.
+	Subject string `json:"subject"`
+}
+
+// MessageHeader A message without its text.
+type MessageHeader struct {
+	// DeliveredAt When it reached the agent it is for.
+	DeliveredAt time.Time `json:"delivered_at,omitempty,omitzero"`
+
+	// MessageId UUID of the message.
+	MessageId string `json:"message_id"`
+
+	// ReadAt When it was first read.
+	ReadAt time.Time `json:"read_at,omitempty,omitzero"`
+
+	// SenderRunId Run that sent it.
+	SenderRunId string `json:"sender_run_id"`
+
+	// SentAt When it was sent.
+	SentAt time.Time `json:"sent_at"`
+
+	// Subject What it is about.
+	Subject string `json:"subject"`
+}
+
 // ModelInfo A model.
 type ModelInfo struct {
 	// ContextTokens Size of its context window.
@@ -3076,6 +3271,27 @@ type RenameRequest struct {
 	Name string `json:"name"`
 }
 
+// ReportEventRequest A client's report.
+type ReportEventRequest struct {
+	// EventType What a client may report of a run it carries out.
+	EventType ReportedEventType `json:"event_type"`
+
+	// ExecutionId Execution it is about; absent: the latest.
+	ExecutionId string `json:"execution_id,omitempty,omitzero"`
+
+	// RefId What else it is about; accepted and not kept.
+	RefId string `json:"ref_id,omitempty,omitzero"`
+}
+
+// ReportEventResponse The event.
+type ReportEventResponse struct {
+	// Sequence Its place in the order of events.
+	Sequence int64 `json:"sequence"`
+}
+
+// ReportedEventType What a client may report of a run it carries out.
+type ReportedEventType string
+
 // RequestKind What a person is asked for.
 type RequestKind string
 
@@ -3265,7 +3481,7 @@ type RunItem struct {
 	// IsSandboxRunning A sandbox is up in which the agent works, waits for an answer, or idles for follow-ups.
 	IsSandboxRunning bool `json:"is_sandbox_running"`
 
-	// LastEventSequence Position in the feed of orchestration events. Absent here.
+	// LastEventSequence How far whoever follows events for this run has come, as it said; absent before.
 	LastEventSequence int64 `json:"last_event_sequence,omitempty,omitzero"`
 
 	// LastSeq Number of the latest entry of the session.
@@ -3392,7 +3608,7 @@ type RunStatusMessage struct {
 
 // RunWaiting Why a run that is not moving waits, and since when.
 type RunWaiting struct {
-	// Code Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
+	// Code Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 	Code WaitingCode `json:"code"`
 
 	// Message A sentence for people.
@@ -3605,7 +3821,7 @@ type RunnerReport struct {
 	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
 	State RunState `json:"state"`
 
-	// Waiting Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
+	// Waiting Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 	Waiting WaitingCode `json:"waiting,omitempty,omitzero"`
 }
 
@@ -3871,6 +4087,30 @@ type ScreenshotArtifactResponseData struct {
 type SecretRef struct {
 	// Name Its name.
 	Name string `json:"name"`
+}
+
+// SendMessageRequest A message to runs.
+type SendMessageRequest struct {
+	// Body The text: 131072 bytes of UTF-8 at most.
+	Body string `json:"body"`
+
+	// SenderRunId Run that speaks: a run token's own.
+	SenderRunId string `json:"sender_run_id"`
+
+	// Subject What it is about, on one line.
+	Subject string `json:"subject"`
+
+	// To Recipients, each a run that is named once.
+	To []string `json:"to"`
+
+	// Wake Whether recipients that have ended go on with it. False refuses the message if there is one.
+	Wake *bool `json:"wake,omitempty"`
+}
+
+// SendMessageResponse What was sent.
+type SendMessageResponse struct {
+	// MessageIds Of each recipient's copy, in the order of `to`.
+	MessageIds []string `json:"message_ids"`
 }
 
 // SessionRedirectResponse Where an ended session is kept.
@@ -4384,7 +4624,7 @@ type UserProfile struct {
 // UserProfileType A person, or an agent with keys of its own.
 type UserProfileType string
 
-// WaitingCode Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
+// WaitingCode Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 type WaitingCode string
 
 // WhoamiResponse The principal behind a credential.
@@ -4422,6 +4662,9 @@ type ConversationId = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// MessageId defines model for MessageId.
+type MessageId = string
 
 // RunId defines model for RunId.
 type RunId = string
@@ -4486,6 +4729,18 @@ type ListEnvironmentsParams struct {
 // ListEnvironmentsParamsSortBy defines parameters for ListEnvironments.
 type ListEnvironmentsParamsSortBy string
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// RunIds Runs, 200 at most.
+	RunIds []string `form:"run_ids" json:"run_ids"`
+
+	// Since Number of the last event the caller has.
+	Since int64 `form:"since,omitempty" json:"since,omitempty,omitzero"`
+
+	// Limit Events per answer.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListAgentIdentitiesParams defines parameters for ListAgentIdentities.
 type ListAgentIdentitiesParams struct {
 	// FactoryUid Only agents that were given this factory.
@@ -4496,6 +4751,24 @@ type ListAgentIdentitiesParams struct {
 type CreateLocalRunParams struct {
 	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// SendMessageParams defines parameters for SendMessage.
+type SendMessageParams struct {
+	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListMessagesParams defines parameters for ListMessages.
+type ListMessagesParams struct {
+	// Unread Only those nobody has read.
+	Unread bool `form:"unread,omitempty" json:"unread,omitempty,omitzero"`
+
+	// Since Only those sent then or later.
+	Since time.Time `form:"since,omitempty" json:"since,omitempty,omitzero"`
+
+	// Limit Messages per answer.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateRunAliasParams defines parameters for CreateRunAlias.
@@ -4624,6 +4897,9 @@ type CreateEnvironmentJSONRequestBody = EnvironmentRequest
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentRequest
 
+// ReportEventJSONRequestBody defines body for ReportEvent for application/json ContentType.
+type ReportEventJSONRequestBody = ReportEventRequest
+
 // CreateAgentIdentityJSONRequestBody defines body for CreateAgentIdentity for application/json ContentType.
 type CreateAgentIdentityJSONRequestBody = CreateAgentRequest
 
@@ -4633,11 +4909,20 @@ type UpdateAgentIdentityJSONRequestBody = UpdateAgentRequest
 // CreateLocalRunJSONRequestBody defines body for CreateLocalRun for application/json ContentType.
 type CreateLocalRunJSONRequestBody = LocalRunRequest
 
+// SendMessageJSONRequestBody defines body for SendMessage for application/json ContentType.
+type SendMessageJSONRequestBody = SendMessageRequest
+
 // CreateRunAliasJSONRequestBody defines body for CreateRunAlias for application/json ContentType.
 type CreateRunAliasJSONRequestBody = RunAgentRequest
 
 // CreateRunJSONRequestBody defines body for CreateRun for application/json ContentType.
 type CreateRunJSONRequestBody = RunAgentRequest
+
+// ReportClientEventJSONRequestBody defines body for ReportClientEvent for application/json ContentType.
+type ReportClientEventJSONRequestBody = ClientEventRequest
+
+// SetEventSequenceJSONRequestBody defines body for SetEventSequence for application/json ContentType.
+type SetEventSequenceJSONRequestBody = EventSequenceRequest
 
 // FollowUpRunJSONRequestBody defines body for FollowUpRun for application/json ContentType.
 type FollowUpRunJSONRequestBody = RunFollowupRequest
@@ -4865,6 +5150,31 @@ type ClientInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListEvents What happened to runs
+	//
+	// Of the runs named, oldest first. Numbers are those of one order of all runs: whoever asks again with the last one as `since` misses and repeats nothing. Errors: `resource_not_found` for a run that cannot be seen.
+	//
+	// Corresponds with GET /agent/events (the `ListEvents` operationId).
+	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportEventWithBody Report what happened to a run
+	//
+	// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+	ReportEventWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportEvent Report what happened to a run
+	//
+	// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+	ReportEvent(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAgentIdentities Agents
 	//
 	// Those of the caller's team, oldest first; the default one, which every team has, is among them.
@@ -4939,6 +5249,71 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 	CreateLocalRun(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendMessageWithBody Send a message to runs
+	//
+	// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+	// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+	// sees what it sent before it sees it end.
+	//
+	// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+	// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+	// the same `Idempotency-Key` sends nothing again and answers the same.
+	//
+	// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+	// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+	// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+	// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+	// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+	// `Idempotency-Key` that another message used.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+	SendMessageWithBody(ctx context.Context, params *SendMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendMessage Send a message to runs
+	//
+	// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+	// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+	// sees what it sent before it sees it end.
+	//
+	// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+	// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+	// the same `Idempotency-Key` sends nothing again and answers the same.
+	//
+	// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+	// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+	// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+	// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+	// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+	// `Idempotency-Key` that another message used.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+	SendMessage(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkMessageDelivered Mark a message as delivered
+	//
+	// Says that the message has reached the agent it is for, so that it is not delivered again. The built-in harness needs no such word. Repeating it changes nothing. Errors: `resource_not_found`.
+	//
+	// Corresponds with POST /agent/messages/{messageId}/delivered (the `MarkMessageDelivered` operationId).
+	MarkMessageDelivered(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadMessage Read a message
+	//
+	// The message with its text, which is read from now on. Read by its own run's token it is delivered, too. Errors: `resource_not_found`.
+	//
+	// Corresponds with POST /agent/messages/{messageId}/read (the `ReadMessage` operationId).
+	ReadMessage(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMessages Messages to a run
+	//
+	// The run's mailbox, oldest first, without the texts. A run token sees its own run's. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /agent/messages/{runId} (the `ListMessages` operationId).
+	ListMessages(ctx context.Context, runId RunId, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListModels Models
 	//
@@ -5030,6 +5405,24 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReportClientEventWithBody Tell of a client's start-up
+	//
+	// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+	ReportClientEventWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportClientEvent Tell of a client's start-up
+	//
+	// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+	ReportClientEvent(ctx context.Context, runId RunId, body ReportClientEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRunConversation Conversation of a run
 	//
 	// Made from the entries of the session. Errors: `resource_not_found`.
@@ -5043,6 +5436,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId}/entries (the `ListEntries` operationId).
 	ListEntries(ctx context.Context, runId RunId, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetEventSequenceWithBody Remember how far events were followed
+	//
+	// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+	SetEventSequenceWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetEventSequence Remember how far events were followed
+	//
+	// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+	SetEventSequence(ctx context.Context, runId RunId, body SetEventSequenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// FollowUpRunWithBody Say something to a run
 	//
@@ -5883,6 +6294,61 @@ func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, bo
 	return c.Client.Do(req)
 }
 
+// ListEvents What happened to runs
+//
+// Of the runs named, oldest first. Numbers are those of one order of all runs: whoever asks again with the last one as `since` misses and repeats nothing. Errors: `resource_not_found` for a run that cannot be seen.
+//
+// Corresponds with GET /agent/events (the `ListEvents` operationId).
+func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportEventWithBody Report what happened to a run
+//
+// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+func (c *Client) ReportEventWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportEventRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportEvent Report what happened to a run
+//
+// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+func (c *Client) ReportEvent(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportEventRequest(c.Server, runId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAgentIdentities Agents
 //
 // Those of the caller's team, oldest first; the default one, which every team has, is among them.
@@ -6038,6 +6504,121 @@ func (c *Client) CreateLocalRunWithBody(ctx context.Context, params *CreateLocal
 // Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 func (c *Client) CreateLocalRun(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateLocalRunRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendMessageWithBody Send a message to runs
+//
+// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+// sees what it sent before it sees it end.
+//
+// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+// the same `Idempotency-Key` sends nothing again and answers the same.
+//
+// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+// `Idempotency-Key` that another message used.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+func (c *Client) SendMessageWithBody(ctx context.Context, params *SendMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendMessageRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendMessage Send a message to runs
+//
+// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+// sees what it sent before it sees it end.
+//
+// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+// the same `Idempotency-Key` sends nothing again and answers the same.
+//
+// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+// `Idempotency-Key` that another message used.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+func (c *Client) SendMessage(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendMessageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkMessageDelivered Mark a message as delivered
+//
+// Says that the message has reached the agent it is for, so that it is not delivered again. The built-in harness needs no such word. Repeating it changes nothing. Errors: `resource_not_found`.
+//
+// Corresponds with POST /agent/messages/{messageId}/delivered (the `MarkMessageDelivered` operationId).
+func (c *Client) MarkMessageDelivered(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkMessageDeliveredRequest(c.Server, messageId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadMessage Read a message
+//
+// The message with its text, which is read from now on. Read by its own run's token it is delivered, too. Errors: `resource_not_found`.
+//
+// Corresponds with POST /agent/messages/{messageId}/read (the `ReadMessage` operationId).
+func (c *Client) ReadMessage(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadMessageRequest(c.Server, messageId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMessages Messages to a run
+//
+// The run's mailbox, oldest first, without the texts. A run token sees its own run's. Errors: `resource_not_found`.
+//
+// Corresponds with GET /agent/messages/{runId} (the `ListMessages` operationId).
+func (c *Client) ListMessages(ctx context.Context, runId RunId, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMessagesRequest(c.Server, runId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6238,6 +6819,44 @@ func (c *Client) CancelRun(ctx context.Context, runId RunId, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
+// ReportClientEventWithBody Tell of a client's start-up
+//
+// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+func (c *Client) ReportClientEventWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportClientEventRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportClientEvent Tell of a client's start-up
+//
+// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+func (c *Client) ReportClientEvent(ctx context.Context, runId RunId, body ReportClientEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportClientEventRequest(c.Server, runId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetRunConversation Conversation of a run
 //
 // Made from the entries of the session. Errors: `resource_not_found`.
@@ -6262,6 +6881,44 @@ func (c *Client) GetRunConversation(ctx context.Context, runId RunId, reqEditors
 // Corresponds with GET /agent/runs/{runId}/entries (the `ListEntries` operationId).
 func (c *Client) ListEntries(ctx context.Context, runId RunId, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEntriesRequest(c.Server, runId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetEventSequenceWithBody Remember how far events were followed
+//
+// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+func (c *Client) SetEventSequenceWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetEventSequenceRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetEventSequence Remember how far events were followed
+//
+// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+func (c *Client) SetEventSequence(ctx context.Context, runId RunId, body SetEventSequenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetEventSequenceRequest(c.Server, runId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8066,6 +8723,127 @@ func NewUpdateEnvironmentRequestWithBody(server string, environmentId string, co
 	return req, nil
 }
 
+// NewListEventsRequest constructs an http.Request for the ListEvents method
+func NewListEventsRequest(server string, params *ListEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.RunIds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "run_ids", params.RunIds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportEventRequest calls the generic ReportEvent builder with application/json body
+func NewReportEventRequest(server string, runId RunId, body ReportEventJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportEventRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewReportEventRequestWithBody constructs an http.Request for the ReportEvent method, with any body, and a specified content type
+func NewReportEventRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/events/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListAgentIdentitiesRequest constructs an http.Request for the ListAgentIdentities method
 func NewListAgentIdentitiesRequest(server string, params *ListAgentIdentitiesParams) (*http.Request, error) {
 	var err error
@@ -8319,6 +9097,204 @@ func NewCreateLocalRunRequestWithBody(server string, params *CreateLocalRunParam
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+	}
+
+	return req, nil
+}
+
+// NewSendMessageRequest calls the generic SendMessage builder with application/json body
+func NewSendMessageRequest(server string, params *SendMessageParams, body SendMessageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSendMessageRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSendMessageRequestWithBody constructs an http.Request for the SendMessage method, with any body, and a specified content type
+func NewSendMessageRequestWithBody(server string, params *SendMessageParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/messages")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewMarkMessageDeliveredRequest constructs an http.Request for the MarkMessageDelivered method
+func NewMarkMessageDeliveredRequest(server string, messageId MessageId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/messages/%s/delivered", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReadMessageRequest constructs an http.Request for the ReadMessage method
+func NewReadMessageRequest(server string, messageId MessageId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/messages/%s/read", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListMessagesRequest constructs an http.Request for the ListMessages method
+func NewListMessagesRequest(server string, runId RunId, params *ListMessagesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/messages/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "unread", params.Unread, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -8846,6 +9822,53 @@ func NewCancelRunRequest(server string, runId RunId) (*http.Request, error) {
 	return req, nil
 }
 
+// NewReportClientEventRequest calls the generic ReportClientEvent builder with application/json body
+func NewReportClientEventRequest(server string, runId RunId, body ReportClientEventJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportClientEventRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewReportClientEventRequestWithBody constructs an http.Request for the ReportClientEvent method, with any body, and a specified content type
+func NewReportClientEventRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/client-events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetRunConversationRequest constructs an http.Request for the GetRunConversation method
 func NewGetRunConversationRequest(server string, runId RunId) (*http.Request, error) {
 	var err error
@@ -8945,6 +9968,53 @@ func NewListEntriesRequest(server string, runId RunId, params *ListEntriesParams
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewSetEventSequenceRequest calls the generic SetEventSequence builder with application/json body
+func NewSetEventSequenceRequest(server string, runId RunId, body SetEventSequenceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetEventSequenceRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewSetEventSequenceRequestWithBody constructs an http.Request for the SetEventSequence method, with any body, and a specified content type
+func NewSetEventSequenceRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/event-sequence", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -11242,6 +12312,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
+	// ListEventsWithResponse What happened to runs
+	//
+	// Of the runs named, oldest first. Numbers are those of one order of all runs: whoever asks again with the last one as `since` misses and repeats nothing. Errors: `resource_not_found` for a run that cannot be seen.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agent/events (the `ListEvents` operationId).
+	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsReply, error)
+
+	// ReportEventWithBodyWithResponse Report what happened to a run
+	//
+	// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+	ReportEventWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportEventReply, error)
+
+	// ReportEventWithResponse Report what happened to a run
+	//
+	// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+	ReportEventWithResponse(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportEventReply, error)
+
 	// ListAgentIdentitiesWithResponse Agents
 	//
 	// Those of the caller's team, oldest first; the default one, which every team has, is among them.
@@ -11322,6 +12419,77 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /agent/local-runs (the `CreateLocalRun` operationId).
 	CreateLocalRunWithResponse(ctx context.Context, params *CreateLocalRunParams, body CreateLocalRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLocalRunReply, error)
+
+	// SendMessageWithBodyWithResponse Send a message to runs
+	//
+	// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+	// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+	// sees what it sent before it sees it end.
+	//
+	// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+	// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+	// the same `Idempotency-Key` sends nothing again and answers the same.
+	//
+	// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+	// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+	// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+	// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+	// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+	// `Idempotency-Key` that another message used.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+	SendMessageWithBodyWithResponse(ctx context.Context, params *SendMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SendMessageReply, error)
+
+	// SendMessageWithResponse Send a message to runs
+	//
+	// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+	// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+	// sees what it sent before it sees it end.
+	//
+	// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+	// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+	// the same `Idempotency-Key` sends nothing again and answers the same.
+	//
+	// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+	// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+	// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+	// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+	// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+	// `Idempotency-Key` that another message used.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+	SendMessageWithResponse(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*SendMessageReply, error)
+
+	// MarkMessageDeliveredWithResponse Mark a message as delivered
+	//
+	// Says that the message has reached the agent it is for, so that it is not delivered again. The built-in harness needs no such word. Repeating it changes nothing. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/messages/{messageId}/delivered (the `MarkMessageDelivered` operationId).
+	MarkMessageDeliveredWithResponse(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*MarkMessageDeliveredReply, error)
+
+	// ReadMessageWithResponse Read a message
+	//
+	// The message with its text, which is read from now on. Read by its own run's token it is delivered, too. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/messages/{messageId}/read (the `ReadMessage` operationId).
+	ReadMessageWithResponse(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*ReadMessageReply, error)
+
+	// ListMessagesWithResponse Messages to a run
+	//
+	// The run's mailbox, oldest first, without the texts. A run token sees its own run's. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agent/messages/{runId} (the `ListMessages` operationId).
+	ListMessagesWithResponse(ctx context.Context, runId RunId, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*ListMessagesReply, error)
 
 	// ListModelsWithResponse Models
 	//
@@ -11425,6 +12593,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*CancelRunReply, error)
 
+	// ReportClientEventWithBodyWithResponse Tell of a client's start-up
+	//
+	// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+	ReportClientEventWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportClientEventReply, error)
+
+	// ReportClientEventWithResponse Tell of a client's start-up
+	//
+	// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+	ReportClientEventWithResponse(ctx context.Context, runId RunId, body ReportClientEventJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportClientEventReply, error)
+
 	// GetRunConversationWithResponse Conversation of a run
 	//
 	// Made from the entries of the session. Errors: `resource_not_found`.
@@ -11442,6 +12628,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId}/entries (the `ListEntries` operationId).
 	ListEntriesWithResponse(ctx context.Context, runId RunId, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*ListEntriesReply, error)
+
+	// SetEventSequenceWithBodyWithResponse Remember how far events were followed
+	//
+	// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+	SetEventSequenceWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetEventSequenceReply, error)
+
+	// SetEventSequenceWithResponse Remember how far events were followed
+	//
+	// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+	SetEventSequenceWithResponse(ctx context.Context, runId RunId, body SetEventSequenceJSONRequestBody, reqEditors ...RequestEditorFn) (*SetEventSequenceReply, error)
 
 	// FollowUpRunWithBodyWithResponse Say something to a run
 	//
@@ -12615,6 +13819,102 @@ func (r UpdateEnvironmentReply) ContentType() string {
 	return ""
 }
 
+type ListEventsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]AgentRunEvent
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEventsReply) GetJSON200() *[]AgentRunEvent {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEventsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEventsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEventsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEventsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEventsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportEventReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportEventResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportEventReply) GetJSON200() *ReportEventResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportEventReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportEventReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportEventReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportEventReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportEventReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListAgentIdentitiesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12890,6 +14190,191 @@ func (r CreateLocalRunReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateLocalRunReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SendMessageReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SendMessageResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SendMessageReply) GetJSON200() *SendMessageResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SendMessageReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SendMessageReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SendMessageReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SendMessageReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SendMessageReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MarkMessageDeliveredReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MarkMessageDeliveredReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MarkMessageDeliveredReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MarkMessageDeliveredReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MarkMessageDeliveredReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MarkMessageDeliveredReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadMessageReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MessageBody
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadMessageReply) GetJSON200() *MessageBody {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadMessageReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadMessageReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadMessageReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadMessageReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadMessageReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMessagesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]MessageHeader
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMessagesReply) GetJSON200() *[]MessageHeader {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMessagesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMessagesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMessagesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMessagesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMessagesReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13280,6 +14765,47 @@ func (r CancelRunReply) ContentType() string {
 	return ""
 }
 
+type ReportClientEventReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportClientEventReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportClientEventReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportClientEventReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportClientEventReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportClientEventReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetRunConversationReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13370,6 +14896,47 @@ func (r ListEntriesReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListEntriesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetEventSequenceReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetEventSequenceReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetEventSequenceReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetEventSequenceReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetEventSequenceReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetEventSequenceReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16188,6 +17755,51 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 	return ParseUpdateEnvironmentReply(rsp)
 }
 
+// ListEventsWithResponse What happened to runs
+//
+// Of the runs named, oldest first. Numbers are those of one order of all runs: whoever asks again with the last one as `since` misses and repeats nothing. Errors: `resource_not_found` for a run that cannot be seen.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agent/events (the `ListEvents` operationId).
+func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsReply, error) {
+	rsp, err := c.ListEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEventsReply(rsp)
+}
+
+// ReportEventWithBodyWithResponse Report what happened to a run
+//
+// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+func (c *ClientWithResponses) ReportEventWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportEventReply, error) {
+	rsp, err := c.ReportEventWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportEventReply(rsp)
+}
+
+// ReportEventWithResponse Report what happened to a run
+//
+// For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
+func (c *ClientWithResponses) ReportEventWithResponse(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportEventReply, error) {
+	rsp, err := c.ReportEvent(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportEventReply(rsp)
+}
+
 // ListAgentIdentitiesWithResponse Agents
 //
 // Those of the caller's team, oldest first; the default one, which every team has, is among them.
@@ -16321,6 +17933,107 @@ func (c *ClientWithResponses) CreateLocalRunWithResponse(ctx context.Context, pa
 		return nil, err
 	}
 	return ParseCreateLocalRunReply(rsp)
+}
+
+// SendMessageWithBodyWithResponse Send a message to runs
+//
+// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+// sees what it sent before it sees it end.
+//
+// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+// the same `Idempotency-Key` sends nothing again and answers the same.
+//
+// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+// `Idempotency-Key` that another message used.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+func (c *ClientWithResponses) SendMessageWithBodyWithResponse(ctx context.Context, params *SendMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SendMessageReply, error) {
+	rsp, err := c.SendMessageWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendMessageReply(rsp)
+}
+
+// SendMessageWithResponse Send a message to runs
+//
+// Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+// copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+// sees what it sent before it sees it end.
+//
+// A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+// One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+// the same `Idempotency-Key` sends nothing again and answers the same.
+//
+// A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+// below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+// runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+// for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+// recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+// `Idempotency-Key` that another message used.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/messages (the `SendMessage` operationId).
+func (c *ClientWithResponses) SendMessageWithResponse(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*SendMessageReply, error) {
+	rsp, err := c.SendMessage(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendMessageReply(rsp)
+}
+
+// MarkMessageDeliveredWithResponse Mark a message as delivered
+//
+// Says that the message has reached the agent it is for, so that it is not delivered again. The built-in harness needs no such word. Repeating it changes nothing. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/messages/{messageId}/delivered (the `MarkMessageDelivered` operationId).
+func (c *ClientWithResponses) MarkMessageDeliveredWithResponse(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*MarkMessageDeliveredReply, error) {
+	rsp, err := c.MarkMessageDelivered(ctx, messageId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkMessageDeliveredReply(rsp)
+}
+
+// ReadMessageWithResponse Read a message
+//
+// The message with its text, which is read from now on. Read by its own run's token it is delivered, too. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/messages/{messageId}/read (the `ReadMessage` operationId).
+func (c *ClientWithResponses) ReadMessageWithResponse(ctx context.Context, messageId MessageId, reqEditors ...RequestEditorFn) (*ReadMessageReply, error) {
+	rsp, err := c.ReadMessage(ctx, messageId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadMessageReply(rsp)
+}
+
+// ListMessagesWithResponse Messages to a run
+//
+// The run's mailbox, oldest first, without the texts. A run token sees its own run's. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agent/messages/{runId} (the `ListMessages` operationId).
+func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, runId RunId, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*ListMessagesReply, error) {
+	rsp, err := c.ListMessages(ctx, runId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMessagesReply(rsp)
 }
 
 // ListModelsWithResponse Models
@@ -16485,6 +18198,36 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, runId R
 	return ParseCancelRunReply(rsp)
 }
 
+// ReportClientEventWithBodyWithResponse Tell of a client's start-up
+//
+// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+func (c *ClientWithResponses) ReportClientEventWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportClientEventReply, error) {
+	rsp, err := c.ReportClientEventWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportClientEventReply(rsp)
+}
+
+// ReportClientEventWithResponse Tell of a client's start-up
+//
+// Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/client-events (the `ReportClientEvent` operationId).
+func (c *ClientWithResponses) ReportClientEventWithResponse(ctx context.Context, runId RunId, body ReportClientEventJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportClientEventReply, error) {
+	rsp, err := c.ReportClientEvent(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportClientEventReply(rsp)
+}
+
 // GetRunConversationWithResponse Conversation of a run
 //
 // Made from the entries of the session. Errors: `resource_not_found`.
@@ -16513,6 +18256,36 @@ func (c *ClientWithResponses) ListEntriesWithResponse(ctx context.Context, runId
 		return nil, err
 	}
 	return ParseListEntriesReply(rsp)
+}
+
+// SetEventSequenceWithBodyWithResponse Remember how far events were followed
+//
+// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+func (c *ClientWithResponses) SetEventSequenceWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetEventSequenceReply, error) {
+	rsp, err := c.SetEventSequenceWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetEventSequenceReply(rsp)
+}
+
+// SetEventSequenceWithResponse Remember how far events were followed
+//
+// Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /agent/runs/{runId}/event-sequence (the `SetEventSequence` operationId).
+func (c *ClientWithResponses) SetEventSequenceWithResponse(ctx context.Context, runId RunId, body SetEventSequenceJSONRequestBody, reqEditors ...RequestEditorFn) (*SetEventSequenceReply, error) {
+	rsp, err := c.SetEventSequence(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetEventSequenceReply(rsp)
 }
 
 // FollowUpRunWithBodyWithResponse Say something to a run
@@ -17995,6 +19768,72 @@ func ParseUpdateEnvironmentReply(rsp *http.Response) (*UpdateEnvironmentReply, e
 	return response, nil
 }
 
+// ParseListEventsReply parses an HTTP response from a ListEventsWithResponse call
+func ParseListEventsReply(rsp *http.Response) (*ListEventsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEventsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []AgentRunEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReportEventReply parses an HTTP response from a ReportEventWithResponse call
+func ParseReportEventReply(rsp *http.Response) (*ReportEventReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportEventReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportEventResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListAgentIdentitiesReply parses an HTTP response from a ListAgentIdentitiesWithResponse call
 func ParseListAgentIdentitiesReply(rsp *http.Response) (*ListAgentIdentitiesReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18172,6 +20011,134 @@ func ParseCreateLocalRunReply(rsp *http.Response) (*CreateLocalRunReply, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest LocalRunResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSendMessageReply parses an HTTP response from a SendMessageWithResponse call
+func ParseSendMessageReply(rsp *http.Response) (*SendMessageReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SendMessageReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SendMessageResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMarkMessageDeliveredReply parses an HTTP response from a MarkMessageDeliveredWithResponse call
+func ParseMarkMessageDeliveredReply(rsp *http.Response) (*MarkMessageDeliveredReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MarkMessageDeliveredReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadMessageReply parses an HTTP response from a ReadMessageWithResponse call
+func ParseReadMessageReply(rsp *http.Response) (*ReadMessageReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadMessageReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MessageBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMessagesReply parses an HTTP response from a ListMessagesWithResponse call
+func ParseListMessagesReply(rsp *http.Response) (*ListMessagesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMessagesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []MessageHeader
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18462,6 +20429,35 @@ func ParseCancelRunReply(rsp *http.Response) (*CancelRunReply, error) {
 	return response, nil
 }
 
+// ParseReportClientEventReply parses an HTTP response from a ReportClientEventWithResponse call
+func ParseReportClientEventReply(rsp *http.Response) (*ReportClientEventReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportClientEventReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetRunConversationReply parses an HTTP response from a GetRunConversationWithResponse call
 func ParseGetRunConversationReply(rsp *http.Response) (*GetRunConversationReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18515,6 +20511,35 @@ func ParseListEntriesReply(rsp *http.Response) (*ListEntriesReply, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetEventSequenceReply parses an HTTP response from a SetEventSequenceWithResponse call
+func ParseSetEventSequenceReply(rsp *http.Response) (*SetEventSequenceReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetEventSequenceReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -20385,6 +22410,12 @@ type ServerInterface interface {
 	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
 	UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
+	// ListEvents What happened to runs
+	// (GET /agent/events)
+	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
+	// ReportEvent Report what happened to a run
+	// (POST /agent/events/{runId})
+	ReportEvent(w http.ResponseWriter, r *http.Request, runId RunId)
 	// ListAgentIdentities Agents
 	// (GET /agent/identities)
 	ListAgentIdentities(w http.ResponseWriter, r *http.Request, params ListAgentIdentitiesParams)
@@ -20403,6 +22434,18 @@ type ServerInterface interface {
 	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
 	CreateLocalRun(w http.ResponseWriter, r *http.Request, params CreateLocalRunParams)
+	// SendMessage Send a message to runs
+	// (POST /agent/messages)
+	SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams)
+	// MarkMessageDelivered Mark a message as delivered
+	// (POST /agent/messages/{messageId}/delivered)
+	MarkMessageDelivered(w http.ResponseWriter, r *http.Request, messageId MessageId)
+	// ReadMessage Read a message
+	// (POST /agent/messages/{messageId}/read)
+	ReadMessage(w http.ResponseWriter, r *http.Request, messageId MessageId)
+	// ListMessages Messages to a run
+	// (GET /agent/messages/{runId})
+	ListMessages(w http.ResponseWriter, r *http.Request, runId RunId, params ListMessagesParams)
 	// ListModels Models
 	// (GET /agent/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -20427,12 +22470,18 @@ type ServerInterface interface {
 	// CancelRun Cancel a run
 	// (POST /agent/runs/{runId}/cancel)
 	CancelRun(w http.ResponseWriter, r *http.Request, runId RunId)
+	// ReportClientEvent Tell of a client's start-up
+	// (POST /agent/runs/{runId}/client-events)
+	ReportClientEvent(w http.ResponseWriter, r *http.Request, runId RunId)
 	// GetRunConversation Conversation of a run
 	// (GET /agent/runs/{runId}/conversation)
 	GetRunConversation(w http.ResponseWriter, r *http.Request, runId RunId)
 	// ListEntries Entries of the session
 	// (GET /agent/runs/{runId}/entries)
 	ListEntries(w http.ResponseWriter, r *http.Request, runId RunId, params ListEntriesParams)
+	// SetEventSequence Remember how far events were followed
+	// (PATCH /agent/runs/{runId}/event-sequence)
+	SetEventSequence(w http.ResponseWriter, r *http.Request, runId RunId)
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -20901,6 +22950,91 @@ func (siw *ServerInterfaceWrapper) UpdateEnvironment(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// ListEvents operation middleware
+func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+
+	// ------------- Required query parameter "run_ids" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "run_ids", r.URL.Query(), &params.RunIds, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "run_ids"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_ids", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportEvent operation middleware
+func (siw *ServerInterfaceWrapper) ReportEvent(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportEvent(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListAgentIdentities operation middleware
 func (siw *ServerInterfaceWrapper) ListAgentIdentities(w http.ResponseWriter, r *http.Request) {
 
@@ -21058,6 +23192,167 @@ func (siw *ServerInterfaceWrapper) CreateLocalRun(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateLocalRun(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendMessage operation middleware
+func (siw *ServerInterfaceWrapper) SendMessage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MarkMessageDelivered operation middleware
+func (siw *ServerInterfaceWrapper) MarkMessageDelivered(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "messageId" -------------
+	var messageId MessageId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "messageId", r.PathValue("messageId"), &messageId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "messageId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MarkMessageDelivered(w, r, messageId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReadMessage operation middleware
+func (siw *ServerInterfaceWrapper) ReadMessage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "messageId" -------------
+	var messageId MessageId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "messageId", r.PathValue("messageId"), &messageId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "messageId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReadMessage(w, r, messageId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListMessages operation middleware
+func (siw *ServerInterfaceWrapper) ListMessages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMessagesParams
+
+	// ------------- Optional query parameter "unread" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "unread", r.URL.Query(), &params.Unread, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "unread"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "unread", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMessages(w, r, runId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -21608,6 +23903,32 @@ func (siw *ServerInterfaceWrapper) CancelRun(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ReportClientEvent operation middleware
+func (siw *ServerInterfaceWrapper) ReportClientEvent(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportClientEvent(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRunConversation operation middleware
 func (siw *ServerInterfaceWrapper) GetRunConversation(w http.ResponseWriter, r *http.Request) {
 
@@ -21680,6 +24001,32 @@ func (siw *ServerInterfaceWrapper) ListEntries(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListEntries(w, r, runId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetEventSequence operation middleware
+func (siw *ServerInterfaceWrapper) SetEventSequence(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetEventSequence(w, r, runId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -23207,6 +25554,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/schedules/{scheduleId}/resume", wrapper.ResumeSchedule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/schedules/{scheduleId}/run", wrapper.RunSchedule)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/schedules/{scheduleId}/history", wrapper.ListScheduleTicks)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/messages", wrapper.SendMessage)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/messages/{runId}", wrapper.ListMessages)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/messages/{messageId}/read", wrapper.ReadMessage)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/messages/{messageId}/delivered", wrapper.MarkMessageDelivered)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/events", wrapper.ListEvents)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/events/{runId}", wrapper.ReportEvent)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/agent/runs/{runId}/event-sequence", wrapper.SetEventSequence)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/client-events", wrapper.ReportClientEvent)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/connected-self-hosted-workers", wrapper.ListWorkers)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/whoami", wrapper.Whoami)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/me", wrapper.UpdateMe)
@@ -23658,6 +26013,85 @@ func (response UpdateEnvironmentdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200JSONResponse []AgentRunEvent
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListEventsdefaultApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportEventRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *ReportEventJSONRequestBody
+}
+
+type ReportEventResponseObject interface {
+	VisitReportEventResponse(w http.ResponseWriter) error
+}
+
+type ReportEvent200JSONResponse ReportEventResponse
+
+func (response ReportEvent200JSONResponse) VisitReportEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportEventdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ReportEventdefaultApplicationProblemPlusJSONResponse) VisitReportEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAgentIdentitiesRequestObject struct {
 	Params ListAgentIdentitiesParams
 }
@@ -23877,6 +26311,158 @@ type CreateLocalRundefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateLocalRundefaultApplicationProblemPlusJSONResponse) VisitCreateLocalRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessageRequestObject struct {
+	Params SendMessageParams
+	Body   *SendMessageJSONRequestBody
+}
+
+type SendMessageResponseObject interface {
+	VisitSendMessageResponse(w http.ResponseWriter) error
+}
+
+type SendMessage200JSONResponse SendMessageResponse
+
+func (response SendMessage200JSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response SendMessagedefaultApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkMessageDeliveredRequestObject struct {
+	MessageId MessageId `json:"messageId"`
+}
+
+type MarkMessageDeliveredResponseObject interface {
+	VisitMarkMessageDeliveredResponse(w http.ResponseWriter) error
+}
+
+type MarkMessageDelivered204Response struct {
+}
+
+func (response MarkMessageDelivered204Response) VisitMarkMessageDeliveredResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type MarkMessageDelivereddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response MarkMessageDelivereddefaultApplicationProblemPlusJSONResponse) VisitMarkMessageDeliveredResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadMessageRequestObject struct {
+	MessageId MessageId `json:"messageId"`
+}
+
+type ReadMessageResponseObject interface {
+	VisitReadMessageResponse(w http.ResponseWriter) error
+}
+
+type ReadMessage200JSONResponse MessageBody
+
+func (response ReadMessage200JSONResponse) VisitReadMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadMessagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ReadMessagedefaultApplicationProblemPlusJSONResponse) VisitReadMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMessagesRequestObject struct {
+	RunId  RunId `json:"runId"`
+	Params ListMessagesParams
+}
+
+type ListMessagesResponseObject interface {
+	VisitListMessagesResponse(w http.ResponseWriter) error
+}
+
+type ListMessages200JSONResponse []MessageHeader
+
+func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMessagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListMessagesdefaultApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -24202,6 +26788,40 @@ func (response CancelRundefaultApplicationProblemPlusJSONResponse) VisitCancelRu
 	return err
 }
 
+type ReportClientEventRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *ReportClientEventJSONRequestBody
+}
+
+type ReportClientEventResponseObject interface {
+	VisitReportClientEventResponse(w http.ResponseWriter) error
+}
+
+type ReportClientEvent204Response struct {
+}
+
+func (response ReportClientEvent204Response) VisitReportClientEventResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReportClientEventdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ReportClientEventdefaultApplicationProblemPlusJSONResponse) VisitReportClientEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetRunConversationRequestObject struct {
 	RunId RunId `json:"runId"`
 }
@@ -24270,6 +26890,40 @@ type ListEntriesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListEntriesdefaultApplicationProblemPlusJSONResponse) VisitListEntriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetEventSequenceRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *SetEventSequenceJSONRequestBody
+}
+
+type SetEventSequenceResponseObject interface {
+	VisitSetEventSequenceResponse(w http.ResponseWriter) error
+}
+
+type SetEventSequence204Response struct {
+}
+
+func (response SetEventSequence204Response) VisitSetEventSequenceResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SetEventSequencedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response SetEventSequencedefaultApplicationProblemPlusJSONResponse) VisitSetEventSequenceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -26456,6 +29110,12 @@ type StrictServerInterface interface {
 	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
 	UpdateEnvironment(ctx context.Context, request UpdateEnvironmentRequestObject) (UpdateEnvironmentResponseObject, error)
+	// ListEvents What happened to runs
+	// (GET /agent/events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// ReportEvent Report what happened to a run
+	// (POST /agent/events/{runId})
+	ReportEvent(ctx context.Context, request ReportEventRequestObject) (ReportEventResponseObject, error)
 	// ListAgentIdentities Agents
 	// (GET /agent/identities)
 	ListAgentIdentities(ctx context.Context, request ListAgentIdentitiesRequestObject) (ListAgentIdentitiesResponseObject, error)
@@ -26474,6 +29134,18 @@ type StrictServerInterface interface {
 	// CreateLocalRun Register a local run
 	// (POST /agent/local-runs)
 	CreateLocalRun(ctx context.Context, request CreateLocalRunRequestObject) (CreateLocalRunResponseObject, error)
+	// SendMessage Send a message to runs
+	// (POST /agent/messages)
+	SendMessage(ctx context.Context, request SendMessageRequestObject) (SendMessageResponseObject, error)
+	// MarkMessageDelivered Mark a message as delivered
+	// (POST /agent/messages/{messageId}/delivered)
+	MarkMessageDelivered(ctx context.Context, request MarkMessageDeliveredRequestObject) (MarkMessageDeliveredResponseObject, error)
+	// ReadMessage Read a message
+	// (POST /agent/messages/{messageId}/read)
+	ReadMessage(ctx context.Context, request ReadMessageRequestObject) (ReadMessageResponseObject, error)
+	// ListMessages Messages to a run
+	// (GET /agent/messages/{runId})
+	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
 	// ListModels Models
 	// (GET /agent/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -26498,12 +29170,18 @@ type StrictServerInterface interface {
 	// CancelRun Cancel a run
 	// (POST /agent/runs/{runId}/cancel)
 	CancelRun(ctx context.Context, request CancelRunRequestObject) (CancelRunResponseObject, error)
+	// ReportClientEvent Tell of a client's start-up
+	// (POST /agent/runs/{runId}/client-events)
+	ReportClientEvent(ctx context.Context, request ReportClientEventRequestObject) (ReportClientEventResponseObject, error)
 	// GetRunConversation Conversation of a run
 	// (GET /agent/runs/{runId}/conversation)
 	GetRunConversation(ctx context.Context, request GetRunConversationRequestObject) (GetRunConversationResponseObject, error)
 	// ListEntries Entries of the session
 	// (GET /agent/runs/{runId}/entries)
 	ListEntries(ctx context.Context, request ListEntriesRequestObject) (ListEntriesResponseObject, error)
+	// SetEventSequence Remember how far events were followed
+	// (PATCH /agent/runs/{runId}/event-sequence)
+	SetEventSequence(ctx context.Context, request SetEventSequenceRequestObject) (SetEventSequenceResponseObject, error)
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(ctx context.Context, request FollowUpRunRequestObject) (FollowUpRunResponseObject, error)
@@ -26983,6 +29661,65 @@ func (sh *strictHandler) UpdateEnvironment(w http.ResponseWriter, r *http.Reques
 	}
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams) {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx, request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		if err := validResponse.VisitListEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportEvent operation middleware
+func (sh *strictHandler) ReportEvent(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request ReportEventRequestObject
+
+	request.RunId = runId
+
+	var body ReportEventJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportEvent(ctx, request.(ReportEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportEvent")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportEventResponseObject); ok {
+		if err := validResponse.VisitReportEventResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListAgentIdentities operation middleware
 func (sh *strictHandler) ListAgentIdentities(w http.ResponseWriter, r *http.Request, params ListAgentIdentitiesParams) {
 	var request ListAgentIdentitiesRequestObject
@@ -27151,6 +29888,118 @@ func (sh *strictHandler) CreateLocalRun(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateLocalRunResponseObject); ok {
 		if err := validResponse.VisitCreateLocalRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SendMessage operation middleware
+func (sh *strictHandler) SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams) {
+	var request SendMessageRequestObject
+
+	request.Params = params
+
+	var body SendMessageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SendMessage(ctx, request.(SendMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendMessage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SendMessageResponseObject); ok {
+		if err := validResponse.VisitSendMessageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MarkMessageDelivered operation middleware
+func (sh *strictHandler) MarkMessageDelivered(w http.ResponseWriter, r *http.Request, messageId MessageId) {
+	var request MarkMessageDeliveredRequestObject
+
+	request.MessageId = messageId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.MarkMessageDelivered(ctx, request.(MarkMessageDeliveredRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MarkMessageDelivered")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MarkMessageDeliveredResponseObject); ok {
+		if err := validResponse.VisitMarkMessageDeliveredResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadMessage operation middleware
+func (sh *strictHandler) ReadMessage(w http.ResponseWriter, r *http.Request, messageId MessageId) {
+	var request ReadMessageRequestObject
+
+	request.MessageId = messageId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadMessage(ctx, request.(ReadMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadMessage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReadMessageResponseObject); ok {
+		if err := validResponse.VisitReadMessageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListMessages operation middleware
+func (sh *strictHandler) ListMessages(w http.ResponseWriter, r *http.Request, runId RunId, params ListMessagesParams) {
+	var request ListMessagesRequestObject
+
+	request.RunId = runId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMessages(ctx, request.(ListMessagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMessages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMessagesResponseObject); ok {
+		if err := validResponse.VisitListMessagesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -27379,6 +30228,39 @@ func (sh *strictHandler) CancelRun(w http.ResponseWriter, r *http.Request, runId
 	}
 }
 
+// ReportClientEvent operation middleware
+func (sh *strictHandler) ReportClientEvent(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request ReportClientEventRequestObject
+
+	request.RunId = runId
+
+	var body ReportClientEventJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportClientEvent(ctx, request.(ReportClientEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportClientEvent")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportClientEventResponseObject); ok {
+		if err := validResponse.VisitReportClientEventResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetRunConversation operation middleware
 func (sh *strictHandler) GetRunConversation(w http.ResponseWriter, r *http.Request, runId RunId) {
 	var request GetRunConversationRequestObject
@@ -27425,6 +30307,39 @@ func (sh *strictHandler) ListEntries(w http.ResponseWriter, r *http.Request, run
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListEntriesResponseObject); ok {
 		if err := validResponse.VisitListEntriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetEventSequence operation middleware
+func (sh *strictHandler) SetEventSequence(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request SetEventSequenceRequestObject
+
+	request.RunId = runId
+
+	var body SetEventSequenceJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetEventSequence(ctx, request.(SetEventSequenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetEventSequence")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetEventSequenceResponseObject); ok {
+		if err := validResponse.VisitSetEventSequenceResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -51,21 +51,21 @@ func outcomeOf(a answer) outcome {
 
 // holds says, a second time and on purpose, what each kind of caller may do at all.
 var holds = map[string]string{
-	"operator":   "self account read create steer manage employ administer worker operate",
-	"admin":      "self account read create steer manage employ administer worker",
-	"member":     "self account read create steer manage employ",
+	"operator":   "self account read create steer message manage employ administer worker operate",
+	"admin":      "self account read create steer message manage employ administer worker",
+	"member":     "self account read create steer message manage employ",
 	"viewer":     "self account read",
 	"newcomer":   "self account", // in no team
-	"team key":   "self read create steer manage",
+	"team key":   "self read create steer message manage",
 	"worker key": "self worker",
 	"read key":   "self read",
-	"runs key":   "self read create steer",
-	"other team": "self account read create steer manage employ administer worker",
-	"own run":    "self read create runner gateway",
-	"other run":  "self read create runner gateway",
-	"ended run":  "self read create runner gateway",
-	"browser":    "self account read create steer manage employ", // signed in: a member
-	"other site": "self account read create steer manage employ", // the same, but another site makes the request
+	"runs key":   "self read create steer message",
+	"other team": "self account read create steer message manage employ administer worker",
+	"own run":    "self read create message runner gateway",
+	"other run":  "self read create message runner gateway",
+	"ended run":  "self read create message runner gateway",
+	"browser":    "self account read create steer message manage employ", // signed in: a member
+	"other site": "self account read create steer message manage employ", // the same, but another site makes the request
 }
 
 // want is the expected outcome of an actor. Gone is for who was let in once.

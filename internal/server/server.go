@@ -21,6 +21,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/identity/issuer"
+	"github.com/cadrehq/cadre/internal/orchestration"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
 	"github.com/cadrehq/cadre/internal/secret"
@@ -237,6 +238,12 @@ func (s *Server) openSchedules(runs *run.Service) (*schedule.Service, error) {
 	})
 }
 
+func (s *Server) openMessages(runs *run.Service) *orchestration.Service {
+	return orchestration.New(orchestration.Config{
+		Runs: runs, Stored: store.NewRuns(s.db), Mail: store.NewMail(s.db), Events: store.NewEvents(s.db), Now: s.cfg.Now,
+	})
+}
+
 func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	stored := store.NewRuns(s.db)
 	environments := store.NewEnvironments(s.db)
@@ -252,10 +259,10 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		People: s.identity, Account: s.identity, Keys: s.identity, Issuer: s.issuer, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments: shared, Skills: s.skills,
-		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Blobs: blobs, Usage: store.NewLedger(s.db),
+		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Messages: s.openMessages(runs), Blobs: blobs, Usage: store.NewLedger(s.db),
 		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
 		Models:    models{s.gateway}, Workers: workers{s.dispatch},
-		Feed: s.feed, Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
+		Feed: s.feed, Past: store.NewEvents(s.db), Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,
 		Ready: []httpapi.Readiness{
 			{Name: "store", Check: s.db.Ready}, {Name: "blobs", Check: blobs.Ready}, {Name: "bus", Check: s.busReady},
 		},

@@ -53,6 +53,7 @@ type Config struct {
 	EnvironmentStore EnvironmentReader
 	Agents           Agents
 	Schedules        Schedules
+	Messages         Messages
 	Blobs            Blobs
 	Usage            Ledger
 	Summaries        Summaries
@@ -75,6 +76,8 @@ type Config struct {
 	Bells func(ctx context.Context, runID string) (<-chan struct{}, error)
 	// Feed tells of what happens to all runs. Whoever made it closes it before Wait.
 	Feed *feed.Feed
+	// Past reads what happened to runs before somebody followed them.
+	Past feed.Past
 	// Fence refuses a run token whose execution has ended.
 	Fence Fence
 	// Gateway serves /gateway/. Without it there is none.
@@ -107,6 +110,7 @@ type API struct {
 	mux       *http.ServeMux
 	reference reference
 	board     *feed.Board
+	exchange  *feed.Exchange
 	console   *console // nil without the web app
 	prefix    string   // path of PublicURL, without a slash at its end
 	uploads   uploads
@@ -138,6 +142,7 @@ func New(ctx context.Context, cfg Config) *API {
 	}
 	a := &API{cfg: cfg, mux: http.NewServeMux(), reference: newReference(), ctx: ctx, closing: ctx.Done()}
 	a.board = feed.NewBoard(cfg.Feed, a.shown, cfg.Log)
+	a.exchange = feed.NewExchange(cfg.Feed, cfg.Past, encodeRunEvent, cfg.Log)
 	var err error
 	if a.console, err = newConsole(cfg.Console, cfg.PublicURL); err != nil {
 		a.cfg.Log.Error("the console is not served", "error", err)
@@ -155,6 +160,7 @@ func (a *API) Wait() {
 	a.hijacked.Wait()
 	a.streams.Wait()
 	a.board.Wait()
+	a.exchange.Wait()
 }
 
 // routes registers every operation behind its guard, and what is not part of the contract.
@@ -169,6 +175,7 @@ func (a *API) routes() {
 	})
 	r.HandleFunc("GET "+api.BasePath+"/agent/runs/{runId}/stream", a.streamRun)
 	r.HandleFunc("GET "+api.BasePath+"/agent/runs/stream", a.streamRuns)
+	r.HandleFunc("GET "+api.BasePath+"/agent/events/stream", a.streamEvents)
 	r.HandleFunc("GET "+api.BasePath+"/runner/commands/stream", a.streamCommands)
 	r.HandleFunc("POST "+api.BasePath+"/runner/blobs", a.putBlob)
 	r.HandleFunc("GET "+api.BasePath+"/blobs/{blobId}", a.getBlob)
@@ -237,7 +244,7 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
 		if _, pattern := a.mux.Handler(probe); pattern != "/" && pattern != "" {
 			allowed = append(allowed, method)

@@ -141,7 +141,7 @@ func checkIDs(r *http.Request) error {
 	if err := checkRunID(r.PathValue("runId")); err != nil {
 		return err
 	}
-	for _, name := range []string{"requestId", "artifactUid", "environmentId", "agentUid", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "conversationId", "sessionUuid", "blobId"} {
+	for _, name := range []string{"requestId", "messageId", "artifactUid", "environmentId", "agentUid", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "conversationId", "sessionUuid", "blobId"} {
 		if id := r.PathValue(name); len(id) > 128 || !printable(id) {
 			return api.Invalid(name, "is not an id")
 		}

@@ -64,6 +64,7 @@ with ` + "`not_authorized`" + ` (403); a key that is unknown, expired or revoked
 		{identity.PermRead, "see runs, sessions and configuration"},
 		{identity.PermCreate, "start runs"},
 		{identity.PermSteer, "follow up, answer, interrupt, cancel"},
+		{identity.PermMessage, "speak and report as a run, see [below](#who-may-speak-to-whom)"},
 		{identity.PermManage, "change what is one's own of the configuration"},
 		{identity.PermEmploy, "create, change and delete the team's agents"},
 		{identity.PermAdminister, "change what is the team's: its configuration, members, invitations and keys"},
@@ -87,6 +88,14 @@ with ` + "`not_authorized`" + ` (403); a key that is unknown, expired or revoked
 		line(&b, row...)
 	}
 	b.WriteString(`
+## Who may speak to whom
+
+A run token sends messages as its own run only: to its parent, to its siblings (the other children of its
+parent) and to everything below it. Any other run is not found. It reads and marks the messages of its own
+mailbox only, follows what happens to its own run and to those below it, and does not wake a run that a
+person cancelled. People and agents send in the name of a run they may steer to runs they may steer, and
+see the mailboxes of the runs they see; reading a message marks it, so that it takes ` + "`message`" + `.
+
 An operator holds these beside those of a role; the person of the first start is one. Keys of teams and
 agents hold what the role they were made with holds, but for ` + "`account`" + `, ` + "`employ`" + ` and ` + "`operate`" + `, which only people do.
 A key with a scope holds what both its role and its scope hold; ` + "`full`" + ` holds nothing back.

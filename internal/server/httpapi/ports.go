@@ -43,6 +43,14 @@ type Runs interface {
 	Link(runID string) string
 	Steering
 	Runners
+	Clients
+}
+
+// Clients is what those tell who carry runs out by themselves, or follow what happens on behalf of one.
+type Clients interface {
+	ReportEvent(ctx context.Context, actor identity.Actor, id string, req api.ReportEventRequest) (int64, error)
+	SetEventSequence(ctx context.Context, actor identity.Actor, id string, seq int64) error
+	NoteClientEvent(ctx context.Context, actor identity.Actor, id string, req api.ClientEventRequest) error
 }
 
 // Steering is how a person directs a run.
@@ -119,6 +127,18 @@ type Schedules interface {
 	// History returns what became of ticks, latest first, and the position of the rest.
 	History(ctx context.Context, actor identity.Actor, id, cursor string, limit int) ([]schedule.Outcome, string, error)
 	Preview(req api.SchedulePreviewRequest) (api.SchedulePreview, error)
+}
+
+// Messages is what runs say to each other, and who may follow them: orchestration.Service. It checks what
+// the actor may reach.
+type Messages interface {
+	Send(ctx context.Context, actor identity.Actor, req api.SendMessageRequest, key string) ([]string, error)
+	Inbox(ctx context.Context, actor identity.Actor, runID string, unread bool, since time.Time, limit int) ([]run.Message, error)
+	Read(ctx context.Context, actor identity.Actor, id string) (run.Message, error)
+	Delivered(ctx context.Context, actor identity.Actor, id string) error
+	Events(ctx context.Context, actor identity.Actor, runIDs []string, since int64, limit int) ([]run.Event, error)
+	// MayFollow returns the runs, each once.
+	MayFollow(ctx context.Context, actor identity.Actor, runIDs []string) ([]string, error)
 }
 
 // Blobs finds bytes: blob.Service.

@@ -43,7 +43,7 @@ func eventOf(head string, data []byte) []byte {
 
 // streamRun serves GET /agent/runs/{runId}/stream.
 func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
-	after, err := afterOf(r)
+	after, err := afterOf(r, "after")
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -68,19 +68,19 @@ func (a *API) streamRun(w http.ResponseWriter, r *http.Request) {
 	out.serve(s.run, s.tick, viewer.Close)
 }
 
-// afterOf is the number of the last entry the caller has. A reconnecting EventSource repeats the
-// address it began with, so its Last-Event-ID wins.
-func afterOf(r *http.Request) (int64, error) {
+// afterOf is the number of the last entry or event the caller has, which it gives by a parameter. A
+// reconnecting EventSource repeats the address it began with, so its Last-Event-ID wins.
+func afterOf(r *http.Request, parameter string) (int64, error) {
 	name, value := "Last-Event-ID", r.Header.Get("Last-Event-ID")
 	if value == "" {
-		name, value = "after", r.URL.Query().Get("after")
+		name, value = parameter, r.URL.Query().Get(parameter)
 	}
 	if value == "" {
 		return 0, nil
 	}
 	after, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || after < 0 {
-		return 0, api.Invalid(name, "must be the number of an entry, or 0")
+		return 0, api.Invalid(name, "must be a number that the stream gave, or 0")
 	}
 	return after, nil
 }

@@ -168,6 +168,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to runs
+         * @description Of the runs named, oldest first. Numbers are those of one order of all runs: whoever asks again with the last one as `since` misses and repeats nothing. Errors: `resource_not_found` for a run that cannot be seen.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/events/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what happened to a run
+         * @description For runs that are carried out by their client (`execution_location` LOCAL): the run moves to the state that the event tells of, and the event gets its number. Reporting what is so already answers the number it has. Errors: `resource_not_found`; `operation_not_supported` for a run that a worker carries out, whose state is not for others to tell; `conflict` for an `execution_id` that is not the latest, and for a state it cannot move to.
+         */
+        post: operations["reportEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/events/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow what happens to runs
+         * @description Server-sent events, each an AgentRunEvent with its number as id. Of the runs named by `run_ids[]`, or of everything
+         *     below `ancestor_run_id`, in which new descendants join by themselves. `Last-Event-ID`, or `since`, resumes without
+         *     gap or repeat. A comment every 15 seconds says that the stream lives. It does not end by itself.
+         *
+         *     A client that takes nothing for 30 seconds is let go, and may come back. Errors: `resource_not_found`.
+         */
+        get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/identities": {
         parameters: {
             query?: never;
@@ -237,6 +304,108 @@ export interface paths {
          * @description The run starts in CLAIMED, outside the queue, and is not cancellable: whoever registered it carries it out and stops it. The answer carries the run token for the operations under runner. Without heartbeats its lease runs out and the run ends ERROR. A request repeated with the same `Idempotency-Key` registers no second run: the answer names the first one's run and execution, with a token for it. Errors: `conflict` (not retryable) for a key that another request used.
          */
         post: operations["createLocalRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message to runs
+         * @description Every recipient gets a copy of its own, in its mailbox before its agent's next turn; all get one or none does. Each
+         *     copy is a `new_message` event of its recipient, in the one order in which state changes are, too: who follows a run
+         *     sees what it sent before it sees it end.
+         *
+         *     A recipient that has ended goes on with the message, in a new execution with its context, unless `wake` is false.
+         *     One that waits for a person (BLOCKED) goes on waiting and takes the message up afterwards. A request repeated with
+         *     the same `Idempotency-Key` sends nothing again and answers the same.
+         *
+         *     A run token sends as its own run, to its parent, its siblings (the other children of its parent) and everything
+         *     below it, and cannot wake what a person cancelled. People and agents send in the name of a run they may steer, to
+         *     runs they may steer. Errors: `resource_not_found` for a run that is not in reach, `operation_not_supported` (422)
+         *     for one that has ended and cannot or must not be woken, `resource_unavailable` (429) while 100 messages wait for a
+         *     recipient, `storage_limit_exceeded` for one whose mailbox has taken all it may, `conflict` for an
+         *     `Idempotency-Key` that another message used.
+         */
+        post: operations["sendMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/messages/{messageId}/delivered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the message. */
+                messageId: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark a message as delivered
+         * @description Says that the message has reached the agent it is for, so that it is not delivered again. The built-in harness needs no such word. Repeating it changes nothing. Errors: `resource_not_found`.
+         */
+        post: operations["markMessageDelivered"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/messages/{messageId}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the message. */
+                messageId: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read a message
+         * @description The message with its text, which is read from now on. Read by its own run's token it is delivered, too. Errors: `resource_not_found`.
+         */
+        post: operations["readMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/messages/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Messages to a run
+         * @description The run's mailbox, oldest first, without the texts. A run token sees its own run's. Errors: `resource_not_found`.
+         */
+        get: operations["listMessages"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -407,6 +576,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/runs/{runId}/client-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell of a client's start-up
+         * @description Steps of a client that carries a run out by itself; they show in the run's timeline. A repeated `event_uuid`, and what comes after the first 256 of a run, changes nothing. Errors: `resource_not_found`.
+         */
+        post: operations["reportClientEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/runs/{runId}/conversation": {
         parameters: {
             query?: never;
@@ -451,6 +643,29 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/event-sequence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Remember how far events were followed
+         * @description Keeps the number of the last event that was dealt with for this run, which the run then shows as `last_event_sequence`. A smaller number than the one kept changes nothing. Errors: `resource_not_found`.
+         */
+        patch: operations["setEventSequence"];
         trace?: never;
     };
     "/agent/runs/{runId}/followups": {
@@ -1807,6 +2022,31 @@ export interface components {
             /** @description Host of its runs, unless a run names one. */
             worker_host?: string;
         };
+        /** @description Something that happened to a run. */
+        AgentRunEvent: {
+            event_type: components["schemas"]["AgentRunEventType"];
+            /** @description Execution during which it happened. */
+            execution_id?: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            occurred_at: string;
+            /** @description What else it is about. */
+            ref_id?: string;
+            /** @description Run it happened to. */
+            run_id: string;
+            /**
+             * Format: int64
+             * @description Its place in the one order of what happens to all runs.
+             */
+            sequence: number;
+        };
+        /**
+         * @description What happened. `ref_id` is the message of a `new_message`, the child of a `child_agent_started` (an event of its parent), and the session of a `run_session_linked` (an event of a child, once it can be watched).
+         * @enum {string}
+         */
+        AgentRunEventType: "run_in_progress" | "run_succeeded" | "run_failed" | "run_errored" | "run_blocked" | "run_cancelled" | "new_message" | "child_agent_started" | "run_session_linked";
         /**
          * @description What part an agent has. Kept and shown; without effect here.
          * @enum {string}
@@ -1997,6 +2237,42 @@ export interface components {
             /** @description One of one's own. */
             team_uid: string;
         };
+        /** @description How it went. */
+        ClientEventPayload: {
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finish_ts?: string;
+            /** @description Whether it failed. */
+            is_error?: boolean;
+            /**
+             * Format: int64
+             * @description How long it took.
+             */
+            latency_ms?: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            start_ts?: string;
+        };
+        /** @description Something a client went through. */
+        ClientEventRequest: {
+            /** @description Its name. */
+            event_name: string;
+            /**
+             * Format: uuid
+             * @description UUID, which makes the report safe to repeat.
+             */
+            event_uuid: string;
+            payload?: components["schemas"]["ClientEventPayload"];
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            timestamp: string;
+        };
         /** @description A named definition of what a workspace is made from. */
         CloudEnvironment: {
             config: components["schemas"]["CloudEnvironmentConfig"];
@@ -2061,6 +2337,7 @@ export interface components {
              */
             id: number;
             kind: components["schemas"]["CommandKind"];
+            message?: components["schemas"]["CommandMessage"];
             mode?: components["schemas"]["RunMode"];
             /** @description Request an answer belongs to. */
             request_id?: string;
@@ -2068,10 +2345,19 @@ export interface components {
             text?: string;
         };
         /**
-         * @description What a person or the server asks of a run.
+         * @description What a person, another run or the server asks of a run.
          * @enum {string}
          */
-        CommandKind: "follow_up" | "answer" | "interrupt" | "cancel";
+        CommandKind: "follow_up" | "answer" | "interrupt" | "cancel" | "message";
+        /** @description Of a command that delivers a message of another run; its text is the command's. */
+        CommandMessage: {
+            /** @description UUID of the message; the entry that takes it up names it. */
+            message_id: string;
+            /** @description Run that sent it. */
+            sender_run_id: string;
+            /** @description What it is about. */
+            subject?: string;
+        };
         /** @description The workers of one host name. */
         ConnectedWorker: {
             /** @description How they make sandboxes. */
@@ -2430,6 +2716,14 @@ export interface components {
              * @enum {string}
              */
             type: "event";
+        };
+        /** @description How far events were followed. */
+        EventSequenceRequest: {
+            /**
+             * Format: int64
+             * @description Number of the last event dealt with.
+             */
+            sequence: number;
         };
         /** @description Something the agent made elsewhere. */
         ExternalReferenceArtifact: {
@@ -2849,6 +3143,56 @@ export interface components {
             /** @description Which store. */
             uid: string;
         };
+        /** @description A message. */
+        MessageBody: {
+            /** @description The text. */
+            body: string;
+            /**
+             * Format: date-time
+             * @description When it reached the agent it is for.
+             */
+            delivered_at?: string;
+            /** @description UUID of the message. */
+            message_id: string;
+            /**
+             * Format: date-time
+             * @description When it was first read.
+             */
+            read_at?: string;
+            /** @description Run that sent it. */
+            sender_run_id: string;
+            /**
+             * Format: date-time
+             * @description When it was sent.
+             */
+            sent_at: string;
+            /** @description What it is about. */
+            subject: string;
+        };
+        /** @description A message without its text. */
+        MessageHeader: {
+            /**
+             * Format: date-time
+             * @description When it reached the agent it is for.
+             */
+            delivered_at?: string;
+            /** @description UUID of the message. */
+            message_id: string;
+            /**
+             * Format: date-time
+             * @description When it was first read.
+             */
+            read_at?: string;
+            /** @description Run that sent it. */
+            sender_run_id: string;
+            /**
+             * Format: date-time
+             * @description When it was sent.
+             */
+            sent_at: string;
+            /** @description What it is about. */
+            subject: string;
+        };
         /** @description A model. */
         ModelInfo: {
             /** @description Size of its context window. */
@@ -3018,6 +3362,27 @@ export interface components {
             name: string;
         };
         /**
+         * @description What a client may report of a run it carries out.
+         * @enum {string}
+         */
+        ReportedEventType: "run_in_progress" | "run_succeeded" | "run_failed" | "run_errored" | "run_blocked" | "run_cancelled";
+        /** @description A client's report. */
+        ReportEventRequest: {
+            event_type: components["schemas"]["ReportedEventType"];
+            /** @description Execution it is about; absent: the latest. */
+            execution_id?: string;
+            /** @description What else it is about; accepted and not kept. */
+            ref_id?: string;
+        };
+        /** @description The event. */
+        ReportEventResponse: {
+            /**
+             * Format: int64
+             * @description Its place in the order of events.
+             */
+            sequence: number;
+        };
+        /**
          * @description What a person is asked for.
          * @enum {string}
          */
@@ -3182,7 +3547,7 @@ export interface components {
             is_sandbox_running: boolean;
             /**
              * Format: int64
-             * @description Position in the feed of orchestration events. Absent here.
+             * @description How far whoever follows events for this run has come, as it said; absent before.
              */
             last_event_sequence?: number | null;
             /**
@@ -3718,6 +4083,27 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /** @description A message to runs. */
+        SendMessageRequest: {
+            /** @description The text: 131072 bytes of UTF-8 at most. */
+            body: string;
+            /** @description Run that speaks: a run token's own. */
+            sender_run_id: string;
+            /** @description What it is about, on one line. */
+            subject: string;
+            /** @description Recipients, each a run that is named once. */
+            to: string[];
+            /**
+             * @description Whether recipients that have ended go on with it. False refuses the message if there is one.
+             * @default true
+             */
+            wake?: boolean;
+        };
+        /** @description What was sent. */
+        SendMessageResponse: {
+            /** @description Of each recipient's copy, in the order of `to`. */
+            message_ids: string[];
+        };
         /** @description Where an ended session is kept. */
         SessionRedirectResponse: {
             /** @description Its conversation. Absent while the session is live. */
@@ -4185,10 +4571,10 @@ export interface components {
             uid?: string;
         };
         /**
-         * @description Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox.
+         * @description Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
          * @enum {string}
          */
-        WaitingCode: "no_worker" | "at_capacity" | "in_line" | "starting" | "permission" | "question" | "plan" | "interrupted" | "budget" | "worker_lost" | "retrying";
+        WaitingCode: "no_worker" | "at_capacity" | "in_line" | "starting" | "permission" | "question" | "plan" | "interrupted" | "budget" | "worker_lost" | "retrying" | "messages";
         /** @description The principal behind a credential. */
         WhoamiResponse: {
             /** @description Name for people. */
@@ -4309,6 +4695,8 @@ export interface components {
         ConversationId: string;
         /** @description The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run. */
         IdempotencyKey: string;
+        /** @description UUID of the message. */
+        MessageId: string;
         /** @description UUID of the run. */
         RunId: string;
         /** @description UUID of the schedule. */
@@ -4589,6 +4977,100 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listEvents: {
+        parameters: {
+            query: {
+                /** @description Events per answer. */
+                limit?: number;
+                /** @description Runs, 200 at most. */
+                run_ids: string[];
+                /** @description Number of the last event the caller has. */
+                since?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentRunEvent"][];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    reportEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event_type": "run_succeeded"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportEventRequest"];
+            };
+        };
+        responses: {
+            /** @description The event. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportEventResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    streamEvents: {
+        parameters: {
+            query?: {
+                /** @description Run whose descendants are meant. */
+                ancestor_run_id?: string;
+                /** @description Also the ancestor itself. */
+                include_self?: boolean;
+                /** @description Runs, 200 at most. `run_ids` is accepted as well. */
+                "run_ids[]"?: string[];
+                /** @description Number of the last event the caller has. */
+                since?: number;
+            };
+            header?: {
+                /** @description The same, as an EventSource sends it when it reconnects. Wins over `since`. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     listAgentIdentities: {
         parameters: {
             query?: {
@@ -4733,6 +5215,121 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LocalRunResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    sendMessage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "to": [
+                 *         "0190d2a4-7c1e-7c3a-9a55-3f0c5d3b1a01"
+                 *       ],
+                 *       "subject": "Review is done",
+                 *       "body": "Two findings, both in parser.go.",
+                 *       "sender_run_id": "0190d2a4-7c1e-7c3a-9a55-3f0c5d3b1a02"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SendMessageRequest"];
+            };
+        };
+        responses: {
+            /** @description Sent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendMessageResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    markMessageDelivered: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the message. */
+                messageId: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    readMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the message. */
+                messageId: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageBody"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMessages: {
+        parameters: {
+            query?: {
+                /** @description Messages per answer. */
+                limit?: number;
+                /** @description Only those sent then or later. */
+                since?: string;
+                /** @description Only those nobody has read. */
+                unread?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageHeader"][];
                 };
             };
             default: components["responses"]["Problem"];
@@ -4960,6 +5557,45 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    reportClientEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event_uuid": "5f0c5d3b-1a01-4c3a-9a55-0190d2a47c1e",
+                 *       "event_name": "setup_environment_repo_clone",
+                 *       "timestamp": "2026-03-01T09:00:04Z",
+                 *       "payload": {
+                 *         "start_ts": "2026-03-01T09:00:00Z",
+                 *         "finish_ts": "2026-03-01T09:00:04Z",
+                 *         "latency_ms": 4000,
+                 *         "is_error": false
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClientEventRequest"];
+            };
+        };
+        responses: {
+            /** @description Taken note of. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getRunConversation: {
         parameters: {
             query?: never;
@@ -5001,6 +5637,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListEntriesResponse"];
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setEventSequence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "sequence": 1841
+                 *     }
+                 */
+                "application/json": components["schemas"]["EventSequenceRequest"];
+            };
+        };
+        responses: {
+            /** @description Kept. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
