@@ -4479,6 +4479,9 @@ type UsageBucket struct {
 	// Key The day as `2026-01-31`, or the value grouped by: a uid, a name, empty for none. Empty for the total.
 	Key string `json:"key"`
 
+	// Label How the person or agent of `key` is called, if that is known.
+	Label string `json:"label,omitempty,omitzero"`
+
 	// MedianRunTimeMs Median time worked, waiting not counted, of those that succeeded or failed. Absent when none did.
 	MedianRunTimeMs *int64 `json:"median_run_time_ms,omitempty"`
 

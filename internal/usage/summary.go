@@ -26,12 +26,16 @@ type Spent struct {
 	Unpriced  int64 // model calls without a known price
 	// Key is the value of the column that the summary groups by; empty by day.
 	Key string
+	// RunID is the run.
+	RunID string
 }
 
 // Spendings finds what an owner's runs came to.
 type Spendings interface {
 	// Spent lists the owner's runs created at from or later, and before to, in no order.
 	Spent(ctx context.Context, owner identity.Owner, by api.UsageBy, from, to time.Time) ([]Spent, error)
+	// Names tells, by run, how those are called who asked for the runs or, by executor, whom they act as.
+	Names(ctx context.Context, by api.UsageBy, runIDs []string) (map[string]string, error)
 }
 
 // Summaries counts runs, by day or by who and what they were.
@@ -78,9 +82,27 @@ func (s Summaries) Summary(ctx context.Context, actor identity.Actor, q Question
 			}
 		}
 	}
-	return api.UsageSummary{
+	out := api.UsageSummary{
 		From: days[0], To: days[len(days)-1], By: q.By, Total: total.bucket(""), Buckets: buckets(all, q.By),
-	}, nil
+	}
+	return out, s.name(ctx, q.By, all, out.Buckets)
+}
+
+// name puts to buckets of people and agents how these are called, as the latest of their runs has it: they
+// need not be in the team any more.
+func (s Summaries) name(ctx context.Context, by api.UsageBy, all map[string]*tally, list []api.UsageBucket) error {
+	if by != api.UsageByCreator && by != api.UsageByExecutor {
+		return nil
+	}
+	ids := make([]string, len(list))
+	for i, b := range list {
+		ids[i] = all[b.Key].latest
+	}
+	names, err := s.Store.Names(ctx, by, ids)
+	for i := range list {
+		list[i].Label = names[ids[i]]
+	}
+	return err
 }
 
 // days cuts the time asked about where days begin in its zone: the beginning of each, and the end of the last.
@@ -138,6 +160,7 @@ type tally struct {
 	usd      float64
 	unpriced int64
 	worked   []time.Duration // of those that ended
+	latest   string          // id of the run added last
 }
 
 func tallyOf(all map[string]*tally, key string) *tally {
@@ -154,6 +177,7 @@ func (t *tally) add(r Spent) {
 		t.states = map[api.RunState]int{}
 	}
 	t.runs++
+	t.latest = r.RunID
 	t.states[r.State]++
 	t.tokens += r.Tokens
 	t.usd += r.USD

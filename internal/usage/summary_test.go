@@ -23,6 +23,14 @@ func (s stored) Spent(_ context.Context, owner identity.Owner, _ api.UsageBy, fr
 	return list, nil
 }
 
+func (s stored) Names(_ context.Context, _ api.UsageBy, runIDs []string) (map[string]string, error) {
+	names := map[string]string{}
+	for _, id := range runIDs {
+		names[id] = "of " + id
+	}
+	return names, nil
+}
+
 func ask(t *testing.T, runs stored, q Question) (api.UsageSummary, error) {
 	t.Helper()
 	now := time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
@@ -64,7 +72,7 @@ func TestSummaryOfDays(t *testing.T) {
 func TestSummaryOfGroups(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC)
-	runs := stored{{CreatedAt: day, Key: "a", USD: 1}, {CreatedAt: day, Key: "b", USD: 2}, {CreatedAt: day.Add(24 * time.Hour), Key: "a", USD: 2}, {CreatedAt: day, Key: ""}}
+	runs := stored{{CreatedAt: day, Key: "a", USD: 1}, {CreatedAt: day, Key: "b", USD: 2}, {CreatedAt: day.Add(24 * time.Hour), Key: "a", RunID: "r3", USD: 2}, {CreatedAt: day, Key: ""}}
 	got, err := ask(t, runs, Question{Zone: time.UTC, By: api.UsageByCreator})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +81,7 @@ func TestSummaryOfGroups(t *testing.T) {
 	for _, b := range got.Buckets {
 		keys = append(keys, b.Key)
 	}
-	if diff := cmp.Diff([]string{"a", "b", ""}, keys); diff != "" || got.Buckets[0].Runs != 2 {
+	if diff := cmp.Diff([]string{"a", "b", ""}, keys); diff != "" || got.Buckets[0].Runs != 2 || got.Buckets[0].Label != "of r3" {
 		t.Errorf("%s, %+v", diff, got.Buckets)
 	}
 }

@@ -4,6 +4,7 @@ import { base } from "./api/client";
 import { readFilter } from "./runs/filter";
 import { Missing } from "./shell/missing";
 import { Shell } from "./shell/shell";
+import { readUsage } from "./usage/search";
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Shell, notFoundComponent: Missing });
 
@@ -26,6 +27,12 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/environments", component: lazyRouteComponent(() => import("./environments/page"), "EnvironmentsPage") }),
   createRoute({ getParentRoute: () => root, path: "/schedules", component: lazyRouteComponent(() => import("./schedules/page"), "SchedulesPage") }),
   createRoute({ getParentRoute: () => root, path: "/people", component: lazyRouteComponent(() => import("./people/page"), "PeoplePage") }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/usage",
+    validateSearch: readUsage,
+    component: lazyRouteComponent(() => import("./usage/page"), "UsagePage"),
+  }),
   createRoute({ getParentRoute: () => root, path: "/workers", component: lazyRouteComponent(() => import("./workers/page"), "WorkersPage") }),
 ];
 

@@ -360,7 +360,10 @@ func testSpendings(b *bundle) {
 		Cost: usage.Cost{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4}, StartedAt: noon}))
 	got, err := b.spendings.Spent(b.ctx, red, api.UsageByName, noon, noon.Add(2*time.Hour))
 	b.ok(err)
-	same(b, "spent", got, []usage.Spent{{CreatedAt: noon, State: api.RunStateFAILED, Worked: time.Minute, Tokens: 10, USD: 10, Unpriced: 1, Key: "fixer"}})
+	same(b, "spent", got, []usage.Spent{{CreatedAt: noon, State: api.RunStateFAILED, Worked: time.Minute, Tokens: 10, USD: 10, Unpriced: 1, Key: "fixer", RunID: first.ID}})
+	names, err := b.spendings.Names(b.ctx, api.UsageByCreator, []string{first.ID, newID()})
+	b.ok(err)
+	same(b, "names", names, map[string]string{first.ID: first.Creator.DisplayName})
 	for by := range map[api.UsageBy]bool{api.UsageByDay: true, api.UsageByCreator: true, api.UsageByExecutor: true, api.UsageByModel: true,
 		api.UsageBySource: true, api.UsageByEnvironment: true, api.UsageByHarness: true, api.UsageBySchedule: true} {
 		all, err := b.spendings.Spent(b.ctx, red, by, noon, noon.Add(3*time.Hour))

@@ -4415,6 +4415,8 @@ export interface components {
             failed: number;
             /** @description The day as `2026-01-31`, or the value grouped by: a uid, a name, empty for none. Empty for the total. */
             key: string;
+            /** @description How the person or agent of `key` is called, if that is known. */
+            label?: string;
             /**
              * Format: int64
              * @description Median time worked, waiting not counted, of those that succeeded or failed. Absent when none did.

@@ -1,4 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { api, must, type Schema } from "@/api/client";
+import { whoami } from "@/shell/me";
 
 export type ApiKey = Schema<"ApiKey">;
 export type Role = Schema<"TeamRole">;
@@ -23,3 +26,15 @@ export const invitations = (teamUid: string) => ({
   queryKey: ["members", teamUid, "invitations"],
   queryFn: () => must(api.GET("/teams/{teamUid}/invitations", { params: { path: { teamUid } } })),
 });
+
+/** useNames knows the people of the team by their uid, as far as the viewer may see them. */
+export function useNames(): Map<string, string> {
+  const me = useQuery(whoami).data;
+  const team = me?.team_uids?.[0];
+  const list = useQuery({ ...members(team ?? ""), enabled: Boolean(team), staleTime: 60_000 }).data;
+  return useMemo(() => {
+    const names = new Map(list?.members.map((m) => [m.user.uid ?? "", m.user.display_name || m.user.email || "Somebody"]));
+    if (me?.uid) names.set(me.uid, me.display_name || me.email || "You");
+    return names;
+  }, [list, me]);
+}

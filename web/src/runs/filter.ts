@@ -9,6 +9,9 @@ export interface Filter {
   source?: NonNullable<Run["source"]>;
   state?: RunState;
   creator?: string;
+  /** name is the label of an agent, which groups its runs. */
+  name?: string;
+  model?: string;
   created?: Created;
   environment?: string;
   artifact?: "PLAN" | "PULL_REQUEST" | "SCREENSHOT" | "FILE";
@@ -21,7 +24,7 @@ export type Quick = (typeof quick)[number];
 export const created = { "24h": 1, "3d": 3, "7d": 7 } as const;
 export type Created = keyof typeof created;
 
-const texts = ["q", "source", "state", "creator", "environment", "artifact"] as const;
+const texts = ["q", "source", "state", "creator", "name", "model", "environment", "artifact"] as const;
 
 /** readFilter reads an address, whoever wrote it: what it does not know it leaves out. */
 export function readFilter(search: Record<string, unknown>): Filter {
@@ -51,6 +54,8 @@ export function query(f: Filter, me: string | undefined, now: number) {
     ...(f.q && { q: f.q }),
     ...(f.show === "recurring" ? { source: "SCHEDULED_AGENT" as const } : f.source && { source: f.source }),
     ...(f.show === "mine" && me ? { creator: me } : f.creator && { creator: f.creator }),
+    ...(f.name && { name: f.name }),
+    ...(f.model && { model_id: f.model }),
     ...(f.created && { created_after: new Date((Math.floor(now / hour) - 24 * created[f.created]) * hour).toISOString() }),
     ...(f.environment && { environment_id: f.environment }),
     ...(f.artifact && { artifact_type: f.artifact }),

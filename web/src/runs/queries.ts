@@ -93,6 +93,8 @@ export function matches(run: Run, asked: Asked): boolean {
     (!asked.state || asked.state.includes(run.state)) &&
     (!asked.source || asked.source === run.source) &&
     (!asked.creator || asked.creator === run.creator?.uid) &&
+    (!asked.name || asked.name === run.agent_config?.name) &&
+    (!asked.model_id || asked.model_id === run.agent_config?.model_id) &&
     (!asked.created_after || run.created_at > asked.created_after) &&
     (!asked.environment_id || (run.agent_config?.environment_id ?? "empty-environment") === asked.environment_id) &&
     (!asked.artifact_type || run.artifacts.some((a) => a.artifact_type === asked.artifact_type)) &&

@@ -1,4 +1,4 @@
-import { Activity, Boxes, CalendarClock, Home, Inbox, type LucideIcon, Server, Users } from "lucide-react";
+import { Activity, Boxes, CalendarClock, ChartColumn, Home, Inbox, type LucideIcon, Server, Users } from "lucide-react";
 
 export interface Place {
   to: string;
@@ -20,6 +20,7 @@ export const places: Place[][] = [
     { to: "/schedules", label: "Schedules", icon: CalendarClock, keys: "g s" },
     { to: "/environments", label: "Environments", icon: Boxes, keys: "g e" },
     { to: "/workers", label: "Workers", icon: Server, keys: "g w" },
+    { to: "/usage", label: "Usage", icon: ChartColumn, keys: "g u" },
     { to: "/people", label: "Members and keys", icon: Users, keys: "g m" },
   ],
 ];

@@ -1,6 +1,7 @@
 import { Outlet } from "@tanstack/react-router";
-import { useState } from "react";
+import { useCallback, useState } from "react";
 import { Compose } from "@/compose/compose";
+import { Composing } from "@/compose/open";
 import { useLiveRuns } from "@/runs/queries";
 import { Connection } from "./connection";
 import { Palette } from "./palette";
@@ -11,17 +12,20 @@ import { useShortcuts } from "./shortcuts";
 export function Shell() {
   const [palette, setPalette] = useState(false);
   const [composing, setComposing] = useState(false);
+  const compose = useCallback(() => setComposing(true), []);
   useLiveRuns();
-  useShortcuts({ palette: () => setPalette(true), compose: () => setComposing(true) });
+  useShortcuts({ palette: () => setPalette(true), compose });
   return (
     <div className="flex h-full flex-col sm:flex-row">
-      <Sidebar compose={() => setComposing(true)} palette={() => setPalette(true)} />
+      <Sidebar compose={compose} palette={() => setPalette(true)} />
       <main className="relative flex min-h-0 min-w-0 flex-1 flex-col" id="content" tabIndex={-1}>
         <Connection />
-        <Outlet />
+        <Composing value={compose}>
+          <Outlet />
+        </Composing>
       </main>
-      <PhoneBar compose={() => setComposing(true)} />
-      <Palette open={palette} close={() => setPalette(false)} compose={() => setComposing(true)} />
+      <PhoneBar compose={compose} />
+      <Palette open={palette} close={() => setPalette(false)} compose={compose} />
       <Compose open={composing} close={() => setComposing(false)} />
     </div>
   );
