@@ -44,6 +44,16 @@ test('home', () => console('/', 'home', async (page) => {
   await inert(page);
 }));
 
+test('the charts say their numbers by key, and to who cannot see them', () => use('/', async (page) => {
+  const chart = page.getByRole('figure').filter({ hasText: 'Runs' });
+  await chart.getByRole('application').focus();
+  await page.keyboard.press('ArrowLeft');
+  await chart.locator('li', { hasText: 'Failed' }).getByText('1', { exact: true }).waitFor();
+  assert.equal(await chart.getByRole('row').count(), 15, 'a head and fourteen days');
+}));
+
+test('usage', () => console('/usage?days=7', 'usage', (page) => page.getByRole('rowheader', { name: 'Admin' }).waitFor()));
+
 test('runs', () => console('/runs', 'runs', async (page) => {
   for (const title of ['Hostile', 'Asks first', 'Set-up fails']) await see(page, title);
   await inert(page);
@@ -140,6 +150,38 @@ test('the list is walked by keys', () => use('/runs', async (page) => {
   await page.waitForURL(/schedules/);
 }));
 
+test('filters are chosen by typing, kept in the address, and remembered', () => use('/runs', async (page) => {
+  await see(page, 'Asks first');
+  await page.getByRole('button', { name: 'Status' }).click();
+  await page.getByRole('combobox', { name: 'Search status' }).fill('fail');
+  await page.keyboard.press('Enter');
+  await until('the filter', async () => (await page.getByRole('list', { name: 'Runs' }).getByRole('listitem').count()) === 1);
+  assert.match(page.url(), /state=FAILED/);
+  await page.goto(server.url + '/');
+  await page.goto(server.url + '/runs');
+  await page.waitForURL(/state=FAILED/);
+  await page.getByRole('button', { name: 'Clear all' }).click();
+  await see(page, 'Asks first');
+}));
+
+test('a family is cancelled, or its parent alone', () => use('/runs', async (page) => {
+  const waits = (title, more) => server.api('/agent/runs', { prompt: 'wait\n```scripted\n{"turns":[{"delay":"5m","text":"late"}]}\n```', title, ...more });
+  const parent = await waits('The parent');
+  const child = await waits('The child', { parent_run_id: parent.run_id });
+  const state = async (id) => (await server.api('/agent/runs/' + id)).state;
+  await until('both to work', async () => (await state(parent.run_id)) === 'INPROGRESS' && (await state(child.run_id)) === 'INPROGRESS');
+  const row = page.getByRole('listitem').filter({ hasText: 'The parent' });
+  await row.hover();
+  await row.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('menuitem', { name: 'Cancel run' }).click();
+  await page.getByRole('dialog').getByText('The child').waitFor();
+  await page.getByLabel('Only this run').check();
+  await page.getByRole('button', { name: 'Cancel run' }).click();
+  await until('the parent to end', async () => (await state(parent.run_id)) === 'CANCELLED');
+  assert.equal(await state(child.run_id), 'INPROGRESS');
+  await server.api('/agent/runs/' + child.run_id + '/cancel', {});
+}));
+
 test('permission is given', () => use('/inbox', async (page) => {
   await page.getByRole('button', { name: 'Allow once' }).click();
   await until('the run to go on', async () => (await server.api('/agent/runs/' + asks.run_id)).state === 'SUCCEEDED');
@@ -168,9 +210,8 @@ test('a key is made and revoked', () => use('/people', async (page) => {
   assert.equal((await as('GET', '/agent/runs')).status, 200);
   assert.equal((await as('POST', '/agent/runs')).status, 403);
   await page.getByRole('button', { name: 'Done' }).click();
-  page.removeAllListeners('dialog');
-  page.on('dialog', (d) => d.accept());
   await page.getByRole('button', { name: 'Revoke CI' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
   await until('the key to be useless', async () => (await as('GET', '/agent/runs')).status === 401);
 }));
 

@@ -9,7 +9,8 @@ import { delimiter, join } from 'node:path';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const cadre = join(import.meta.dirname, '../../bin/cadre');
+/** CADRE_BIN tries another program than the one `make build` made. */
+const cadre = process.env.CADRE_BIN ?? join(import.meta.dirname, '../../bin/cadre');
 const shots = join(import.meta.dirname, 'shots');
 
 /** The widths every page is looked at with: a desk and a telephone. */

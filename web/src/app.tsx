@@ -6,6 +6,7 @@ import { Failure, watchSignedOut } from "./api/client";
 import { router } from "./router";
 import { whoami } from "./shell/me";
 import { SignIn, signInPage } from "./shell/sign-in";
+import { Confirm } from "./ui/confirm";
 import { Toasts } from "./ui/toast";
 
 const queries = new QueryClient({
@@ -41,6 +42,7 @@ export function App() {
         {signedOut && (
           <SignIn done={comeBack} />
         )}
+        <Confirm />
         <Toasts />
       </Tooltip.Provider>
     </QueryClientProvider>

@@ -5,6 +5,7 @@ import { api, type Environment, must } from "@/api/client";
 import { useMay } from "@/shell/me";
 import { Page } from "@/shell/page";
 import { Button, IconButton } from "@/ui/button";
+import { sure } from "@/ui/confirm";
 import { Bars, Empty, Failed } from "@/ui/empty";
 import { Since } from "@/ui/time";
 import { Tip } from "@/ui/tip";
@@ -78,7 +79,7 @@ function Row({ environment: e, edit }: { environment: Environment; edit: () => v
           <IconButton label="Edit" onClick={edit}>
             <Pencil />
           </IconButton>
-          <IconButton label="Delete" busy={remove.isPending} onClick={() => confirm(`Delete ${e.config.name ?? e.uid}? Runs that use it keep what they have.`) && remove.mutate()}>
+          <IconButton label="Delete" busy={remove.isPending} onClick={() => void sure({ title: `Delete ${e.config.name ?? e.uid}?`, text: "Runs that use it keep what they have.", act: "Delete" }).then((yes) => yes && remove.mutate())}>
             <Trash2 />
           </IconButton>
         </>

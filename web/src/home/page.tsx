@@ -157,7 +157,7 @@ function Agents({ buckets }: { buckets?: Bucket[] }) {
             <Link to="/runs" search={{ name: b.key }} className="flex items-center gap-2.5 px-4 py-2.5 hover:bg-hover/60">
               <Bot className="size-4 shrink-0 text-faint" />
               <span className="min-w-0 flex-1 truncate">{b.key}</span>
-              <span className="w-16 shrink-0 text-right text-[13px] text-dim tabular-nums">{count(b.runs)} runs</span>
+              <span className="w-16 shrink-0 text-right text-[13px] text-dim tabular-nums">{b.runs === 1 ? "1 run" : `${count(b.runs)} runs`}</span>
               <span className="w-11 shrink-0 text-right text-[13px] text-dim tabular-nums" title="Succeeded, of those that ended">
                 {rate(b.success_rate)}
               </span>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api, must } from "@/api/client";
 import { Button, IconButton } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
+import { sure } from "@/ui/confirm";
 import { Bars, Failed } from "@/ui/empty";
 import { Field, Input, Select } from "@/ui/field";
 import { exact } from "@/ui/format";
@@ -63,7 +64,7 @@ function Row({ of: k }: { of: ApiKey }) {
         </p>
       </div>
       <span className="hidden text-[13px] text-faint sm:block">{k.last_used_at ? <>used <Since at={k.last_used_at} /> ago</> : "not used yet"}</span>
-      <IconButton label={`Revoke ${k.name}`} busy={revoke.isPending} onClick={() => confirm(`Revoke ${k.name}? Whatever uses it stops working at once.`) && revoke.mutate()}>
+      <IconButton label={`Revoke ${k.name}`} busy={revoke.isPending} onClick={() => void sure({ title: `Revoke ${k.name}?`, text: "Whatever uses it stops working at once.", act: "Revoke" }).then((yes) => yes && revoke.mutate())}>
         <Trash2 />
       </IconButton>
     </li>

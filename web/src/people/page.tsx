@@ -6,6 +6,7 @@ import { useMay, whoami } from "@/shell/me";
 import { Page } from "@/shell/page";
 import { Avatar } from "@/ui/avatar";
 import { Button, IconButton } from "@/ui/button";
+import { sure } from "@/ui/confirm";
 import { Dialog } from "@/ui/dialog";
 import { Bars, Failed } from "@/ui/empty";
 import { Field, Input, Select } from "@/ui/field";
@@ -102,7 +103,10 @@ function Row({ team, member: m }: { team: string; member: Schema<"Member"> }) {
             {
               label: "Remove from the team",
               danger: true,
-              act: () => confirm(`Remove ${name}? Their keys and sign-ins for this team end at once.`) && change.mutate(() => api.DELETE("/teams/{teamUid}/members/{userUid}", { params: { path } })),
+              act: () =>
+                void sure({ title: `Remove ${name}?`, text: "Their keys and sign-ins for this team end at once.", act: "Remove" }).then(
+                  (yes) => yes && change.mutate(() => api.DELETE("/teams/{teamUid}/members/{userUid}", { params: { path } })),
+                ),
             },
           ]}
         >

@@ -2,6 +2,7 @@ import { Check, ChevronRight, Copy, FilePen, FileSearch, FileText, ListTodo, typ
 import { memo, useState } from "react";
 import { base } from "@/api/client";
 import { IconButton } from "@/ui/button";
+import { copy } from "@/ui/copy";
 import { cx } from "@/ui/cx";
 import { bytes, lasted } from "@/ui/format";
 import { Ansi, harmless } from "./ansi";
@@ -83,7 +84,7 @@ function Output({ text, live, runId, action }: { text: string; live: boolean; ru
         <Ansi text={whole.slice(0, wide)} />
       </pre>
       <div className="absolute top-1 right-1 opacity-0 group-hover/out:opacity-100 focus-within:opacity-100">
-        <IconButton label="Copy output" className="bg-panel" onClick={() => void navigator.clipboard.writeText(harmless(text))}>
+        <IconButton label="Copy output" className="bg-panel" onClick={() => copy(harmless(text))}>
           <Copy />
         </IconButton>
       </div>

@@ -8,6 +8,7 @@ import { artifactName, harnessName } from "@/runs/row";
 import { sourceNames } from "@/runs/source";
 import { StateIcon } from "@/runs/state";
 import { IconButton } from "@/ui/button";
+import { copy } from "@/ui/copy";
 import { cx } from "@/ui/cx";
 import { count, dollars, duration, exact, lasted } from "@/ui/format";
 import type { PlanItem } from "./transcript";
@@ -49,7 +50,7 @@ export function Details({ run, plan, context }: { run: Run; plan: PlanItem[]; co
           <Row name="Run id">
             <span className="flex items-center gap-1">
               <code className="truncate font-mono text-xs">{run.run_id}</code>
-              <IconButton label="Copy run id" className="size-6" onClick={() => void navigator.clipboard.writeText(run.run_id)}>
+              <IconButton label="Copy run id" className="size-6" onClick={() => copy(run.run_id)}>
                 <Copy />
               </IconButton>
             </span>

@@ -1,11 +1,10 @@
 import { ArrowUp, CircleStop, Hand } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import type { Run } from "@/api/client";
-import { useCancel, useInterrupt, useSend } from "@/runs/acts";
-import { isWorking } from "@/runs/state";
+import { useInterrupt, useSend } from "@/runs/acts";
+import { CancelRun, stoppable } from "@/runs/cancel";
 import { useMay } from "@/shell/me";
 import { IconButton } from "@/ui/button";
-import { Menu } from "@/ui/menu";
 
 /** drafts outlive the box: what was typed for a run is there when one comes back to it. */
 const drafts = new Map<string, string>();
@@ -15,7 +14,7 @@ export function Steer({ run }: { run: Run }) {
   const may = useMay();
   const send = useSend();
   const interrupt = useInterrupt();
-  const cancel = useCancel();
+  const [cancelling, setCancelling] = useState(false);
   const [text, setText] = useState(drafts.get(run.run_id) ?? "");
   const box = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
@@ -35,7 +34,6 @@ export function Steer({ run }: { run: Run }) {
     send.mutate({ runId: run.run_id, message }, { onError: () => setText((now) => (now ? `${message}\n${now}` : message)) });
   };
   const atWork = run.state === "INPROGRESS";
-  const stoppable = run.is_run_type_cancellable && (isWorking(run) || run.state === "BLOCKED");
   return (
     <form
       className="border-t bg-ground px-3 py-3 sm:px-5"
@@ -65,13 +63,12 @@ export function Steer({ run }: { run: Run }) {
             <Hand />
           </IconButton>
         )}
-        {stoppable && (
-          <Menu items={[{ label: "Cancel this run", icon: <CircleStop />, danger: true, act: () => cancel.mutate(run.run_id) }]}>
-            <IconButton label="Stop">
-              <CircleStop />
-            </IconButton>
-          </Menu>
+        {stoppable(run) && (
+          <IconButton label="Cancel this run" onClick={() => setCancelling(true)}>
+            <CircleStop />
+          </IconButton>
         )}
+        {cancelling && <CancelRun run={run} close={() => setCancelling(false)} />}
         <button type="submit" aria-label="Send" disabled={!text.trim() || send.isPending} className="inline-flex size-8 shrink-0 items-center justify-center rounded-xl bg-accent text-white disabled:opacity-40 dark:text-[#100d24]">
           <ArrowUp className="size-4.5" strokeWidth={2.4} />
         </button>

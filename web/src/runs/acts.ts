@@ -2,19 +2,6 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, must, type Schema } from "@/api/client";
 import { toast } from "@/ui/toast";
 
-/** useCancel ends a run and says whether that worked. */
-export function useCancel() {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (runId: string) => must(api.POST("/agent/runs/{runId}/cancel", { params: { path: { runId } } })),
-    onSuccess: (_, runId) => {
-      toast.ok("Run cancelled");
-      void queries.invalidateQueries({ queryKey: ["run", runId] });
-    },
-    onError: (why) => toast.failed("The run was not cancelled", why),
-  });
-}
-
 export function useInterrupt() {
   return useMutation({
     mutationFn: (runId: string) => must(api.POST("/agent/runs/{runId}/interrupt", { params: { path: { runId } } })),

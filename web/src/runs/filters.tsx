@@ -1,13 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { ListFilter, Search, X } from "lucide-react";
+import { Search, X } from "lucide-react";
 import { type RefObject, useEffect, useState } from "react";
+import type { Run, RunState } from "@/api/client";
 import { environments } from "@/environments/queries";
+import { useNames } from "@/people/queries";
 import { Button } from "@/ui/button";
 import { cx } from "@/ui/cx";
-import { Menu } from "@/ui/menu";
+import { count } from "@/ui/format";
+import { type Option, Pick } from "@/ui/pick";
+import { type Bucket, usage } from "@/usage/queries";
 import { type Filter, isNarrow, quick, type Quick } from "./filter";
-import { sourceNames } from "./source";
-import { looks } from "./state";
+import { SourceIcon, sourceNames } from "./source";
+import { looks, StateIcon } from "./state";
 
 const quickNames: Record<Quick, string> = { mine: "Mine", active: "Active", failed: "Failed", recurring: "Recurring", "needs-me": "Needs me" };
 const createdNames = { "24h": "Last 24 hours", "3d": "Past 3 days", "7d": "Last week" };
@@ -87,32 +91,33 @@ function SearchBox({ filter, change, input }: { filter: Filter; change: (f: Filt
   );
 }
 
+/** Choices are the filters of the list. Who and what can be chosen is who and what was there in the last 90 days. */
 function Choices({ filter, change }: { filter: Filter; change: (f: Filter) => void }) {
-  const { data } = useQuery(environments);
-  const environmentNames = Object.fromEntries([["empty-environment", "None"], ...(data?.environments.map((e) => [e.uid, e.config.name ?? e.uid]) ?? [])]);
-  const stateNames = Object.fromEntries(Object.entries(looks).map(([state, { label }]) => [state, label]));
+  const places = useQuery(environments).data?.environments ?? [];
+  const names = useNames();
+  const people = used(useQuery(usage("creator", 90)).data?.buckets, names);
   const set = <K extends keyof Filter>(name: K) => (value: string | undefined) => change({ ...filter, [name]: value });
   return (
     <>
-      <Choice label="Status" names={stateNames} value={filter.state} set={set("state")} />
-      <Choice label="Source" names={sourceNames} value={filter.source} set={set("source")} />
-      <Choice label="Created" names={createdNames} value={filter.created} set={set("created")} />
-      <Choice label="Environment" names={environmentNames} value={filter.environment} set={set("environment")} />
-      <Choice label="Artifact" names={artifactNames} value={filter.artifact} set={set("artifact")} />
-      <Choice label="Sort" names={sortNames} value={filter.sort} set={set("sort")} none="Updated" />
+      <Pick label="Status" options={states} value={filter.state} set={set("state")} />
+      <Pick label="Source" options={sources} value={filter.source} set={set("source")} />
+      <Pick label="Creator" options={people} value={filter.creator} set={set("creator")} />
+      <Pick label="Agent" options={used(useQuery(usage("name", 90)).data?.buckets)} value={filter.name} set={set("name")} />
+      <Pick label="Created" options={listed(createdNames)} value={filter.created} set={set("created")} />
+      <Pick label="Environment" options={[{ key: "empty-environment", name: "None" }, ...places.map((e) => ({ key: e.uid, name: e.config.name ?? e.uid }))]} value={filter.environment} set={set("environment")} />
+      <Pick label="Artifact" options={listed(artifactNames)} value={filter.artifact} set={set("artifact")} />
+      <Pick label="Model" options={used(useQuery(usage("model", 90)).data?.buckets)} value={filter.model} set={set("model")} />
+      <Pick label="Sort" options={listed(sortNames)} value={filter.sort} set={set("sort")} none="Updated" />
     </>
   );
 }
 
-function Choice({ label, names, value, set, none = "All" }: { label: string; names: Record<string, string>; value: string | undefined; set: (v: string | undefined) => void; none?: string }) {
-  const items = [{ label: none, checked: !value, act: () => set(undefined) }, null, ...Object.entries(names).map(([key, name]) => ({ label: name, checked: key === value, act: () => set(key) }))];
-  return (
-    <Menu align="start" items={items}>
-      <button type="button" className={cx("inline-flex h-7 shrink-0 items-center gap-1.5 rounded-full border px-3 text-[13px]", value ? "border-accent/50 bg-accent-soft text-accent-text" : "border-dashed text-dim hover:border-strong hover:text-text")}>
-        {!value && <ListFilter className="size-3.5" />}
-        {label}
-        {value && <span className="max-w-36 truncate font-medium">{names[value] ?? value}</span>}
-      </button>
-    </Menu>
-  );
+const listed = (names: Record<string, string>): Option[] => Object.entries(names).map(([key, name]) => ({ key, name }));
+const states: Option[] = Object.entries(looks).map(([state, { label }]) => ({ key: state, name: label, icon: <StateIcon state={state as RunState} /> }));
+const sources: Option[] = listed(sourceNames).map((o) => ({ ...o, icon: <SourceIcon source={o.key as Run["source"]} className="text-dim" /> }));
+
+/** used are what runs were grouped by, most used first. */
+function used(buckets: Bucket[] | undefined, names?: Map<string, string>): Option[] {
+  const known = (buckets ?? []).filter((b) => b.key).sort((a, b) => b.runs - a.runs);
+  return known.map((b) => ({ key: b.key, name: b.label || names?.get(b.key) || b.key, hint: count(b.runs) }));
 }

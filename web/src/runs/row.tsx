@@ -1,18 +1,19 @@
 import { Link } from "@tanstack/react-router";
-import { Camera, ChevronRight, CircleStop, Copy, Ellipsis, ExternalLink, File, GitPullRequest, ListTodo } from "lucide-react";
-import { memo } from "react";
-import type { Run } from "@/api/client";
+import { Camera, ChevronRight, CircleStop, Copy, Ellipsis, ExternalLink, File, GitPullRequest, Link2, ListTodo } from "lucide-react";
+import { memo, useState } from "react";
+import { base, type Run } from "@/api/client";
 import { useMay } from "@/shell/me";
 import { Avatar } from "@/ui/avatar";
 import { IconButton } from "@/ui/button";
+import { copy } from "@/ui/copy";
 import { cx } from "@/ui/cx";
 import { dollars, duration, lasted } from "@/ui/format";
 import { Menu } from "@/ui/menu";
 import { Since, Ticking } from "@/ui/time";
 import { Tip } from "@/ui/tip";
-import { useCancel } from "./acts";
+import { CancelRun, stoppable } from "./cancel";
 import { SourceIcon } from "./source";
-import { isWorking, look, StateIcon } from "./state";
+import { look, StateIcon } from "./state";
 import { aggregate, type Branch } from "./tree";
 
 interface Props {
@@ -22,7 +23,7 @@ interface Props {
 }
 
 /** rowHeight is fixed, so that a hundred thousand rows need no measuring. */
-export const rowHeight = 56;
+export const rowHeight = 54;
 
 /** RunRow is one run: what it is, how it stands, what it made, took and cost. */
 export const RunRow = memo(function RunRow({ branch, selected, toggle }: Props) {
@@ -32,7 +33,8 @@ export const RunRow = memo(function RunRow({ branch, selected, toggle }: Props) 
     <div
       role="listitem"
       aria-current={selected || undefined}
-      className={cx("group relative flex h-14 items-center gap-3 border-b border-line/60 px-3 sm:px-5", selected ? "bg-hover" : "hover:bg-hover/60")}
+      style={{ height: rowHeight }}
+      className={cx("group relative flex items-center gap-3 border-b border-line/60 px-3 sm:px-5", selected ? "bg-hover" : "hover:bg-hover/60")}
     >
       {selected && <span aria-hidden className="absolute inset-y-2 left-0 w-0.5 rounded-full bg-accent" />}
       <span style={{ width: depth * 20 }} className="-mr-3" />
@@ -61,7 +63,7 @@ export const RunRow = memo(function RunRow({ branch, selected, toggle }: Props) 
       </div>
       <Artifacts run={run} />
       <div className="hidden w-20 shrink-0 text-right text-[13px] text-dim tabular-nums md:block">
-        {run.state === "INPROGRESS" && run.started_at ? <Ticking from={run.started_at} /> : run.run_time ? lasted(duration(run.run_time)) : ""}
+        {run.state === "INPROGRESS" && run.started_at ? <Ticking from={run.started_at} /> : runTime(run)}
       </div>
       <div className="hidden w-16 shrink-0 text-right text-[13px] text-dim tabular-nums md:block">{cost(run)}</div>
       <Since at={run.updated_at} className="w-10 shrink-0 text-right text-[13px] text-faint tabular-nums" />
@@ -77,6 +79,7 @@ function MetaLine({ run }: { run: Run }) {
     <div className="flex min-w-0 items-center gap-1.5 text-xs text-faint">
       <SourceIcon source={run.source} className="relative z-10" />
       <span className="truncate">
+        <span className="md:hidden">{[runTime(run), cost(run)].filter(Boolean).map((part) => `${part} • `)}</span>
         {run.waiting && run.state !== "BLOCKED" ? <span className="text-wait">{run.waiting.message}</span> : parts.join(" • ") || gist(run.prompt)}
       </span>
     </div>
@@ -93,6 +96,11 @@ export function harnessName(run: Run): string | undefined {
   const type = run.agent_config?.harness?.type;
   const names: Partial<Record<typeof type & string, string>> = { claude: "Claude Code", codex: "Codex", gemini: "Gemini CLI", opencode: "OpenCode" };
   return type && type !== "oz" ? (names[type] ?? type) : undefined;
+}
+
+/** runTime is absent for runs on somebody's own machine, where waiting cannot be told from work. */
+function runTime(run: Run): string {
+  return run.run_time && run.source !== "LOCAL" ? lasted(duration(run.run_time)) : "";
 }
 
 export function cost(run: Run): string {
@@ -140,23 +148,23 @@ export function artifactName(a: Run["artifacts"][number]): string {
 
 function RowMenu({ run }: { run: Run }) {
   const may = useMay();
-  const cancel = useCancel();
-  const link = run.session_link ?? location.href;
+  const [cancelling, setCancelling] = useState(false);
+  const link = run.session_link ?? new URL(`runs/${run.run_id}`, base).href;
   return (
-    <div className="relative z-10 -mr-2 opacity-0 group-hover:opacity-100 focus-within:opacity-100 max-sm:hidden">
+    <div className="relative z-10 -mr-2 opacity-0 group-hover:opacity-100 focus-within:opacity-100 has-data-[state=open]:opacity-100 max-sm:hidden">
       <Menu
         items={[
-          { label: "Copy link", icon: <Copy />, act: () => void navigator.clipboard.writeText(link) },
-          { label: "Copy run id", icon: <Copy />, act: () => void navigator.clipboard.writeText(run.run_id) },
-          ...(may.steer && run.is_run_type_cancellable && (isWorking(run) || run.state === "BLOCKED")
-            ? [null, { label: "Cancel run", icon: <CircleStop />, danger: true, act: () => cancel.mutate(run.run_id) }]
-            : []),
+          { label: "Open in a new tab", icon: <ExternalLink />, act: () => void window.open(link, "_blank", "noopener") },
+          { label: "Copy link", icon: <Link2 />, act: () => copy(link, "Link copied") },
+          { label: "Copy run id", icon: <Copy />, act: () => copy(run.run_id, "Id copied") },
+          ...(may.steer && stoppable(run) ? [null, { label: "Cancel run…", icon: <CircleStop />, danger: true, act: () => setCancelling(true) }] : []),
         ]}
       >
         <IconButton label="More">
           <Ellipsis />
         </IconButton>
       </Menu>
+      {cancelling && <CancelRun run={run} close={() => setCancelling(false)} />}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { Ban, Check, CircleDashed, type LucideIcon, Square, TriangleAlert } from "lucide-react";
+import { Check, CircleDashed, type LucideIcon, Square, TriangleAlert } from "lucide-react";
 import type { Run, RunState } from "@/api/client";
 import { cx } from "@/ui/cx";
 
@@ -58,8 +58,7 @@ export function StateIcon({ state, className }: { state: RunState; className?: s
     case "BLOCKED":
       return <Square role="img" aria-label={label} className={cx("size-4 shrink-0 fill-current p-px text-signal", className)} />;
     case "CANCELLED":
-      Icon = Ban;
-      break;
+      return <Square role="img" aria-label={label} className={cx("size-4 shrink-0 fill-current p-px text-faint", className)} />;
     default:
       return <TriangleAlert role="img" aria-label={label} className={all} />;
   }

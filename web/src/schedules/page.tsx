@@ -7,6 +7,7 @@ import { Page } from "@/shell/page";
 import { Button, IconButton } from "@/ui/button";
 import { cx } from "@/ui/cx";
 import { Dialog } from "@/ui/dialog";
+import { sure } from "@/ui/confirm";
 import { Bars, Empty, Failed } from "@/ui/empty";
 import { exact } from "@/ui/format";
 import { Menu } from "@/ui/menu";
@@ -82,7 +83,7 @@ function Row({ schedule: s, edit, show }: { schedule: Schedule; edit: () => void
               s.enabled ? { label: "Pause", icon: <Pause />, act: todo("pause") } : { label: "Resume", icon: <Play />, act: todo("resume") },
               { label: "Edit", icon: <Pencil />, act: edit },
               null,
-              { label: "Delete", icon: <Trash2 />, danger: true, act: () => confirm(`Delete ${s.name}? Its runs stay.`) && todo("delete")() },
+              { label: "Delete", icon: <Trash2 />, danger: true, act: () => void sure({ title: `Delete ${s.name}?`, text: "It starts nothing any more. The runs it started stay.", act: "Delete" }).then((yes) => yes && todo("delete")()) },
             ]}
           >
             <IconButton label="More">

@@ -138,7 +138,7 @@ function Line({ series: { values, colour }, max, at }: { series: Series; max: nu
   const pen = { fill: "none", stroke: colour, strokeLinecap: "round", strokeLinejoin: "round", vectorEffect: "non-scaling-stroke" } as const;
   return (
     <>
-      <path d={path} {...pen} strokeWidth="2" />
+      <path d={path} {...pen} strokeWidth="2.5" />
       {pointed !== undefined && <path d={`M${(at ?? 0) + 0.5} ${y(pointed)}h0`} {...pen} strokeWidth="8" />}
     </>
   );

@@ -15,11 +15,11 @@ const keys = (days: Bucket[]) => days.map((d) => d.key);
 export function Outcomes({ days, total, className }: Props) {
   const of = (label: string, colour: string, pick: (b: Bucket) => number) => ({ label, colour: `var(--${colour})`, values: days.map(pick) });
   const series = [
-    of("Done", "ok", (b) => b.succeeded),
-    of("Failed", "bad", (b) => b.failed),
-    of("Cancelled", "faint", (b) => b.cancelled),
+    of("Done", "mark-ok", (b) => b.succeeded),
+    of("Failed", "mark-bad", (b) => b.failed),
+    of("Cancelled", "mark-rest", (b) => b.cancelled),
     of("Waiting for you", "signal", (b) => b.blocked),
-    of("At work", "run", (b) => b.working),
+    of("At work", "mark-run", (b) => b.working),
   ].filter((s, i) => i < 2 || s.values.some((v) => v > 0));
   return <Chart kind="bars" title="Runs" days={keys(days)} series={series} format={count} className={className} total={<Total number={count(total.runs)} more={`${rate(total.success_rate)} succeed`} />} />;
 }
@@ -49,7 +49,7 @@ export function RunTimes({ days, total, className }: Props) {
       kind="line"
       title="Run time"
       days={keys(days)}
-      series={[{ label: "Median", colour: "var(--run)", values }]}
+      series={[{ label: "Median", colour: "var(--mark-run)", values }]}
       format={lasted}
       className={className}
       total={<Total number={took(total.median_run_time_ms)} more="median" />}

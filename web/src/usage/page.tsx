@@ -76,7 +76,7 @@ function Groups({ by, days }: { by: Exclude<By, "day">; days: Span }) {
               <th scope="row" className="relative max-w-0 py-2.5 pr-3 pl-4 text-left font-normal" style={{ width: "40%" }}>
                 <span aria-hidden className="absolute inset-y-1 left-0 rounded-r bg-accent-soft/60" style={{ width: most ? `${(b.cost_usd / most) * 100}%` : 0 }} />
                 <span className="relative block truncate">
-                  <Name by={by} bucket={b} name={name(b.key)} />
+                  <Name by={by} bucket={b} name={b.label || name(b.key)} />
                 </span>
               </th>
               <td>{count(b.runs)}</td>
