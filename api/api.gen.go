@@ -1781,10 +1781,10 @@ type AmbientAgentConfig struct {
 	// ComputerUseModelId Kept and shown; without effect here.
 	ComputerUseModelId string `json:"computer_use_model_id,omitempty,omitzero"`
 
-	// CredentialStrategy Kept and shown; without effect here.
+	// CredentialStrategy Whose identity the run has towards code hosts: that of its creator, who must be a person then, or of its executor. The agent's when absent, else `EXECUTOR`; fixed when the run is made.
 	CredentialStrategy AmbientAgentConfigCredentialStrategy `json:"credential_strategy,omitempty,omitzero"`
 
-	// EnvironmentId Environment to work in. None when absent, an empty workspace. A team's run cannot use a personal environment.
+	// EnvironmentId Environment to work in; the agent's or the team's when absent, and with `none` an empty workspace whatever they say. A team's run cannot use a personal environment.
 	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
 
 	// Harness The program that is the agent.
@@ -1805,7 +1805,7 @@ type AmbientAgentConfig struct {
 	// MemoryStores Kept and shown; without effect here.
 	MemoryStores []MemoryStoreRef `json:"memory_stores,omitempty,omitzero"`
 
-	// ModelId Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The server's default when absent; an unknown one is `invalid_request`.
+	// ModelId Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The agent's, the team's or the server's default when absent; an unknown one is `invalid_request`.
 	ModelId string `json:"model_id,omitempty,omitzero"`
 
 	// Name Label that groups runs, and a filter. The skill's name when absent.
@@ -1829,11 +1829,11 @@ type AmbientAgentConfig struct {
 	// Skills Skills in order, the first being the task itself. Not together with `skill_spec`.
 	Skills []string `json:"skills,omitempty,omitzero"`
 
-	// WorkerHost Host whose workers carry the run out. Absent or `warp` means the server's default host. A host that nobody serves is no error: the run waits, says so, and ends FAILED after a day (`--max-queued`).
+	// WorkerHost Host whose workers carry the run out. The agent's, the team's or the server's default when absent; `warp` means the server's, whatever they say. A host that nobody serves is no error: the run waits, says so, and ends FAILED after a day (`--max-queued`).
 	WorkerHost string `json:"worker_host,omitempty,omitzero"`
 }
 
-// AmbientAgentConfigCredentialStrategy Kept and shown; without effect here.
+// AmbientAgentConfigCredentialStrategy Whose identity the run has towards code hosts: that of its creator, who must be a person then, or of its executor. The agent's when absent, else `EXECUTOR`; fixed when the run is made.
 type AmbientAgentConfigCredentialStrategy string
 
 // AnswerDecision `allow_always` also allows like actions for the rest of the run.
@@ -3327,7 +3327,7 @@ type RequestUsage struct {
 
 // RunAgentRequest What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with.
 type RunAgentRequest struct {
-	// AgentIdentityUid Agent the run acts as. There are none on this server yet, so any value is `resource_not_found`.
+	// AgentIdentityUid Agent of the team that the run acts as, its `executor`; only for the team's runs. People, and the team's own keys, may name any; the key of an agent, and a run that acts as one, only itself, which needs no naming.
 	AgentIdentityUid string `json:"agent_identity_uid,omitempty,omitzero"`
 
 	// Attachments Files for the agent, put beside its workspace. The whole request is bounded too (32 MiB unless the server was told otherwise).
@@ -3351,7 +3351,7 @@ type RunAgentRequest struct {
 	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
 	Mode RunMode `json:"mode,omitempty,omitzero"`
 
-	// OnBehalfOf Person to start the run for. Only an agent's key may; every other is `not_authorized`.
+	// OnBehalfOf Person to start the run for, its `creator`, by e-mail address or uid: an active member of the team. Only the key of an agent with `on_behalf_of_enabled` may; every other is `not_authorized`.
 	OnBehalfOf string `json:"on_behalf_of,omitempty,omitzero"`
 
 	// OrchestrationHandoff Accepted from other clients and ignored.

@@ -55,12 +55,7 @@ func checkPrompt(req api.RunAgentRequest) error {
 
 // checkUnsupported refuses what this server cannot honour: silence would be a lie.
 func checkUnsupported(req api.RunAgentRequest) error {
-	switch {
-	case req.AgentIdentityUid != "":
-		return api.NotFound("agent identity", clip(req.AgentIdentityUid, 128))
-	case req.OnBehalfOf != "":
-		return api.Fail(api.PlatformErrorCodeNotAuthorized, "on_behalf_of: only an agent's key that is allowed to may name another person")
-	case req.InitialSnapshotToken != "":
+	if req.InitialSnapshotToken != "" {
 		return api.Fail(api.PlatformErrorCodeOperationNotSupported, "initial_snapshot_token: this server takes no uploaded snapshots")
 	}
 	return nil

@@ -1,21 +1,30 @@
 package run
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/catalog/agent"
 	"github.com/cadrehq/cadre/internal/identity"
 )
 
-// hosted is the wire's word for "a worker of the platform itself": here the default host.
-const hosted = "warp"
+const (
+	// hosted is the wire's word for "a worker of the platform itself": here the default host, whatever
+	// an agent or a team says.
+	hosted = "warp"
+	// noEnvironment asks for an empty workspace where an agent or a team has a default.
+	noEnvironment = "none"
+)
 
-// resolve turns what the request says into the configuration the run carries, request over server
-// defaults, and names the skill the run is made from. The idle time stays open unless asked for: a
-// worker may have its own, which stands between the request and the server's default.
-func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner identity.Owner, req api.RunAgentRequest) (api.AmbientAgentConfig, string, error) {
+// resolve turns what the request says into the configuration the run carries, the request over the
+// agent it runs as, over the team's defaults, over the server's; and names the skill the run is made
+// from. The idle time stays open unless asked for: a worker may have its own, which stands between the
+// request and the server's default.
+func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner identity.Owner, p parties, req api.RunAgentRequest) (api.AmbientAgentConfig, string, error) {
 	c := req.Config
 	skill := orElse(req.Skill, c.SkillSpec)
 	if skill != "" && len(c.Skills) == 0 {
@@ -26,14 +35,23 @@ func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner ident
 	}
 	c.SkillSpec = skill
 	c.Name = orElse(c.Name, skillName(skill))
+	if p.agent != nil {
+		fromAgent(&c, *p.agent)
+	}
+	if err := s.fromTeam(ctx, &c, actor.TeamUID); err != nil {
+		return c, "", err
+	}
+	if c.EnvironmentId == noEnvironment {
+		c.EnvironmentId = ""
+	}
 	if c.WorkerHost == "" || c.WorkerHost == hosted {
 		c.WorkerHost = s.cfg.DefaultHost
 	}
-	if c.Harness.Type == "" {
-		c.Harness.Type = api.HarnessTypeOz
-	}
 	if !slices.Contains(s.cfg.Harnesses, c.Harness.Type) {
 		return c, "", api.Fail(api.PlatformErrorCodeOperationNotSupported, "config.harness.type: this server cannot carry out runs with harness %q", c.Harness.Type)
+	}
+	if c.CredentialStrategy == api.AmbientAgentConfigCredentialStrategyCREATOR && p.creator.Type != api.UserProfileTypeUser {
+		return c, "", api.Invalid("config.credential_strategy", "CREATOR needs a person who asks for the run, which none did: use EXECUTOR, or on_behalf_of")
 	}
 	model, err := s.cfg.Models.Resolve(c.ModelId, c.Harness.Type)
 	if err != nil {
@@ -41,6 +59,57 @@ func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner ident
 	}
 	c.ModelId = model
 	return c, skill, s.checkEnvironment(ctx, actor, owner, c.EnvironmentId)
+}
+
+// fromAgent fills in what the request leaves to the agent the run runs as. Skills and MCP servers come
+// together; of one name, the request's wins.
+func fromAgent(c *api.AmbientAgentConfig, a agent.Agent) {
+	c.Name = cmp.Or(c.Name, a.Name)
+	if builtIn := api.HarnessTypeOz; cmp.Or(c.Harness.Type, a.Harness.Type, builtIn) == cmp.Or(a.Harness.Type, builtIn) {
+		c.Harness.Type = a.Harness.Type
+		c.Harness.ModelId = cmp.Or(c.Harness.ModelId, a.Harness.ModelId)
+		c.Harness.ReasoningLevel = cmp.Or(c.Harness.ReasoningLevel, a.Harness.ReasoningLevel)
+		c.ModelId = cmp.Or(c.ModelId, a.Model)
+	}
+	c.EnvironmentId = cmp.Or(c.EnvironmentId, a.EnvironmentID)
+	c.WorkerHost = cmp.Or(c.WorkerHost, a.WorkerHost)
+	c.RunnerId = cmp.Or(c.RunnerId, a.RunnerUID)
+	c.BasePrompt = cmp.Or(c.BasePrompt, a.Prompt)
+	c.CredentialStrategy = cmp.Or(c.CredentialStrategy, api.AmbientAgentConfigCredentialStrategy(a.CredentialStrategy),
+		api.AmbientAgentConfigCredentialStrategyEXECUTOR)
+	c.InferenceProviders = cmp.Or(c.InferenceProviders, a.InferenceProviders)
+	c.HarnessAuthSecrets = api.HarnessAuthSecrets{
+		ClaudeAuthSecretName: cmp.Or(c.HarnessAuthSecrets.ClaudeAuthSecretName, a.HarnessAuthSecrets.ClaudeAuthSecretName),
+		CodexAuthSecretName:  cmp.Or(c.HarnessAuthSecrets.CodexAuthSecretName, a.HarnessAuthSecrets.CodexAuthSecretName),
+	}
+	for _, skill := range a.Skills {
+		if !slices.Contains(c.Skills, skill) {
+			c.Skills = append(slices.Clip(c.Skills), skill)
+		}
+	}
+	if len(a.MCP) > 0 {
+		merged := maps.Clone(a.MCP)
+		maps.Copy(merged, c.McpServers)
+		c.McpServers = merged
+	}
+}
+
+// fromTeam fills in what is still open from the team's defaults. The model is one of the built-in harness.
+func (s *Service) fromTeam(ctx context.Context, c *api.AmbientAgentConfig, teamUID string) error {
+	c.Harness.Type = cmp.Or(c.Harness.Type, api.HarnessTypeOz)
+	whole := c.EnvironmentId != "" && c.WorkerHost != "" && c.ModelId != ""
+	if s.cfg.Agents == nil || teamUID == "" || whole {
+		return nil
+	}
+	d, err := s.cfg.Agents.TeamDefaults(ctx, teamUID)
+	if err != nil {
+		return err
+	}
+	c.EnvironmentId, c.WorkerHost = cmp.Or(c.EnvironmentId, d.EnvironmentID), cmp.Or(c.WorkerHost, d.WorkerHost)
+	if c.Harness.Type == api.HarnessTypeOz {
+		c.ModelId = cmp.Or(c.ModelId, d.Model)
+	}
+	return nil
 }
 
 // checkEnvironment refuses an environment the caller may not use for a run with this owner.

@@ -67,6 +67,8 @@ func (s *Service) createLocal(ctx context.Context, actor identity.Actor, req api
 	if !LocalSource(source) {
 		return Run{}, api.Invalid("source", "must be LOCAL, CLI or GITHUB_ACTION")
 	}
+	// Its workspace is a directory there already: no default may put anything else into it.
+	req.Config.EnvironmentId = orElse(req.Config.EnvironmentId, noEnvironment)
 	d, err := s.draft(ctx, actor, api.RunAgentRequest{
 		Prompt: req.Prompt, Title: req.Title, Config: req.Config, Mode: req.Mode, ParentRunId: req.ParentRunId,
 		ConversationId: req.ConversationId, Metadata: req.Metadata,
@@ -116,7 +118,7 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 	d := draft{prompt: req.Prompt != "" || req.ConversationId == ""}
 	r := Run{
 		ID: s.cfg.NewID(), Prompt: req.Prompt, Mode: orMode(req.Mode), Source: source,
-		Location: api.RunExecutionLocationREMOTE, TeamUID: actor.TeamUID, Creator: actor.Profile(), Executor: actor.Profile(),
+		Location: api.RunExecutionLocationREMOTE, TeamUID: actor.TeamUID,
 		Interactive: req.Interactive, NoSnapshot: req.SnapshotDisabled, CreatedAt: now, UpdatedAt: now,
 	}
 	// Clients take the session's id from the end of the session link, which is the run's.
@@ -125,7 +127,12 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 	if r.Owner, err = ownerOf(actor, req.Team); err != nil {
 		return draft{}, err
 	}
-	if r.Config, r.Skill, err = s.resolve(ctx, actor, r.Owner, req); err != nil {
+	p, err := s.parties(ctx, actor, r.Owner, req)
+	if err != nil {
+		return draft{}, err
+	}
+	r.Creator, r.Executor = p.creator, p.executor
+	if r.Config, r.Skill, err = s.resolve(ctx, actor, r.Owner, p, req); err != nil {
 		return draft{}, err
 	}
 	r.Host = r.Config.WorkerHost

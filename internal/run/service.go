@@ -51,6 +51,10 @@ type Config struct {
 	Blobs        Blobs
 	Leases       Leases
 
+	// Agents and People are whom runs may run as, and for; without them there are none.
+	Agents Agents
+	People People
+
 	// PublicURL is the root of the server as people reach it, without a slash at its end.
 	PublicURL string
 	// DefaultHost serves runs that name no worker host. Default "local".

@@ -219,3 +219,153 @@ func TestTeamDefaults(t *testing.T) {
 	w.get("/teams/other/defaults").want(404)
 	w.put("/teams/other/defaults", map[string]any{}).want(404)
 }
+
+// TestRunsAsAgents: whom a run is asked by and whom it runs as, and what it is made from.
+func TestRunsAsAgents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	env := decode[api.CloudEnvironment](w.post("/agent/environments", map[string]any{"config": map[string]any{"name": "e"}}).want(201))
+	a := w.agent(map[string]any{
+		"name": "fixer", "prompt": "Be brief.", "skills": []string{"lint"}, "environment_id": env.Uid, "worker_host": "theirs",
+		"mcp_servers":        map[string]any{"x": map[string]any{"command": "agents"}, "y": map[string]any{"command": "agents"}},
+		"default_runner_uid": "r", "harness": map[string]any{"reasoning_level": "high"},
+	})
+	w.put("/teams/"+w.team()+"/defaults", map[string]any{"worker_host": "team-host", "model_id": "scripted"}).want(200)
+
+	me := w.me()
+	plain := w.run(w.create(api.RunAgentRequest{Prompt: "p"}))
+	if plain.Creator != plain.Executor || plain.AgentConfig.WorkerHost != "team-host" || plain.AgentConfig.EnvironmentId != "" {
+		t.Errorf("a person's own run %+v", plain)
+	}
+	bare := w.run(w.create(api.RunAgentRequest{Prompt: "p", AgentIdentityUid: a.Uid}))
+	c := bare.AgentConfig
+	if bare.Creator.Uid != me.UID || bare.Executor != (api.UserProfile{Type: api.UserProfileTypeServiceAccount, Uid: a.Uid, DisplayName: "fixer"}) {
+		t.Errorf("creator %+v, executor %+v", bare.Creator, bare.Executor)
+	}
+	if c.BasePrompt != "Be brief." || c.EnvironmentId != env.Uid || c.WorkerHost != "theirs" || c.RunnerId != "r" || c.Harness.ReasoningLevel != "high" ||
+		len(c.Skills) != 1 || c.Skills[0] != "lint" || c.SkillSpec != "" || bare.AgentSkill.Name != "" || len(c.McpServers) != 2 || c.Name != "fixer" ||
+		c.CredentialStrategy != api.AmbientAgentConfigCredentialStrategyEXECUTOR {
+		t.Errorf("made from the agent: %+v", c)
+	}
+	own := w.run(w.create(api.RunAgentRequest{Prompt: "p", AgentIdentityUid: a.Uid, Skill: "mine", Config: api.AmbientAgentConfig{
+		BasePrompt: "Mine.", EnvironmentId: "none", WorkerHost: "warp", McpServers: map[string]api.MCPServerConfig{"x": {Command: "runs"}},
+		CredentialStrategy: api.AmbientAgentConfigCredentialStrategyCREATOR,
+	}}))
+	c = own.AgentConfig
+	if c.BasePrompt != "Mine." || c.EnvironmentId != "" || c.WorkerHost != "local" || strings.Join(c.Skills, " ") != "mine lint" || own.AgentSkill.Name != "mine" ||
+		c.McpServers["x"].Command != "runs" || c.McpServers["y"].Command != "agents" || c.CredentialStrategy != api.AmbientAgentConfigCredentialStrategyCREATOR {
+		t.Errorf("made from the request: %+v", c)
+	}
+	w.put(agents+"/"+a.Uid, map[string]any{"name": "renamed", "prompt": "Changed.", "skills": []string{}}).want(200)
+	if again := w.run(bare.RunId); again.AgentConfig.BasePrompt != "Be brief." || again.Executor.DisplayName != "fixer" {
+		t.Errorf("a change of the agent changed its run: %+v", again)
+	}
+
+	key := w.as(w.agentKey(a.Uid))
+	asked := w.run(key.create(api.RunAgentRequest{Prompt: "p"}))
+	if asked.Creator.Uid != a.Uid || asked.Executor.Uid != a.Uid || asked.AgentConfig.BasePrompt != "Changed." {
+		t.Errorf("by the agent's key %+v", asked)
+	}
+	listed := decode[api.ListRunsResponse](w.get("/agent/runs?executor=" + a.Uid).want(200)).Runs
+	if len(listed) != 3 {
+		t.Errorf("%d runs as the agent", len(listed))
+	}
+	if listed := decode[api.ListRunsResponse](w.get("/agent/runs?executor=" + a.Uid + "&creator=" + me.UID).want(200)).Runs; len(listed) != 2 {
+		t.Errorf("%d runs as the agent that I asked for", len(listed))
+	}
+}
+
+// TestWhoMayRunAsAgent, and for whom.
+func TestWhoMayRunAsAgent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.agent(map[string]any{"name": "a"}), w.agent(map[string]any{"name": "b"})
+	as := func(w *world, uid string) answer {
+		return w.post("/agent/run", api.RunAgentRequest{Prompt: "p", AgentIdentityUid: uid})
+	}
+	as(w.as(w.keyWith(identity.RoleMember)), a.Uid).want(200)
+	as(w.as(w.keyWith(identity.RoleViewer)), a.Uid).want(403)
+	key := w.as(w.agentKey(a.Uid))
+	as(key, a.Uid).want(200)
+	as(key, b.Uid).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "agent_identity_uid")
+	as(w, "nobody").wantProblem(api.PlatformErrorCodeResourceNotFound, 404, "agent")
+	other := decode[api.Team](w.post("/teams", api.RenameRequest{Name: "other"}).want(201))
+	as(w.as(w.keyOf(identity.User{UID: w.me().UID}, other.Uid)), a.Uid).wantProblem(api.PlatformErrorCodeResourceNotFound, 404, "agent")
+	no := false
+	w.post("/agent/run", api.RunAgentRequest{Prompt: "p", AgentIdentityUid: a.Uid, Team: &no}).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "team")
+	key.post("/agent/run", api.RunAgentRequest{Prompt: "p", Team: &no}).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "team")
+
+	// A run has children as what it is itself, asked for by whoever asked for it.
+	local := decode[api.LocalRunResponse](key.post("/agent/local-runs", api.LocalRunRequest{Prompt: "p"}).want(200))
+	inside := w.as(local.RunToken)
+	as(inside, b.Uid).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "agent_identity_uid")
+	child := w.run(decode[api.RunAgentResponse](as(inside, a.Uid).want(200)).RunId)
+	if child.Executor.Uid != a.Uid || child.Executor.Type != api.UserProfileTypeServiceAccount || child.ParentRunId != local.RunId {
+		t.Errorf("child %+v", child)
+	}
+	mine := w.localRun("p")
+	as(w.as(mine.RunToken), a.Uid).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "agent_identity_uid")
+	child = w.run(w.as(mine.RunToken).create(api.RunAgentRequest{Prompt: "p"}))
+	if child.Creator != child.Executor || child.Executor.Uid != w.me().UID {
+		t.Errorf("child of a person's run %+v", child)
+	}
+	w.remove(agents + "/" + a.Uid).want(204)
+	as(inside, "").wantProblem(api.PlatformErrorCodeResourceNotFound, 404, "agent")
+}
+
+// TestOnBehalfOf: an agent that may names a member of its team as who asked; nobody else names anybody.
+func TestOnBehalfOf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	grace, graceKey := w.person("grace", identity.RoleMember)
+	a := w.agent(map[string]any{"name": "a"})
+	key := w.as(w.agentKey(a.Uid))
+	for_ := func(w *world, who string, config api.AmbientAgentConfig) answer {
+		return w.post("/agent/run", api.RunAgentRequest{Prompt: "p", OnBehalfOf: who, Config: config})
+	}
+	none := api.AmbientAgentConfig{}
+	for _, caller := range []*world{w, w.as(graceKey), key} {
+		for_(caller, grace.UID, none).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "on_behalf_of")
+	}
+	w.put(agents+"/"+a.Uid, map[string]any{"on_behalf_of_enabled": true}).want(200)
+	for _, who := range []string{grace.UID, grace.Email, "Grace@Example.com"} {
+		r := w.run(decode[api.RunAgentResponse](for_(key, who, none).want(200)).RunId)
+		if r.Creator.Uid != grace.UID || r.Creator.Type != api.UserProfileTypeUser || r.Creator.Email != grace.Email || r.Executor.Uid != a.Uid {
+			t.Errorf("on behalf of %s: creator %+v, executor %+v", who, r.Creator, r.Executor)
+		}
+	}
+	creator := api.AmbientAgentConfig{CredentialStrategy: api.AmbientAgentConfigCredentialStrategyCREATOR}
+	for_(key, grace.UID, creator).want(200)
+	for_(key, "", creator).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "credential_strategy")
+	for _, who := range []string{"nobody", "nobody@example.com", w.otherTeam(), a.Uid} {
+		for_(key, who, none).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "on_behalf_of")
+	}
+	w.post("/users/"+grace.UID+"/disable", nil).want(200)
+	for_(key, grace.UID, none).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "on_behalf_of")
+	local := decode[api.LocalRunResponse](key.post("/agent/local-runs", api.LocalRunRequest{Prompt: "p"}).want(200))
+	for_(w.as(local.RunToken), w.me().UID, none).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "on_behalf_of")
+}
+
+// TestScheduleAsAgent runs as its agent for as long as there is one.
+func TestScheduleAsAgent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.agent(map[string]any{"name": "a", "prompt": "Be brief."}), w.agent(map[string]any{"name": "b"})
+	plan := func(uid string) map[string]any {
+		return map[string]any{"name": "n", "cron_schedule": "@daily", "prompt": "p", "enabled": true, "agent_uid": uid}
+	}
+	s := decode[api.ScheduledAgentItem](w.post("/agent/schedules", plan(a.Uid)).want(201))
+	path := "/agent/schedules/" + s.Id
+	r := w.run(decode[api.RunAgentResponse](w.post(path+"/run", nil).want(200)).RunId)
+	if r.Executor.Uid != a.Uid || r.AgentConfig.BasePrompt != "Be brief." || r.Source != api.RunSourceTypeSCHEDULEDAGENT {
+		t.Errorf("run of the schedule %+v", r)
+	}
+	w.post("/agent/schedules", plan("nobody")).wantProblem(api.PlatformErrorCodeResourceNotFound, 404, "agent")
+	key := w.as(w.agentKey(a.Uid))
+	key.post("/agent/schedules", plan(b.Uid)).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "agent_uid")
+	own := decode[api.ScheduledAgentItem](key.post("/agent/schedules", plan("")).want(201))
+	key.put("/agent/schedules/"+own.Id, plan(b.Uid)).wantProblem(api.PlatformErrorCodeNotAuthorized, 403, "agent_uid")
+	w.remove(agents + "/" + a.Uid).want(204)
+	w.post(path+"/run", nil).wantProblem(api.PlatformErrorCodeResourceNotFound, 404, "agent")
+	w.post("/agent/schedules/"+own.Id+"/run", nil).wantProblem(api.PlatformErrorCodeResourceNotFound, 404, "agent")
+}

@@ -214,6 +214,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	return run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
 		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db),
+		Agents: s.agents, People: store.NewIdentity(s.db),
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
 		Entries: s.cfg.Entries, RunEntries: s.cfg.RunEntries, RunBlobs: s.cfg.RunBlobs, Now: s.cfg.Now,

@@ -167,12 +167,15 @@ func (s *Service) origin(c Schedule, at time.Time) run.Origin {
 
 // try refuses a schedule whose runs would be refused, naming the members as a schedule's.
 func (s *Service) try(ctx context.Context, actor identity.Actor, c Schedule) error {
-	if err := s.checkAgent(ctx, c); err != nil {
+	actor, err := s.runsAs(ctx, actor, c)
+	if err != nil {
 		return err
 	}
 	req := c.request()
-	req.AgentIdentityUid = "" // checked above, and not everybody's to use
-	err := s.cfg.Runs.Try(ctx, actor, req, api.RunSourceTypeSCHEDULEDAGENT)
+	if s.cfg.Agents == nil {
+		req.AgentIdentityUid = ""
+	}
+	err = s.cfg.Runs.Try(ctx, actor, req, api.RunSourceTypeSCHEDULEDAGENT)
 	var f *api.Failure
 	if errors.As(err, &f) && strings.HasPrefix(f.Detail, "config.") {
 		own := *f
@@ -185,11 +188,19 @@ func (s *Service) try(ctx context.Context, actor identity.Actor, c Schedule) err
 	return err
 }
 
-// checkAgent refuses an agent the team has not.
-func (s *Service) checkAgent(ctx context.Context, c Schedule) error {
-	if c.AgentUID == "" || s.cfg.Agents == nil {
-		return nil
+// checkChoice refuses an agent that chooses another to run as.
+func checkChoice(actor identity.Actor, agentUID string) error {
+	if actor.Kind == identity.KindAgent && agentUID != "" && actor.UID != agentUID {
+		return api.Fail(api.PlatformErrorCodeNotAuthorized, "agent_uid: only people and their team may choose an agent")
 	}
-	_, err := s.cfg.Agents(ctx, c.TeamUID, c.AgentUID)
-	return err
+	return nil
+}
+
+// runsAs is whom a schedule of the actor runs as: the agent it names, which must be one of the team,
+// else the actor.
+func (s *Service) runsAs(ctx context.Context, actor identity.Actor, c Schedule) (identity.Actor, error) {
+	if c.AgentUID == "" || s.cfg.Agents == nil {
+		return actor, nil
+	}
+	return s.agent(ctx, c, c.AgentUID)
 }

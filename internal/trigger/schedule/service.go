@@ -135,6 +135,9 @@ func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.Crea
 	}); err != nil {
 		return Schedule{}, err
 	}
+	if err := checkChoice(actor, c.AgentUID); err != nil {
+		return Schedule{}, err
+	}
 	if err := s.try(ctx, actor, c); err != nil {
 		return Schedule{}, err
 	}
@@ -221,6 +224,9 @@ func (s *Service) Update(ctx context.Context, actor identity.Actor, id string, r
 		overlap: req.Overlap, jitter: req.JitterSeconds, starts: req.StartsAt, ends: req.EndsAt, unbounded: req.Unbounded,
 	}
 	if err := c.define(d); err != nil {
+		return Schedule{}, err
+	}
+	if err := checkChoice(actor, c.AgentUID); err != nil {
 		return Schedule{}, err
 	}
 	principal, err := s.principal(ctx, c)

@@ -2063,11 +2063,11 @@ export interface components {
             /** @description Kept and shown; without effect here. */
             computer_use_model_id?: string;
             /**
-             * @description Kept and shown; without effect here.
+             * @description Whose identity the run has towards code hosts: that of its creator, who must be a person then, or of its executor. The agent's when absent, else `EXECUTOR`; fixed when the run is made.
              * @enum {string|null}
              */
             credential_strategy?: "CREATOR" | "EXECUTOR" | null;
-            /** @description Environment to work in. None when absent, an empty workspace. A team's run cannot use a personal environment. */
+            /** @description Environment to work in; the agent's or the team's when absent, and with `none` an empty workspace whatever they say. A team's run cannot use a personal environment. */
             environment_id?: string;
             harness?: components["schemas"]["Harness"];
             harness_auth_secrets?: components["schemas"]["HarnessAuthSecrets"];
@@ -2083,7 +2083,7 @@ export interface components {
             };
             /** @description Kept and shown; without effect here. */
             memory_stores?: components["schemas"]["MemoryStoreRef"][];
-            /** @description Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The server's default when absent; an unknown one is `invalid_request`. */
+            /** @description Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The agent's, the team's or the server's default when absent; an unknown one is `invalid_request`. */
             model_id?: string;
             /** @description Label that groups runs, and a filter. The skill's name when absent. */
             name?: string;
@@ -2097,7 +2097,7 @@ export interface components {
             skill_spec?: string;
             /** @description Skills in order, the first being the task itself. Not together with `skill_spec`. */
             skills?: string[];
-            /** @description Host whose workers carry the run out. Absent or `warp` means the server's default host. A host that nobody serves is no error: the run waits, says so, and ends FAILED after a day (`--max-queued`). */
+            /** @description Host whose workers carry the run out. The agent's, the team's or the server's default when absent; `warp` means the server's, whatever they say. A host that nobody serves is no error: the run waits, says so, and ends FAILED after a day (`--max-queued`). */
             worker_host?: string;
         };
         /**
@@ -3432,7 +3432,7 @@ export interface components {
         };
         /** @description What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with. */
         RunAgentRequest: {
-            /** @description Agent the run acts as. There are none on this server yet, so any value is `resource_not_found`. */
+            /** @description Agent of the team that the run acts as, its `executor`; only for the team's runs. People, and the team's own keys, may name any; the key of an agent, and a run that acts as one, only itself, which needs no naming. */
             agent_identity_uid?: string;
             /** @description Files for the agent, put beside its workspace. The whole request is bounded too (32 MiB unless the server was told otherwise). */
             attachments?: components["schemas"]["AttachmentInput"][];
@@ -3451,7 +3451,7 @@ export interface components {
                 [key: string]: string;
             };
             mode?: components["schemas"]["RunMode"];
-            /** @description Person to start the run for. Only an agent's key may; every other is `not_authorized`. */
+            /** @description Person to start the run for, its `creator`, by e-mail address or uid: an active member of the team. Only the key of an agent with `on_behalf_of_enabled` may; every other is `not_authorized`. */
             on_behalf_of?: string;
             /** @description Accepted from other clients and ignored. */
             orchestration_handoff?: boolean;
