@@ -4371,7 +4371,7 @@ type UpdateAgentRequest struct {
 	// McpServers MCP servers of its runs, by a name of your choice; at most 32.
 	McpServers *map[string]MCPServerConfig `json:"mcp_servers,omitempty"`
 
-	// Memory What an agent is to remember from now on.
+	// Memory What its runs remember. Null leaves it as it is.
 	Memory UpdateAgentMemory `json:"memory,omitempty,omitzero"`
 
 	// Name At most 100 characters; cannot be cleared.

@@ -14,11 +14,8 @@ var deviations = map[string]string{
 	"POST /agent/runs/{runId}/client-events: 200":      "204, since there is nothing to say; clients take any 2xx",
 	"RunAgentRequest.attachments: maxItems":            "their command line sends up to 25",
 
-	"DELETE /agent/identities/{uid}: missing":                              notYet,
 	"DELETE /memory_stores/{storeUid}/memories/{memoryUid}: missing":       notYet,
 	"GET /agent/conversations/{conversation_id}/block-snapshot: missing":   notYet,
-	"GET /agent/identities/{uid}: missing":                                 notYet,
-	"GET /agent/identities: missing":                                       notYet,
 	"GET /harness-support/transcript: missing":                             notYet,
 	"GET /memory_stores/{storeUid}/agents: missing":                        notYet,
 	"GET /memory_stores/{storeUid}/memories/{memoryUid}/versions: missing": notYet,
@@ -28,7 +25,6 @@ var deviations = map[string]string{
 	"POST /agent/conversations/{conversation_id}/fork: missing":            notYet,
 	"POST /agent/conversations/{conversation_id}/rename: missing":          notYet,
 	"POST /agent/handoff/upload-snapshot: missing":                         notYet,
-	"POST /agent/identities: missing":                                      notYet,
 	"POST /agent/runs/{runId}/attachments/download: missing":               notYet,
 	"POST /agent/runs/{runId}/attachments/prepare: missing":                notYet,
 	"POST /harness-support/block-snapshot: missing":                        notYet,
@@ -42,7 +38,6 @@ var deviations = map[string]string{
 	"POST /harness-support/transcript: missing":                            notYet,
 	"POST /harness-support/upload-snapshot: missing":                       notYet,
 	"POST /memory_stores/{storeUid}/memories: missing":                     notYet,
-	"PUT /agent/identities/{uid}: missing":                                 notYet,
 	"PUT /memory_stores/{storeUid}/memories/{memoryUid}: missing":          notYet,
 	"PUT /memory_stores/{storeUid}: missing":                               notYet,
 }

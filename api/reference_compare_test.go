@@ -40,7 +40,10 @@ func (c *comparison) hasMissing() bool {
 
 // value compares a schema of ours with what is known, below a name for it.
 func (c *comparison) value(where string, want fact, ours *openapi3.SchemaRef, dir direction) {
-	nullable := want.Nullable
+	nullable, have := want.Nullable, ours.Value
+	if len(have.AllOf) == 1 && have.Type == nil { // a reference with something beside it
+		ours = have.AllOf[0]
+	}
 	if want.Ref != "" {
 		key := want.Ref + " " + string(dir) + " " + ours.Ref
 		where, want = want.Ref, c.facts[want.Ref]
@@ -49,10 +52,10 @@ func (c *comparison) value(where string, want fact, ours *openapi3.SchemaRef, di
 		}
 		c.walked[key], c.seen[where] = true, true
 	}
-	have := ours.Value
 	if have.Nullable != nullable && (have.Nullable == (dir == toClient)) {
 		c.differ(where, "nullable", fmt.Sprintf("%v here", have.Nullable))
 	}
+	have = ours.Value
 	switch {
 	case want.Type == "any":
 	case len(want.OneOf) > 0:

@@ -67,6 +67,28 @@ func (c *Client) Invite(ctx context.Context, teamUID string, req api.CreateInvit
 	return Read[api.CreateInvitationResponse](c.raw.CreateInvitation(ctx, teamUID, req))
 }
 
+// Invitations lists the open invitations of a team, newest first.
+func (c *Client) Invitations(ctx context.Context, teamUID string) ([]api.Invitation, error) {
+	v, err := Read[api.ListInvitationsResponse](c.raw.ListInvitations(ctx, teamUID))
+	return v.Invitations, err
+}
+
+// RevokeInvitation withdraws an invitation.
+func (c *Client) RevokeInvitation(ctx context.Context, teamUID, uid string) error {
+	return none(c.raw.RevokeInvitation(ctx, teamUID, uid))
+}
+
+// SignIns lists the browsers one is signed in with, latest use first.
+func (c *Client) SignIns(ctx context.Context) ([]api.SignIn, error) {
+	v, err := Read[api.ListSignInsResponse](c.raw.ListSignIns(ctx))
+	return v.SignIns, err
+}
+
+// EndSignIn signs a browser out.
+func (c *Client) EndSignIn(ctx context.Context, uid string) error {
+	return none(c.raw.EndSignIn(ctx, uid))
+}
+
 // Users lists everybody, for operators.
 func (c *Client) Users(ctx context.Context) ([]api.User, error) {
 	v, err := Read[api.ListUsersResponse](c.raw.ListUsers(ctx))
@@ -79,6 +101,14 @@ func (c *Client) SetOperator(ctx context.Context, userUID string, operator bool)
 		return Read[api.User](c.raw.MakeOperator(ctx, userUID))
 	}
 	return Read[api.User](c.raw.UnmakeOperator(ctx, userUID))
+}
+
+// SetDisabled shuts somebody out, or lets them in again.
+func (c *Client) SetDisabled(ctx context.Context, userUID string, disabled bool) (api.User, error) {
+	if disabled {
+		return Read[api.User](c.raw.DisableUser(ctx, userUID))
+	}
+	return Read[api.User](c.raw.EnableUser(ctx, userUID))
 }
 
 // SignInLink makes a link that signs a person in once.

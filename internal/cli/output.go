@@ -75,6 +75,16 @@ type list struct {
 	empty string // what to say when there is nothing
 }
 
+// listOf is a list of items that are shown as they are, and one row each to people.
+func listOf[T any](items []T, empty string, header []string, row func(T) []string) list {
+	l := list{table: term.Table{Header: header}, empty: empty}
+	for _, item := range items {
+		l.items = append(l.items, item)
+		l.table.Rows = append(l.table.Rows, row(item))
+	}
+	return l
+}
+
 // printList writes a list in the format that is set. JSON is one compact array without a newline at
 // its end, as the reference CLI prints it.
 func (a *app) printList(l list) error {

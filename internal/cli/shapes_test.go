@@ -46,7 +46,10 @@ func farSide(t *testing.T) map[string]string {
 	answers := map[string]any{
 		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
 		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
-		"GET /users": api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user,
+		"GET /users": api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user, "POST /users/u-2/disable": user, "POST /users/u-2/enable": user,
+		"POST /users/u-2/sign-in-link": api.SignInLink{Url: "http://h/sign-in/link/x" + evil, ExpiresAt: fixed},
+		"GET /me/sign-ins":             api.ListSignInsResponse{SignIns: []api.SignIn{{Uid: "s", Method: "password", Device: "Firefox" + evil, Address: "127.0.0.1", CreatedAt: fixed, LastSeenAt: fixed, ExpiresAt: fixed}}}, "DELETE /me/sign-ins/s": nil,
+		"GET /teams/t/invitations": api.ListInvitationsResponse{Invitations: []api.Invitation{{Uid: "i", Email: "c@d" + evil, Role: "member", CreatedAt: fixed, ExpiresAt: fixed}}}, "DELETE /teams/t/invitations/i": nil,
 		"GET /teams": api.ListTeamsResponse{Teams: []api.Team{team}}, "POST /teams": team,
 		"GET /teams/t/members": api.ListMembersResponse{Members: []api.Member{member}}, "PUT /teams/t/members/u-2": member, "DELETE /teams/t/members/u-2": nil,
 		"POST /teams/t/invitations": api.CreateInvitationResponse{Url: "http://h/invitation/x" + evil, Invitation: api.Invitation{Uid: "i", Email: "c@d", Role: "member", CreatedAt: fixed, ExpiresAt: fixed}},
@@ -154,7 +157,8 @@ var lines = map[string]string{
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",
 	"api-key list": "--sort-by name", "api-key create": "laptop --no-expiration --team", "api-key rename": "key-1 desk", "api-key expire": "key-1",
-	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c", "team set-operator": "b@c",
+	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c", "team set-operator": "b@c", "team invitations list": "", "team invitations revoke": "i",
+	"user list": "", "user disable": "b@c", "user enable": "u-2", "user sign-in-link": "b@c", "user operator": "b@c", "sign-in list": "", "sign-in revoke": "s",
 	"version": "", "config list": "",
 }
 

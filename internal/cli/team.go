@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +17,7 @@ func (a *app) teamCommand() *cobra.Command {
 	c := &cobra.Command{Use: "team", Short: "Who shares your runs: members, roles, invitations",
 		Long: `Acts on the team your key works for; CADRE_TEAM names another of your teams by its uid.`}
 	return a.newGroup(c, a.teamListCommand(), a.teamCreateCommand(), a.teamMembersCommand(), a.teamInviteCommand(),
-		a.teamRoleCommand(), a.teamRemoveCommand(), a.teamOperatorCommand())
+		a.teamInvitationsCommand(), a.teamRoleCommand(), a.teamRemoveCommand(), a.operatorCommand("set-operator"))
 }
 
 func (a *app) teamListCommand() *cobra.Command {
@@ -31,12 +31,9 @@ func (a *app) teamListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := list{table: term.Table{Header: []string{"UID", "Name", "Your role"}}, empty: "No teams found."}
-		for _, t := range teams {
-			l.items = append(l.items, t)
-			l.table.Rows = append(l.table.Rows, []string{t.Uid, t.Name, string(t.Role)})
-		}
-		return a.printList(l)
+		return a.printList(listOf(teams, "No teams found.", []string{"UID", "Name", "Your role"}, func(t api.Team) []string {
+			return []string{t.Uid, t.Name, string(t.Role)}
+		}))
 	})
 }
 
@@ -86,12 +83,9 @@ func (a *app) teamMembersCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := list{table: term.Table{Header: []string{"UID", "Name", "E-mail", "Role", "Since"}}, empty: "No members found."}
-		for _, m := range members {
-			l.items = append(l.items, m)
-			l.table.Rows = append(l.table.Rows, []string{m.User.Uid, m.User.DisplayName, m.User.Email, string(m.Role), m.CreatedAt.UTC().Format(time.DateOnly)})
-		}
-		return a.printList(l)
+		return a.printList(listOf(members, "No members found.", []string{"UID", "Name", "E-mail", "Role", "Since"}, func(m api.Member) []string {
+			return []string{m.User.Uid, m.User.DisplayName, m.User.Email, string(m.Role), m.CreatedAt.UTC().Format(time.DateOnly)}
+		}))
 	})
 }
 
@@ -161,37 +155,6 @@ func (a *app) teamRemoveCommand() *cobra.Command {
 	})
 }
 
-func (a *app) teamOperatorCommand() *cobra.Command {
-	var remove bool
-	c := &cobra.Command{Use: "set-operator EMAIL_OR_UID", Short: "Let somebody manage the people and teams of the installation", Args: cobra.ExactArgs(1),
-		Long: "Only an operator can. The person of the first start is one; an installation keeps at least one."}
-	c.Flags().BoolVar(&remove, "remove", false, "no longer")
-	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
-		cl, err := a.client()
-		if err != nil {
-			return err
-		}
-		users, err := cl.Users(cmd.Context())
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(users, func(u api.User) bool { return u.Uid == args[0] || u.Email == args[0] })
-		if i < 0 {
-			return fmt.Errorf("nobody has the address or uid %q", args[0])
-		}
-		u, err := cl.SetOperator(cmd.Context(), users[i].Uid, !remove)
-		if err != nil {
-			return err
-		}
-		if a.settings.format.machine() {
-			return a.printObject(u)
-		}
-		is := map[bool]string{true: "an operator now", false: "no operator any more"}[u.Operator]
-		_, err = fmt.Fprintf(a.Stdout, "%s is %s\n", term.CleanLine(u.Name), is)
-		return err
-	})
-}
-
 // withMember finds a member of the own team by address or uid.
 func (a *app) withMember(ctx context.Context, who string, act func(*client.Client, string, api.Member) error) error {
 	cl, err := a.client()
@@ -207,7 +170,7 @@ func (a *app) withMember(ctx context.Context, who string, act func(*client.Clien
 		return err
 	}
 	for _, m := range members {
-		if m.User.Uid == who || m.User.Email == who {
+		if m.User.Uid == who || strings.EqualFold(m.User.Email, who) {
 			return act(cl, team, m)
 		}
 	}

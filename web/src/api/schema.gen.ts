@@ -4333,7 +4333,8 @@ export interface components {
             mcp_servers?: {
                 [key: string]: components["schemas"]["MCPServerConfig"];
             } | null;
-            memory?: components["schemas"]["UpdateAgentMemory"];
+            /** @description What its runs remember. Null leaves it as it is. */
+            memory?: components["schemas"]["UpdateAgentMemory"] | null;
             /** @description At most 100 characters; cannot be cleared. */
             name?: string;
             /** @description Whether its keys may start runs for people of the team; only admins may turn it on. */
