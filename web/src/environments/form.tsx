@@ -4,8 +4,7 @@ import { api, type Environment, Failure, must, type Schema } from "@/api/client"
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Field, Input, TextArea } from "@/ui/field";
-import { repositories } from "./page";
-import { environments } from "./queries";
+import { environments, repositories } from "./queries";
 
 /** EnvironmentForm makes or changes an environment. Members it does not show are kept as they are. */
 export function EnvironmentForm({ environment, close }: { environment?: Environment; close: () => void }) {

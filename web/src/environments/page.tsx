@@ -11,7 +11,7 @@ import { Since } from "@/ui/time";
 import { Tip } from "@/ui/tip";
 import { toast } from "@/ui/toast";
 import { EnvironmentForm } from "./form";
-import { environments } from "./queries";
+import { environments, repositories } from "./queries";
 
 /** EnvironmentsPage is what runs can work in: repositories, set-up commands, an image. */
 export function EnvironmentsPage() {
@@ -43,10 +43,6 @@ export function EnvironmentsPage() {
       {editing && <EnvironmentForm environment={editing === "new" ? undefined : editing} close={() => setEditing(undefined)} />}
     </Page>
   );
-}
-
-export function repositories(e: Environment): string[] {
-  return (e.config.source_repos ?? e.config.github_repos ?? []).map((r) => (r.owner ? `${r.owner}/${r.repo}` : r.repo));
 }
 
 function Row({ environment: e, edit }: { environment: Environment; edit: () => void }) {

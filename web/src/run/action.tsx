@@ -7,6 +7,7 @@ import { cx } from "@/ui/cx";
 import { bytes, lasted } from "@/ui/format";
 import { Ansi, harmless } from "./ansi";
 import { Diff } from "./diff";
+import { useFold } from "./fold";
 import type { Item } from "./transcript";
 
 type Action = Extract<Item, { kind: "action" }>;
@@ -20,7 +21,8 @@ export function summary(action: Action): string {
     const value = input?.[key];
     if (typeof value === "string" && value) return harmless(value);
   }
-  return name;
+  const items = input?.items;
+  return Array.isArray(items) ? `${items.length} tasks` : name;
 }
 
 /** preview is how many lines of an output are shown before it is unfolded. */
@@ -32,13 +34,12 @@ export const ActionCard = memo(function ActionCard({ action, runId }: { action: 
   const bad = result?.state === "failed" || result?.state === "denied" || Boolean(result?.exit_code);
   const text = result ? result.output : action.output;
   const diff = result?.detail?.diff;
-  const [open, setOpen] = useState<boolean>();
-  const shown = open ?? (command || Boolean(diff) || bad || !result);
+  const [shown, turn] = useFold(command || Boolean(diff) || bad || !result);
   const Icon = diff ? FilePen : (icons[action.category] ?? Terminal);
   return (
     <div className="overflow-hidden rounded-xl border bg-panel">
       <div className="flex items-center gap-2.5 px-3 py-2">
-        <button type="button" aria-expanded={shown} onClick={() => setOpen(!shown)} className="flex min-w-0 flex-1 items-center gap-2.5 text-left">
+        <button type="button" aria-expanded={shown} onClick={turn} className="flex min-w-0 flex-1 items-center gap-2.5 text-left">
           <Icon className="size-4 shrink-0 text-faint" />
           <span className={cx("min-w-0 truncate", command ? "font-mono text-[13px]" : "")}>
             {!command && <span className="mr-2 text-dim">{verb(action)}</span>}
@@ -53,7 +54,7 @@ export const ActionCard = memo(function ActionCard({ action, runId }: { action: 
   );
 });
 
-const verbs: Record<string, string> = { read_file: "Read", write_file: "Write", edit_file: "Edit", glob: "Find", grep: "Search", plan: "Plan", ask: "Ask", report_artifact: "Report" };
+const verbs: Record<string, string> = { read_file: "Read", write_file: "Write", edit_file: "Edit", glob: "Find", grep: "Search", plan: "Plan", ask: "Ask", report_artifact: "Report", update_plan: "Plan" };
 
 function verb(action: Action): string {
   return verbs[action.name] ?? action.name;

@@ -1,52 +1,86 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Copy } from "lucide-react";
-import type { ReactNode } from "react";
-import { api, must, type Run } from "@/api/client";
-import { environments } from "@/environments/queries";
-import { artifactName, harnessName } from "@/runs/row";
+import { Copy, ExternalLink } from "lucide-react";
+import { Tabs } from "radix-ui";
+import type { Environment, Run } from "@/api/client";
+import { environments, repositories } from "@/environments/queries";
+import { artifactName, harnessName, runTime } from "@/runs/row";
 import { sourceNames } from "@/runs/source";
 import { StateIcon } from "@/runs/state";
 import { IconButton } from "@/ui/button";
 import { copy } from "@/ui/copy";
 import { cx } from "@/ui/cx";
-import { count, dollars, duration, exact, lasted } from "@/ui/format";
+import { exact } from "@/ui/format";
+import { Since } from "@/ui/time";
+import { artifactHref } from "./artifacts";
+import { Ledger } from "./ledger";
+import { Part, Row, Rows } from "./part";
+import { SubAgents } from "./subagents";
+import { Timings } from "./timings";
 import type { PlanItem } from "./transcript";
 
+interface Props {
+  run: Run;
+  plan: PlanItem[];
+  context: number;
+}
+
+const tab = "-mb-px border-b-2 border-transparent px-1 py-2.5 text-[13px] text-dim hover:text-text data-[state=active]:border-accent data-[state=active]:font-medium data-[state=active]:text-text";
+
 /** Details is everything about a run that is not its conversation. */
-export function Details({ run, plan, context }: { run: Run; plan: PlanItem[]; context: number }) {
-  const { data: known } = useQuery(environments);
+export function Details({ run, plan, context }: Props) {
+  const children = run.children?.length ?? 0;
+  if (children === 0) return <About run={run} plan={plan} context={context} />;
+  return (
+    <Tabs.Root defaultValue="details">
+      <Tabs.List aria-label="About the run" className="sticky top-0 z-10 flex gap-4 border-b bg-panel px-5">
+        <Tabs.Trigger value="details" className={tab}>
+          Details
+        </Tabs.Trigger>
+        <Tabs.Trigger value="agents" className={tab}>
+          Sub-agents <span className="ml-0.5 text-faint tabular-nums">{children}</span>
+        </Tabs.Trigger>
+      </Tabs.List>
+      <Tabs.Content value="details">
+        <About run={run} plan={plan} context={context} />
+      </Tabs.Content>
+      <Tabs.Content value="agents" className="px-5 py-4 text-[13px]">
+        <SubAgents run={run} />
+      </Tabs.Content>
+    </Tabs.Root>
+  );
+}
+
+function About({ run, plan, context }: Props) {
+  const known = useQuery(environments).data?.environments;
   const config = run.agent_config;
-  const environment = known?.environments.find((e) => e.uid === config?.environment_id);
-  const seconds = duration(run.run_time);
+  const environment = known?.find((e) => e.uid === config?.environment_id);
   return (
     <div className="space-y-6 px-5 py-4 text-[13px]">
-      {plan.length > 0 && <Tasks plan={plan} />}
-      {run.artifacts.length > 0 && (
-        <Part title="Artifacts">
-          <ul className="space-y-1">
-            {run.artifacts.map((a, i) => (
-              <li key={i} className="truncate">
-                {artifactName(a)}
-              </li>
-            ))}
-          </ul>
-        </Part>
+      {run.waiting && (
+        <p role="status" className="rounded-lg border border-wait/40 bg-wait-soft px-3 py-2 text-wait">
+          {run.waiting.message} <span className="whitespace-nowrap">Since <Since at={run.waiting.since} />.</span>
+        </p>
       )}
+      {plan.length > 0 && <Tasks plan={plan} />}
+      {run.artifacts.length > 0 && <Artifacts run={run} />}
       <Part title="Run">
-        <dl className="grid grid-cols-[7rem_1fr] gap-x-3 gap-y-1.5">
+        <Rows>
           <Row name="Source">{run.source && (sourceNames[run.source] ?? run.source)}</Row>
+          <Row name="Trigger">{run.trigger_url && <Outside href={run.trigger_url}>What started it</Outside>}</Row>
+          <Row name="Schedule">
+            {run.schedule && (
+              <Link to="/schedules" className="text-accent-text hover:underline">
+                {run.schedule.schedule_name}
+              </Link>
+            )}
+          </Row>
           <Row name="Started by">{run.creator?.display_name}</Row>
-          {run.executor && run.executor.uid !== run.creator?.uid && <Row name="Runs as">{run.executor.display_name}</Row>}
+          <Row name="Runs as">{run.executor && run.executor.uid !== run.creator?.uid && run.executor.display_name}</Row>
+          <Row name="Seen by">{run.scope?.type === "Team" ? "The team" : run.scope ? "Its owner" : undefined}</Row>
           <Row name="Created">{exact(run.created_at)}</Row>
-          <Row name="Run time">{seconds ? lasted(seconds) : undefined}</Row>
-          <Row name="Environment">{config?.environment_id ? (environment?.config.name ?? config.environment_id) : "None"}</Row>
-          <Row name="Agent">{harnessName(run) ?? "Built in"}</Row>
-          <Row name="Model">{config?.model_id}</Row>
-          <Row name="Host">{config?.worker_host}</Row>
-          <Row name="Skill">{run.agent_skill?.name ?? config?.skill_spec}</Row>
-          {run.schedule && <Row name="Schedule">{run.schedule.schedule_name}</Row>}
-          <Row name="Attempts">{(run.execution ?? 0) > 1 ? String(run.execution) : undefined}</Row>
+          <Row name="Run time">{runTime(run)}</Row>
+          <Row name="Attempts">{(run.execution ?? 0) > 1 && String(run.execution)}</Row>
           <Row name="Run id">
             <span className="flex items-center gap-1">
               <code className="truncate font-mono text-xs">{run.run_id}</code>
@@ -55,48 +89,83 @@ export function Details({ run, plan, context }: { run: Run; plan: PlanItem[]; co
               </IconButton>
             </span>
           </Row>
-        </dl>
+        </Rows>
       </Part>
-      {run.parent_run_id && (
-        <Part title="Started by">
-          <Link to="/runs/$runId" params={{ runId: run.parent_run_id }} className="text-accent-text hover:underline">
-            Parent run
-          </Link>
-        </Part>
-      )}
-      {Boolean(run.children?.length) && <SubAgents run={run} />}
-      <Cost run={run} context={context} />
+      <Setting run={run} environment={environment} />
+      <Ledger run={run} context={context} />
+      <Timings run={run} />
       {run.metadata && Object.keys(run.metadata).length > 0 && (
         <Part title="Metadata">
-          <dl className="grid grid-cols-[7rem_1fr] gap-x-3 gap-y-1.5">
+          <Rows>
             {Object.entries(run.metadata).map(([key, value]) => (
               <Row key={key} name={key}>
                 {value}
               </Row>
             ))}
-          </dl>
+          </Rows>
         </Part>
       )}
     </div>
   );
 }
 
-function Part({ title, children }: { title: string; children: ReactNode }) {
+/** Setting is how the run is carried out, as it was resolved. */
+function Setting({ run, environment }: { run: Run; environment?: Environment }) {
+  const config = run.agent_config;
+  const skills = config?.skills ?? (config?.skill_spec ? [config.skill_spec] : []);
+  const rules = config?.permissions;
   return (
-    <section>
-      <h3 className="mb-2 text-xs font-medium text-faint">{title}</h3>
-      {children}
-    </section>
+    <Part title="Configuration">
+      <Rows>
+        <Row name="Agent">{config?.name}</Row>
+        <Row name="Harness">{harnessName(run) ?? "Built in"}</Row>
+        <Row name="Model">{config?.harness?.model_id || config?.model_id}</Row>
+        <Row name="Mode">{run.mode && run.mode !== "normal" ? { plan: "Plans first", orchestrate: "Splits the work" }[run.mode] : undefined}</Row>
+        <Row name="Skill">{run.agent_skill?.name ?? skills.join(", ")}</Row>
+        <Row name="Environment">{config?.environment_id ? (environment?.config.name ?? config.environment_id) : "None, an empty workspace"}</Row>
+        <Row name="Repositories">{environment && repositories(environment).join(", ")}</Row>
+        <Row name="Image">{environment?.config.docker_image}</Row>
+        <Row name="Host">{config?.worker_host}</Row>
+        <Row name="MCP servers">{Object.keys(config?.mcp_servers ?? {}).join(", ")}</Row>
+        <Row name="Permissions">
+          {rules && (
+            <>
+              {{ allow: "Everything unasked", ask: "Asks first", deny: "Nothing" }[rules.default ?? "allow"]}
+              {Boolean(rules.ask?.length) && <span className="block text-faint">asks: {rules.ask?.join(", ")}</span>}
+              {Boolean(rules.deny?.length) && <span className="block text-faint">never: {rules.deny?.join(", ")}</span>}
+            </>
+          )}
+        </Row>
+        <Row name="Stays up">{config?.idle_timeout_minutes !== undefined && `${config.idle_timeout_minutes} minutes for follow-ups`}</Row>
+      </Rows>
+    </Part>
   );
 }
 
-function Row({ name, children }: { name: string; children: ReactNode }) {
-  if (!children) return null;
+/** Outside is a link away, if a browser may follow it at all. */
+function Outside({ href, children }: { href: string; children: string }) {
+  if (!/^https?:\/\//i.test(href)) return href;
   return (
-    <>
-      <dt className="truncate text-dim">{name}</dt>
-      <dd className="min-w-0 wrap-anywhere">{children}</dd>
-    </>
+    <a href={href} target="_blank" rel="noopener noreferrer" className="inline-flex items-center gap-1 text-accent-text hover:underline">
+      {children} <ExternalLink className="size-3" />
+    </a>
+  );
+}
+
+function Artifacts({ run }: { run: Run }) {
+  return (
+    <Part title="Artifacts">
+      <ul className="space-y-1">
+        {run.artifacts.map((a, i) => {
+          const href = artifactHref(run.run_id, a);
+          return (
+            <li key={i} className="truncate">
+              {href ? <Outside href={href}>{artifactName(a)}</Outside> : artifactName(a)}
+            </li>
+          );
+        })}
+      </ul>
+    </Part>
   );
 }
 
@@ -116,60 +185,6 @@ function Tasks({ plan }: { plan: PlanItem[] }) {
           </li>
         ))}
       </ol>
-    </Part>
-  );
-}
-
-function SubAgents({ run }: { run: Run }) {
-  const { data } = useQuery({
-    queryKey: ["runs", "some", "below", run.run_id, run.children?.length],
-    queryFn: () => must(api.GET("/agent/runs", { params: { query: { ancestor_run_id: run.run_id, limit: 100, sort_by: "created_at", sort_order: "asc" } } })),
-  });
-  return (
-    <Part title="Sub-agents">
-      <ul className="space-y-0.5">
-        {data?.runs.map((child) => (
-          <li key={child.run_id}>
-            <Link to="/runs/$runId" params={{ runId: child.run_id }} className="-mx-2 flex items-center gap-2 rounded-lg px-2 py-1.5 hover:bg-hover">
-              <StateIcon state={child.state} className="size-3.5" />
-              <span className="min-w-0 flex-1 truncate">{child.title}</span>
-            </Link>
-          </li>
-        ))}
-      </ul>
-    </Part>
-  );
-}
-
-function Cost({ run, context }: { run: Run; context: number }) {
-  const usage = run.request_usage;
-  const calls = useQuery({
-    queryKey: ["run", run.run_id, "usage", usage?.total_tokens],
-    queryFn: () => must(api.GET("/agent/runs/{runId}/usage", { params: { path: { runId: run.run_id } } })),
-    enabled: Boolean(usage?.total_tokens),
-    placeholderData: (before) => before,
-  });
-  if (!usage?.total_tokens) return null;
-  const models = Map.groupBy(calls.data?.calls ?? [], (c) => c.model_id);
-  const unpriced = calls.data?.calls.some((c) => !c.priced);
-  return (
-    <Part title="Cost">
-      <div className="mb-2 flex items-baseline gap-3">
-        <span className="text-lg font-semibold tabular-nums">{dollars(usage.inference_cost_usd ?? 0)}</span>
-        <span className="text-faint">{count(usage.total_tokens)} tokens</span>
-      </div>
-      {unpriced && <p className="mb-2 text-wait">No price is known for some of these calls; their cost is not in the sum.</p>}
-      <ul className="space-y-1.5">
-        {[...models].map(([model, used]) => (
-          <li key={model} className="flex justify-between gap-3">
-            <span className="truncate">{model}</span>
-            <span className="shrink-0 text-faint tabular-nums">
-              {used.length} calls, {count(used.reduce((n, c) => n + c.input_tokens + c.cache_read_tokens + c.cache_write_tokens, 0))} in, {count(used.reduce((n, c) => n + c.output_tokens, 0))} out
-            </span>
-          </li>
-        ))}
-      </ul>
-      {context > 0 && <p className="mt-2 text-faint">{count(context)} tokens in the model's context at its last call</p>}
     </Part>
   );
 }

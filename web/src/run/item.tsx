@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { ArrowDownToLine, Brain, ChevronRight, CircleAlert, File, GitPullRequest, Info, Paperclip, RotateCw, Scissors, TriangleAlert } from "lucide-react";
-import { memo, useState } from "react";
+import { memo } from "react";
 import type { Run } from "@/api/client";
 import { artifactName } from "@/runs/row";
 import { look, StateIcon } from "@/runs/state";
@@ -10,6 +10,7 @@ import { exact, lasted } from "@/ui/format";
 import { ActionCard } from "./action";
 import { Ansi } from "./ansi";
 import { artifactHref } from "./artifacts";
+import { useFold } from "./fold";
 import { Prose } from "./markdown";
 import { RequestCard } from "./request";
 import type { Item, Phase } from "./transcript";
@@ -40,7 +41,7 @@ export const ItemView = memo(function ItemView({ item, run, over }: { item: Item
     case "state":
       return <Moved item={item} />;
     case "execution":
-      return item.event === "started" ? item.number > 1 ? <Mark icon={<RotateCw />} text={`Goes on in a new sandbox${item.host ? ` on ${item.host}` : ""}`} at={item.at} /> : null : <Mark icon={<Info />} text={item.reason || `Sandbox ${item.event}`} at={item.at} />;
+      return item.event === "started" ? <Mark icon={<RotateCw />} text={`Goes on in a new sandbox${item.host ? ` on ${item.host}` : ""}`} at={item.at} /> : <Mark icon={<Info />} text={item.reason || `Sandbox ${item.event}`} at={item.at} />;
     case "compaction":
       return <Mark icon={<Scissors />} text="The agent's own memory was condensed here. This record keeps everything." at={item.at} />;
   }
@@ -69,10 +70,10 @@ function Said({ item }: { item: Extract<Item, { kind: "user" }> }) {
 }
 
 function Thought({ text, live }: { text: string; live: boolean }) {
-  const [open, setOpen] = useState(false);
+  const [open, turn] = useFold(false);
   return (
     <div className="px-1 text-[13px] text-faint">
-      <button type="button" aria-expanded={open || live} onClick={() => setOpen(!open)} className="inline-flex items-center gap-1.5 hover:text-dim">
+      <button type="button" aria-expanded={open || live} onClick={turn} className="inline-flex items-center gap-1.5 hover:text-dim">
         <Brain className={cx("size-3.5", live && "animate-breathe")} /> {live ? "Thinking" : "Thought"}
         <ChevronRight className={cx("size-3.5 transition-transform", (open || live) && "rotate-90")} />
       </button>
@@ -89,12 +90,11 @@ function Thought({ text, live }: { text: string; live: boolean }) {
 function Setup({ phases }: { phases: Phase[] }) {
   const failed = phases.some((p) => p.state === "failed");
   const busy = phases.some((p) => p.state === "running");
-  const [open, setOpen] = useState<boolean>();
-  const shown = open ?? (failed || busy);
+  const [shown, turn] = useFold(failed || busy);
   const total = phases.reduce((sum, p) => sum + (p.duration_ms ?? 0), 0);
   return (
     <div className={cx("overflow-hidden rounded-xl border bg-panel text-[13px]", failed && "border-bad/50")}>
-      <button type="button" aria-expanded={shown} onClick={() => setOpen(!shown)} className="flex w-full items-center gap-2.5 px-3 py-2 text-left text-dim">
+      <button type="button" aria-expanded={shown} onClick={turn} className="flex w-full items-center gap-2.5 px-3 py-2 text-left text-dim">
         <ChevronRight className={cx("size-4 text-faint transition-transform", shown && "rotate-90")} />
         <span className="flex-1">{failed ? "Set-up failed" : busy ? "Setting up the sandbox" : `Set up in ${phases.length} steps`}</span>
         <span className="text-xs text-faint tabular-nums">{lasted(total)}</span>
@@ -165,7 +165,6 @@ function Note({ level, text }: { level: "info" | "warning" | "error"; text: stri
 
 /** Moved shows the moves a reader cares about: ends, and waits for a person. */
 function Moved({ item }: { item: Extract<Item, { kind: "state" }> }) {
-  if (["QUEUED", "PENDING", "CLAIMED", "INPROGRESS"].includes(item.to)) return null;
   const { label, tone } = look(item.to);
   return (
     <div className="flex items-start gap-2.5 border-t pt-3 text-[13px]">

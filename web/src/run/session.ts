@@ -7,6 +7,8 @@ import { Transcript } from "./transcript";
 
 /** opening is how many entries a page starts with: the end of the session, at once, however long it is. */
 const opening = 300;
+/** page is how many entries are asked for at once when all of a session is read. */
+const page = 1000;
 
 /** Session is a transcript that a stream writes and a page watches. News is told once per frame. */
 export class Session {
@@ -75,10 +77,32 @@ export class Session {
     this.tell();
     try {
       const after = Math.max(0, first - 1 - opening);
-      const page = await must(
+      const part = await must(
         api.GET("/agent/runs/{runId}/entries", { params: { path: { runId: this.runId }, query: { after, limit: first - 1 - after } } }),
       );
-      return this.transcript.before(page.entries);
+      return this.transcript.before(part.entries);
+    } finally {
+      this.loadingEarlier = false;
+      this.tell();
+    }
+  }
+
+  /** whole loads all that comes before the first entry shown, for searching. It is read at once at its end:
+   * joining each page on its own would read everything again each time. */
+  async whole(stop: AbortSignal): Promise<number> {
+    if (this.loadingEarlier || this.transcript.first <= 1) return 0;
+    this.loadingEarlier = true;
+    this.tell();
+    try {
+      const until = this.transcript.first - 1;
+      const entries: Schema<"Entry">[] = [];
+      for (let after = 0; after < until; after += page) {
+        const part = await must(
+          api.GET("/agent/runs/{runId}/entries", { signal: stop, params: { path: { runId: this.runId }, query: { after, limit: Math.min(page, until - after) } } }),
+        );
+        entries.push(...part.entries);
+      }
+      return this.transcript.before(entries);
     } finally {
       this.loadingEarlier = false;
       this.tell();

@@ -3,8 +3,10 @@ import { useEffect, useRef, useState } from "react";
 import type { Run } from "@/api/client";
 import { useInterrupt, useSend } from "@/runs/acts";
 import { CancelRun, stoppable } from "@/runs/cancel";
+import { harnessName } from "@/runs/row";
+import { isWorking } from "@/runs/state";
 import { useMay } from "@/shell/me";
-import { IconButton } from "@/ui/button";
+import { Button, IconButton } from "@/ui/button";
 
 /** drafts outlive the box: what was typed for a run is there when one comes back to it. */
 const drafts = new Map<string, string>();
@@ -15,6 +17,8 @@ export function Steer({ run }: { run: Run }) {
   const send = useSend();
   const interrupt = useInterrupt();
   const [cancelling, setCancelling] = useState(false);
+  // Going on with another program's session takes a click, which prepares the box and starts nothing.
+  const [going, setGoing] = useState(false);
   const [text, setText] = useState(drafts.get(run.run_id) ?? "");
   const box = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
@@ -24,7 +28,18 @@ export function Steer({ run }: { run: Run }) {
     area.style.height = "auto";
     area.style.height = `${Math.min(area.scrollHeight, 240)}px`;
   }, [run.run_id, text]);
-  if (!may.steer) return <p className="border-t px-5 py-3 text-center text-[13px] text-faint">You can watch this run. Steering it takes a member of its team.</p>;
+  const over = !isWorking(run) && run.state !== "BLOCKED" && !run.is_sandbox_running;
+  const foreign = (run.agent_config?.harness?.type ?? "oz") !== "oz";
+  if (!may.steer) return <p className="border-t px-5 py-3 text-center text-[13px] text-faint">{over ? "This run has ended." : "You can watch this run. Steering it takes a member of its team."}</p>;
+  if (over && foreign && !going)
+    return (
+      <div className="flex items-center justify-center gap-3 border-t px-5 py-3 text-[13px] text-dim">
+        {harnessName(run)} has ended.
+        <Button small onClick={() => setGoing(true)}>
+          Continue
+        </Button>
+      </div>
+    );
 
   const submit = () => {
     const message = text.trim();
@@ -45,6 +60,7 @@ export function Steer({ run }: { run: Run }) {
       <div className="mx-auto flex max-w-3xl items-end gap-1.5 rounded-2xl border border-line bg-panel p-1.5 pl-3.5 focus-within:border-accent focus-within:ring-2 focus-within:ring-accent/25">
         <textarea
           ref={box}
+          autoFocus={going}
           rows={1}
           aria-label="Message to the agent"
           value={text}

@@ -1,20 +1,34 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowDown } from "lucide-react";
+import { ArrowDown, Link2 } from "lucide-react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { Run } from "@/api/client";
+import { base, type Run } from "@/api/client";
 import { isWorking, look } from "@/runs/state";
-import { Button } from "@/ui/button";
+import { Button, IconButton } from "@/ui/button";
+import { copy } from "@/ui/copy";
+import { cx } from "@/ui/cx";
 import { Bars } from "@/ui/empty";
+import { shows } from "./find";
 import { ItemView } from "./item";
 import type { Session } from "./session";
+import type { Item } from "./transcript";
 
 /** near is how close to the end, in pixels, counts as watching it. */
 const near = 80;
 
+interface Props {
+  run: Run;
+  session: Session;
+  /** around is the number of the entry the page was opened at. */
+  around?: number;
+  /** sought is the id of an item that is to be brought into view and marked. */
+  sought?: string;
+}
+
 /** TranscriptView draws what is in view of a transcript of any length. It stays at the end while the end is
  * watched, and stays where it is while something earlier is read. */
-export function TranscriptView({ run, session, around }: { run: Run; session: Session; around?: number }) {
-  const { items, first } = session.transcript;
+export function TranscriptView({ run, session, around, sought }: Props) {
+  const { first } = session.transcript;
+  const items = session.transcript.items.filter(shows);
   const pane = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(around === undefined);
   const list = useVirtualizer({
@@ -33,14 +47,16 @@ export function TranscriptView({ run, session, around }: { run: Run; session: Se
     if (atEnd && pane.current) pane.current.scrollTop = pane.current.scrollHeight;
   }, [atEnd, size]);
 
-  const sought = useRef(around);
+  const linked = around === undefined ? undefined : items.find((i) => (i.seq ?? 0) >= around)?.id;
+  const aim = sought ?? linked;
+  const index = aim === undefined ? -1 : items.findIndex((i) => i.id === aim);
+  const aimed = useRef<string>(undefined);
   useEffect(() => {
-    if (sought.current === undefined) return;
-    const index = items.findIndex((i) => (i.seq ?? 0) >= (sought.current ?? 0));
-    if (index < 0) return;
-    sought.current = undefined;
-    list.scrollToIndex(index, { align: "start" });
-  }, [items, items.length, list]);
+    if (index < 0 || aimed.current === aim) return;
+    aimed.current = aim;
+    setAtEnd(false);
+    list.scrollToIndex(index, { align: sought ? "center" : "start" });
+  }, [aim, index, list, sought]);
 
   const earlier = async () => {
     const before = list.getTotalSize();
@@ -66,8 +82,11 @@ export function TranscriptView({ run, session, around }: { run: Run; session: Se
             const item = items[row.index];
             return (
               item && (
-                <div key={row.key} ref={list.measureElement} data-index={row.index} className="absolute inset-x-0 top-0 px-3 sm:px-5" style={{ transform: `translateY(${row.start}px)` }}>
-                  <ItemView item={item} run={run} over={item.kind === "request" && !item.answer && run.state !== "BLOCKED"} />
+                <div key={row.key} ref={list.measureElement} data-index={row.index} className="group/item absolute inset-x-0 top-0 px-3 sm:px-5" style={{ transform: `translateY(${row.start}px)` }}>
+                  <div className={cx("rounded-xl", item.id === aim && "outline-2 outline-offset-4 outline-accent")}>
+                    <ItemView item={item} run={run} over={item.kind === "request" && !item.answer && run.state !== "BLOCKED"} />
+                  </div>
+                  <Anchor run={run} item={item} />
                 </div>
               )
             );
@@ -81,6 +100,18 @@ export function TranscriptView({ run, session, around }: { run: Run; session: Se
         </Button>
       )}
     </div>
+  );
+}
+
+/** Anchor gives away the address of one item, for whoever has room to point at it. */
+function Anchor({ run, item }: { run: Run; item: Item }) {
+  if (item.seq === undefined) return null;
+  return (
+    <span className="absolute top-0 left-full -ml-4 opacity-0 group-hover/item:opacity-100 focus-within:opacity-100 max-lg:hidden">
+      <IconButton label="Copy link to this entry" className="size-7" onClick={() => copy(new URL(`runs/${run.run_id}?seq=${item.seq}`, base).href, "Link to this entry copied")}>
+        <Link2 />
+      </IconButton>
+    </span>
   );
 }
 

@@ -87,7 +87,7 @@ function MetaLine({ run }: { run: Run }) {
 }
 
 /** gist is a prompt in one line, without the blocks of code in it. */
-function gist(prompt: string): string {
+export function gist(prompt: string): string {
   return prompt.slice(0, 2000).replace(/(`{3,})[\s\S]*?(\1|$)/g, " ").replace(/\s+/g, " ").trim().slice(0, 300);
 }
 
@@ -99,7 +99,7 @@ export function harnessName(run: Run): string | undefined {
 }
 
 /** runTime is absent for runs on somebody's own machine, where waiting cannot be told from work. */
-function runTime(run: Run): string {
+export function runTime(run: Run): string {
   return run.run_time && run.source !== "LOCAL" ? lasted(duration(run.run_time)) : "";
 }
 
