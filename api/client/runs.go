@@ -71,7 +71,7 @@ func RunsQuery(p api.ListRunsParams) url.Values {
 		"name": p.Name, "model_id": p.ModelId, "creator": p.Creator, "executor": p.Executor,
 		"environment_id": p.EnvironmentId, "skill": p.Skill, "skill_spec": p.SkillSpec,
 		"schedule_id": p.ScheduleId, "ancestor_run_id": p.AncestorRunId,
-		"artifact_type": string(p.ArtifactType), "q": p.Q,
+		"artifact_type": string(p.ArtifactType), "archived": string(p.Archived), "q": p.Q,
 		"automation_id": p.AutomationId, "factory_uid": p.FactoryUid,
 	} {
 		if value != "" {

@@ -290,7 +290,7 @@ func (s *Service) newest(ctx context.Context, actor identity.Actor, id string) (
 	if err != nil {
 		return Run{}, err
 	}
-	q := visible(actor, Query{ConversationID: first.ConversationID, Sort: api.RunSortCreatedAt, Limit: 1})
+	q := visible(actor, Query{ConversationID: first.ConversationID, Archived: ArchivedInclude, Sort: api.RunSortCreatedAt, Limit: 1})
 	page, err := s.cfg.Store.List(ctx, q)
 	if err != nil {
 		return Run{}, fmt.Errorf("find conversation: %w", err)

@@ -22,6 +22,7 @@ type Notice struct {
 	Queued    bool // the run entered QUEUED: dispatch may place it
 	Command   bool // a command was stored for the live runner
 	Ended     bool // the latest execution ended: its sandbox must go, its team may have room
+	Deleted   bool // the run is gone; what it left is to be taken away
 	Cancelled bool // the run was cancelled by somebody: ExecutionID's processes must be killed
 }
 
@@ -37,13 +38,13 @@ func NoticeOfNew(n New, lastSeq int64) Notice {
 func NoticeOf(c Change, done Changed) Notice {
 	notice := noticeOf(done.Run, done.Execution)
 	notice.LastSeq = done.LastSeq
-	notice.Command = len(c.Commands) > 0
+	notice.Command, notice.Deleted = len(c.Commands) > 0, c.Deleted
 	notice.Ended = c.Execution != nil && c.Execution.State == ExecutionEnded
 	for _, e := range c.Events {
 		switch e.Type {
 		case EventQueued:
 			notice.Queued = true
-		case EventCancelled:
+		case EventCancelled, EventDeleted:
 			notice.Cancelled = notice.Ended
 		}
 	}

@@ -93,6 +93,8 @@ func checkEnums(q *Query) error {
 		return api.Invalid("source", "%q is not a source", clip(string(q.Source), 64))
 	case q.Location != "" && !q.Location.Valid():
 		return api.Invalid("execution_location", "must be LOCAL or REMOTE")
+	case q.Archived != ArchivedExclude && q.Archived != ArchivedInclude && q.Archived != ArchivedOnly:
+		return api.Invalid("archived", "must be exclude, include or only")
 	case q.ArtifactType != "" && !q.ArtifactType.Valid():
 		return api.Invalid("artifact_type", "%q is not an artifact type", clip(string(q.ArtifactType), 64))
 	}

@@ -24,6 +24,7 @@ type Run struct {
 	Location       api.RunExecutionLocation
 	Host           string // worker host that must serve it
 	Owner          identity.Owner
+	Archived       bool   // put away: lists show it only to who asks
 	TeamUID        string // team whose queue and limits it counts against
 	Creator        api.UserProfile
 	Executor       api.UserProfile
@@ -186,9 +187,13 @@ const (
 	EventArtifact   EventType = "artifact"    // the run has come to have one
 	EventWaiting    EventType = "run_waiting" // its agent waits for messages or children, or does so no longer
 
-	EventMessage EventType = "new_message"         // RefID is that of a message to the run
-	EventChild   EventType = "child_agent_started" // RefID is a new child of the run
-	EventSession EventType = "run_session_linked"  // RefID is the session of the run, a child, that can be watched now
+	EventMessage    EventType = "new_message"         // RefID is that of a message to the run
+	EventChild      EventType = "child_agent_started" // RefID is a new child of the run
+	EventSession    EventType = "run_session_linked"  // RefID is the session of the run, a child, that can be watched now
+	EventArtifact   EventType = "artifact"            // the run has come to have one
+	EventArchived   EventType = "run_archived"
+	EventUnarchived EventType = "run_unarchived"
+	EventDeleted    EventType = "run_deleted" // RefID is who did
 )
 
 // Followed are the events that whoever orchestrates runs is told of, in the words of the wire. All others

@@ -90,7 +90,7 @@ type Current struct {
 type Change struct {
 	// Run replaces the run's mutable columns, all but BlobBytes; Title is none of them. Its LastSeq is
 	// that of the stored run plus the number of Entries. Lists follow the events: another State or
-	// UpdatedAt takes one, and Artifacts one of their type.
+	// UpdatedAt takes one, and Artifacts, another Archived and Deleted one of their type.
 	Run *Run
 	// Execution is inserted when its Number is new, else replaces the stored one.
 	Execution *Execution
@@ -112,6 +112,8 @@ type Change struct {
 	Delivered []string
 	// Dropped names blobs of the run that nothing refers to any more: their rows go.
 	Dropped []string
+	// Deleted makes the run be there for nobody from then on, for good; see Deletions for what it left.
+	Deleted bool
 }
 
 // Changed is what Change stored, after its commit.
@@ -121,6 +123,16 @@ type Changed struct {
 	// FirstSeq and LastSeq bound the entries appended; both are Run.LastSeq when there were none.
 	FirstSeq, LastSeq int64
 }
+
+// Archived says whether a query is about runs that were put away.
+type Archived string
+
+// The answers to that.
+const (
+	ArchivedExclude Archived = "" // only those that were not
+	ArchivedInclude Archived = "include"
+	ArchivedOnly    Archived = "only"
+)
 
 // Query selects runs. Zero members do not filter. Exactly one of the visibility members is set by
 // the service: the store returns nothing for a query without one.
@@ -148,6 +160,7 @@ type Query struct {
 	UpdatedAfter   time.Time
 	Text           string // case-insensitive fragments, all of which must occur
 	Metadata       map[string]string
+	Archived       Archived
 	Sort           api.RunSort
 	Ascending      bool
 	Limit          int

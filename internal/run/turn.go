@@ -58,6 +58,9 @@ func (t *turn) move(to api.RunState, by Cause, s status) error {
 	r := &t.run
 	r.State, r.Message, r.ErrorCode, r.Retryable = to, s.message, s.code, s.retryable
 	r.UpdatedAt = t.now
+	if !to.Ended() {
+		t.shelve(false, "") // what goes on is not out of sight
+	}
 	r.Waiting = waiting(t.before.Run.Waiting, s.waiting, s.why, t.now)
 	t.enter(from, to)
 	t.append(api.StateChange{From: from, To: to, Message: s.message, ErrorCode: s.code, Waiting: s.waiting})

@@ -53,7 +53,7 @@ func (s *Service) item(r Run, artifacts []Artifact, now time.Time) api.RunItem {
 		Waiting: r.Waiting, Mode: r.Mode, Source: r.Source, ExecutionLocation: r.Location,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, StartedAt: r.StartedAt,
 		SessionId: r.SessionID, SessionLink: s.Link(r.ID), ConversationId: r.ConversationID, ParentRunId: r.ParentID,
-		Creator: r.Creator, Executor: r.Executor, Scope: api.Scope{Type: r.Owner.Type, Uid: r.Owner.UID},
+		Archived: r.Archived, Creator: r.Creator, Executor: r.Executor, Scope: api.Scope{Type: r.Owner.Type, Uid: r.Owner.UID},
 		AgentConfig: r.Config, Metadata: r.Metadata, RequestUsage: r.Usage.wire(),
 		IsSandboxRunning: r.sandboxRunning(), IsRunTypeCancellable: cancellable(r),
 		Execution: r.Execution, LastSeq: r.LastSeq, LastEventSequence: r.EventSeq, Artifacts: make([]api.ArtifactItem, 0, len(artifacts)),

@@ -24,6 +24,7 @@ import (
 	"github.com/cadrehq/cadre/internal/orchestration"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
+	"github.com/cadrehq/cadre/internal/run/keep"
 	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/server/cookie"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
@@ -61,6 +62,7 @@ type Server struct {
 	skills   *skill.Service
 	agents   *agent.Service
 	issuer   *issuer.Service
+	eraser   *keep.Eraser
 	api      *httpapi.API
 	http     *http.Server
 
@@ -143,6 +145,8 @@ func (s *Server) open(ctx context.Context) error {
 	s.issuer = issuer.New(issuer.Config{
 		Store: store.NewIssuer(s.db), Sealer: installation{s.keyring}, URL: s.cfg.PublicURL, Now: s.cfg.Now, Log: s.cfg.Log,
 	})
+	s.eraser = keep.NewEraser(store.NewDeletions(s.db), blobs, s.cfg.Now, s.cfg.Log)
+	publisher.eraser = s.eraser
 	s.serveWith(runs, blobs)
 	return nil
 }
@@ -339,6 +343,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { _ = s.issuer.Run(background) })   // never fails
 	parts.Go(func() { _ = s.keyring.Run(background) })  // never fails
 	parts.Go(func() { s.followIdentity(background) })
+	parts.Go(func() { s.eraser.Run(background) })
 
 	var err error
 	select {

@@ -11,6 +11,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/run/keep"
 	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/server/httpapi"
 	"github.com/cadrehq/cadre/internal/session"
@@ -27,6 +28,7 @@ type publisher struct {
 	// These are set before the first run can change.
 	gateway  *gateway.Gateway
 	schedule *schedule.Service
+	eraser   *keep.Eraser
 }
 
 func (p *publisher) publish(notices []run.Notice) {
@@ -35,6 +37,9 @@ func (p *publisher) publish(notices []run.Notice) {
 	for _, n := range notices {
 		if !n.New { // nobody can be watching what nobody has heard of
 			p.bus.RunChanged(n.RunID, n.LastSeq)
+		}
+		if n.Deleted {
+			p.eraser.Ring()
 		}
 		if n.Command {
 			p.bus.CommandStored(n.RunID)

@@ -54,7 +54,7 @@ func (s *Service) lookAt(rooms []*room) error {
 		return err
 	}
 	for _, r := range rooms {
-		if !r.agrees(heads[r.runID]) {
+		if head, there := heads[r.runID]; !there || !r.agrees(head) {
 			r.look()
 		}
 	}

@@ -38,6 +38,7 @@ type room struct {
 	deltas  fragments
 	state   api.RunState
 	over    bool // the run has ended and the window's last entry is its last
+	gone    bool // the run was deleted
 	changed chan struct{}
 }
 
@@ -92,11 +93,24 @@ func (r *room) follow(signals <-chan Signal) {
 			retry = nil
 			err = r.quietly(r.refresh)
 		}
+		if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound && err != nil {
+			r.vanish()
+			return
+		}
 		if err != nil && r.ctx.Err() == nil {
 			r.svc.cfg.Logger.Warn("cannot read session; trying again", "run_id", r.runID, "error", err)
 			retry = time.After(retryLoad)
 		}
 	}
+}
+
+// vanish lets the viewers of a deleted run go with all they have got: nothing comes after it.
+func (r *room) vanish() {
+	r.svc.abandon(r)
+	r.update(func() bool {
+		r.over, r.gone = true, true
+		return true
+	})
 }
 
 // quietly runs a step of a room that may have nothing to do for long on another goroutine, and waits
@@ -302,6 +316,7 @@ type news struct {
 	delta   int64
 	behind  bool // the room no longer holds what comes next
 	over    bool // nothing comes after the chunks
+	gone    bool // nor can what came before be read any more
 	changed <-chan struct{}
 }
 
@@ -311,7 +326,7 @@ func (r *room) since(seq, delta int64) news {
 	defer r.mu.RUnlock()
 	n := news{seq: r.window.last(), delta: r.deltas.next - 1, changed: r.changed}
 	entries, held := r.window.after(seq)
-	if !held {
+	if n.gone = r.gone; !held && !n.gone {
 		n.behind = true
 		return n
 	}

@@ -29,6 +29,8 @@ func (v *Viewer) Next(ctx context.Context) ([][]byte, error) {
 	for {
 		n := v.room.since(v.seq, v.delta)
 		switch {
+		case n.gone:
+			return nil, io.EOF
 		case n.behind:
 			entries, last, err := v.room.past(ctx, v.seq)
 			if err != nil {

@@ -39,13 +39,17 @@ func (s Blobs) Insert(ctx context.Context, m blob.Meta, atMost int64) error {
 // countBlob adds a blob to what its run has stored. What comes with a prompt is stored before its run,
 // which counts it when it is inserted.
 func countBlob(tx *Tx, m blob.Meta, atMost int64) error {
-	stored, err := one(func(r scanner) (n int64, err error) { return n, r.Scan(&n) })(
-		tx.Query("SELECT r.blob_bytes FROM runs r WHERE r.id = $1"+tx.forUpdate("r"), m.RunID))
+	var owner string
+	stored, err := one(func(r scanner) (n int64, err error) { return n, r.Scan(&n, &owner) })(
+		tx.Query("SELECT r.blob_bytes, r.owner_type FROM runs r WHERE r.id = $1"+tx.forUpdate("r"), m.RunID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if owner == nowhere {
+		return api.NotFound("run", m.RunID) // nobody would take it away again
 	}
 	if atMost > 0 && stored+m.Stored() > atMost {
 		return blob.ErrFull
@@ -68,9 +72,10 @@ func dropBlob(tx *Tx, runID, id string) error {
 	return tx.Send("UPDATE runs SET blob_bytes = blob_bytes - $1 WHERE id = $2", m.Stored(), runID)
 }
 
-// Get returns one row.
+// Get returns one row. Those of deleted runs are not there, although it may take a moment until they are gone.
 func (s Blobs) Get(ctx context.Context, id string) (blob.Meta, error) {
-	m, err := one(scanBlob)(s.db.query(ctx, selectBlobs+"WHERE id = $1", id))
+	m, err := one(scanBlob)(s.db.query(ctx, selectBlobs+"WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM runs r "+
+		"WHERE r.id = blobs.run_id AND r.owner_type = '"+nowhere+"')", id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, api.NotFound("blob", id)
 	}

@@ -102,7 +102,8 @@ func (s Environments) LastRuns(ctx context.Context, uids []string) (map[string]a
 		}
 		// environment_id <> '' lets the partial index serve this: one step of it per environment.
 		t, err := one(scanLastTask)(s.db.query(ctx, `SELECT id, title, state, created_at, updated_at, started_at FROM runs
-			WHERE environment_id = $1 AND environment_id <> '' ORDER BY created_at DESC LIMIT 1`, uid))
+			WHERE environment_id = $1 AND environment_id <> '' AND owner_type <> '`+nowhere+`'
+			ORDER BY created_at DESC LIMIT 1`, uid))
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}

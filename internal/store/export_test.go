@@ -7,6 +7,7 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/store/posting"
 )
 
 // Hasten makes lists of a few runs take every way that lists of many take. With
@@ -58,6 +59,12 @@ func (db *DB) Know(ctx context.Context, owners ...identity.Owner) error {
 		}
 	}
 	return nil
+}
+
+// Indexed counts the runs that the search index has by a text, whoever may see them.
+func (db *DB) Indexed(ctx context.Context, text string) (int, error) {
+	set, err := db.search.find(ctx, posting.Lookups(text))
+	return set.Len(), err
 }
 
 // RegrowSearch makes the search index anew from what is stored, as a server that starts does.

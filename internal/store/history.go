@@ -28,7 +28,7 @@ func (s Runs) Children(ctx context.Context, runIDs ...string) (map[string][]stri
 	for chunk := range chunksOf(runIDs) {
 		// parent_id <> '' lets the partial index serve this.
 		list, err := all(scan)(s.db.queryOnce(ctx, "SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ("+
-			placeholders(1, len(chunk))+") ORDER BY parent_id, created_at, id", chunk...))
+			placeholders(1, len(chunk))+") AND owner_type <> '"+nowhere+"' ORDER BY parent_id, created_at, id", chunk...))
 		if err != nil {
 			return nil, public("read children", err)
 		}

@@ -136,7 +136,7 @@ func segmentsOf(q run.Query, after *cursor) []segment {
 	return []segment{seg}
 }
 
-// lanes makes a lane per owner whose runs the query may show. Sorted by the last move, runs in certain
+// lanes makes a lane per owner and shelf whose runs the query may show. Sorted by the last move, runs in certain
 // states have an index of their own, a lane per state.
 func (s Runs) lanes(q run.Query, seg segment) []*runLane {
 	var owners []identity.Owner
@@ -150,7 +150,7 @@ func (s Runs) lanes(q run.Query, seg segment) []*runLane {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.UID, b.UID))
 	})
 	var lanes []*runLane
-	for _, owner := range slices.Compact(owners) {
+	for _, owner := range onShelves(slices.Compact(owners), q.Archived) {
 		l := &runLane{db: s.db, q: q, seg: seg, owner: owner, after: seg.after, fragments: fragments(q.Text)}
 		if l.filtered() {
 			l.known = s.db.known.of(owner)
@@ -202,10 +202,14 @@ func (s Runs) load(ctx context.Context, q run.Query, items []item) (run.Page, er
 	}
 	byID := make(map[string]run.Run, len(list))
 	for _, r := range list {
-		byID[r.ID] = r.Run
+		if !r.hidden {
+			byID[r.ID] = r.Run
+		}
 	}
 	for _, it := range items {
-		out.Runs = append(out.Runs, byID[it.id])
+		if r, there := byID[it.id]; there { // else it was deleted a moment ago
+			out.Runs = append(out.Runs, r)
+		}
 	}
 	return out, nil
 }

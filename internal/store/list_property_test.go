@@ -92,6 +92,7 @@ func (w *world) query() run.Query {
 	default:
 		q.TeamUIDs, q.OwnerUID = []string{team.UID, "other"}, person.UID
 	}
+	q.Archived = pick(rng, run.ArchivedExclude, run.ArchivedExclude, run.ArchivedInclude, run.ArchivedOnly)
 	for range rng.IntN(4) {
 		r := w.runs[rng.IntN(len(w.runs))]
 		pick(rng,
@@ -139,7 +140,7 @@ func (w *world) want(q run.Query) (ids []string) {
 	list := slices.DeleteFunc(slices.Clone(w.runs), func(r run.Run) bool {
 		is := func(want, have string) bool { return want == "" || want == have }
 		ok := (r.Owner.Type == api.ScopeTypeTeam && slices.Contains(q.TeamUIDs, r.Owner.UID) || r.Owner.Type == api.ScopeTypeUser && q.OwnerUID == r.Owner.UID) &&
-			(len(q.States) == 0 || slices.Contains(q.States, r.State)) && is(string(q.Source), string(r.Source)) && is(q.Name, r.Config.Name) &&
+			(q.Archived == run.ArchivedInclude || r.Archived == (q.Archived == run.ArchivedOnly)) && (len(q.States) == 0 || slices.Contains(q.States, r.State)) && is(string(q.Source), string(r.Source)) && is(q.Name, r.Config.Name) &&
 			is(q.ModelID, r.Config.ModelId) && is(q.Creator, r.Creator.Uid) && is(q.Executor, r.Executor.Uid) && is(q.Skill, r.Skill) && is(q.ScheduleID, r.ScheduleID) &&
 			(is(q.EnvironmentID, r.Config.EnvironmentId) || q.EnvironmentID == run.EmptyEnvironment && r.Config.EnvironmentId == "") &&
 			is(string(q.ArtifactType), string(w.arts[r.ID])) && is(q.ConversationID, r.ConversationID) && (q.AncestorID == "" || below[r.ID]) &&
@@ -225,6 +226,44 @@ func (w *world) move(t testing.TB, runs store.Runs, n int) {
 	}
 }
 
+// keep has some runs put away or fetched back, and some that none is below deleted, of which some also
+// lose what they left.
+func (w *world) keep(t testing.TB, db *store.DB, n int) {
+	t.Helper()
+	ctx, runs, deletions := t.Context(), store.NewRuns(db), store.NewDeletions(db)
+	for range n {
+		i := w.rng.IntN(len(w.runs))
+		r := &w.runs[i]
+		change := run.Change{Events: []run.Event{{Type: run.EventArchived}}}
+		switch leaf := len(w.below(r.ID)) == 0; {
+		case leaf && w.rng.IntN(3) == 0:
+			change = run.Change{Deleted: true, Events: []run.Event{{Type: run.EventDeleted}}}
+		case r.Archived:
+			change.Events[0].Type = run.EventUnarchived
+		}
+		_, err := runs.Change(ctx, r.ID, func(c run.Current) (run.Change, error) {
+			next := c.Run
+			if !change.Deleted {
+				next.Archived = !next.Archived
+			}
+			change.Run = &next
+			return change, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Archived = !r.Archived; !change.Deleted {
+			continue
+		}
+		for more := w.rng.IntN(2) == 0; more; {
+			if more, err = deletions.Erase(ctx, r.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.runs = slices.Delete(w.runs, i, i+1)
+	}
+}
+
 // TestListsAsIfAllWereSeen compares random queries with looking at every run, whatever way the list
 // takes: the search index in memory, stored, regrown or missing, and every bound so low that each way
 // is taken.
@@ -238,7 +277,8 @@ func TestListsAsIfAllWereSeen(t *testing.T) {
 				if err := db.LevelSearch(ctx, false); err != nil {
 					return err
 				}
-				return db.Know(ctx, team, person, identity.Owner{Type: api.ScopeTypeTeam, UID: "other"})
+				return db.Know(ctx, team, person, identity.Owner{Type: api.ScopeTypeTeam, UID: "other"},
+					identity.Owner{Type: team.Type + ":archived", UID: team.UID})
 			},
 			"regrown": func(ctx context.Context, db *store.DB) error {
 				if err := db.LevelSearch(ctx, true); err != nil {
@@ -271,6 +311,7 @@ func TestListsAsIfAllWereSeen(t *testing.T) {
 					db.Hasten(pick(w.rng, 1, 3, 20), pick(w.rng, 4, 30), pick(w.rng, 1, 20, 1000), follow)
 					if i%10 == 9 {
 						w.move(t, runs, 8)
+						w.keep(t, db, 8)
 					}
 					q := w.query()
 					got, want := pages(t, runs, q), w.want(q)

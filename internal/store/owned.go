@@ -7,6 +7,7 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/store/posting"
 )
 
@@ -206,17 +207,20 @@ type moved struct {
 	state            api.RunState
 	updated, created int64
 	title, skill     string
-	fresh            bool // it was created: created, title and skill count too
+	fresh            bool // it was created or came to its shelf: created, title and skill count too
 }
 
 // selectMoved reads the runs that events after one up to another tell of, other than their creation.
 // The limit, of followStep, limits nothing: it tells PostgreSQL that they are few, to be found by id.
-const selectMoved = `SELECT r.owner_type, r.owner_uid, r.n, r.id, r.state, r.updated_at FROM
-	(SELECT DISTINCT run_id FROM lifecycle_events WHERE seq > $1 AND seq <= $2 AND type <> 'run_created' LIMIT 2000) e
+const selectMoved = `SELECT r.owner_type, r.owner_uid, r.n, r.id, r.state, r.updated_at, r.created_at, r.title, r.skill, e.fresh FROM
+	(SELECT run_id, max(CASE WHEN type IN ('` + string(run.EventArchived) + "', '" + string(run.EventUnarchived) + `') THEN 1 ELSE 0 END) AS fresh
+		FROM lifecycle_events WHERE seq > $1 AND seq <= $2 AND type <> 'run_created' GROUP BY run_id LIMIT 2000) e
 	JOIN runs r ON r.id = e.run_id`
 
 func scanMoved(row scanner) (m moved, err error) {
-	err = row.Scan(&m.owner.Type, &m.owner.UID, &m.n, &m.id, &m.state, &m.updated)
+	var fresh int64
+	err = row.Scan(&m.owner.Type, &m.owner.UID, &m.n, &m.id, &m.state, &m.updated, &m.created, &m.title, &m.skill, &fresh)
+	m.fresh = fresh != 0
 	return m, err
 }
 

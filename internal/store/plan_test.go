@@ -13,7 +13,7 @@ import (
 
 // Tables that grow with the number of runs: no fixed read may go through all of one. Only small
 // indexes may be read from end to end.
-var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys)\b`)
+var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions)\b`)
 
 // small are partial indexes that hold nothing but what is asked for.
 var small = regexp.MustCompile(`INDEX (executions_unclaimed|schedules_due|schedules_held)\b`)
@@ -63,6 +63,13 @@ func TestPlans(t *testing.T) {
 	_, _ = keyring.DataKey(ctx, identity.Owner{})
 	_, _ = keyring.Under(ctx, id, identity.Owner{}, 1)
 	_, _ = keyring.CountUnder(ctx, id)
+	deletions := NewDeletions(db)
+	_, _ = deletions.Blobs(ctx, id)
+	_, _ = deletions.Erase(ctx, id)
+	_, _ = deletions.eraseRows(ctx, id, "entries", "seq", "length(data)")
+	for _, l := range left {
+		_, _ = deletions.eraseRows(ctx, id, l.table, l.order, l.bytes)
+	}
 
 	queries := map[string]int{ // those with a varying number of arguments
 		selectHeads + "id IN ($1, $2)": 2,

@@ -29,8 +29,8 @@ func (s Runs) Get(ctx context.Context, runID string) (run.Run, error) {
 // getRun reads a run with its specification; lock is appended to the query.
 func getRun(query querier, runID, lock string) (storedRun, error) {
 	r, err := one(scanRun)(query(selectRuns+"WHERE r.id = $1"+lock, runID))
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, api.NotFound("run", runID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && r.hidden {
+		return storedRun{}, api.NotFound("run", runID)
 	}
 	return r, err
 }

@@ -128,19 +128,40 @@ func (c *changing) store() (run.Changed, error) {
 		c.tx.Notify(run.NoticeOf(c.change, done))
 	}
 	return done, err
+	if err := c.shelve(was, next); err != nil {
+		return done, err
+	}
+	if err := c.run(was, next); err != nil || !c.change.Deleted {
+		return done, err
+	}
+	return done, bury(c.tx, was.ID, c.now, c.now)
+}
+
+// shelve moves the run to the shelf it has come to.
+func (c *changing) shelve(was, next run.Run) error {
+	if was.Archived == next.Archived {
+		return nil
+	}
+	return c.tx.Send("UPDATE runs SET owner_type = $1 WHERE id = $2", string(shelved(was.Owner, next.Archived).Type), was.ID)
 }
 
 // heard refuses what lists would never hear of: they remember titles for good, and follow the events to
 // know of anything else.
 func (c *changing) heard(was, next run.Run) error {
-	tells := func(e run.Event) bool { return e.Type == run.EventArtifact }
+	tells := func(kind run.EventType) bool {
+		return slices.ContainsFunc(c.change.Events, func(e run.Event) bool { return e.Type == kind })
+	}
 	switch {
 	case was.Title != next.Title:
 		return errors.New("the title of a run stays")
 	case (was.State != next.State || !was.UpdatedAt.Equal(next.UpdatedAt)) && len(c.change.Events) == 0:
 		return errors.New("a run moves without an event")
-	case len(c.change.Artifacts) > 0 && !slices.ContainsFunc(c.change.Events, tells):
+	case len(c.change.Artifacts) > 0 && !tells(run.EventArtifact):
 		return errors.New("a run has an artifact without an event")
+	case !was.Archived && next.Archived && !tells(run.EventArchived), was.Archived && !next.Archived && !tells(run.EventUnarchived):
+		return errors.New("a run is put away or fetched back without an event")
+	case c.change.Deleted && !tells(run.EventDeleted):
+		return errors.New("a run is deleted without an event")
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 type storedRun struct {
 	run.Run
 	lastCommand int64
+	hidden      bool // deleted, or not whole yet: it is not there for anybody
 }
 
 // insertRuns names the columns in the order of runValues. What run.Run reads from the specification
@@ -25,11 +26,11 @@ var insertRuns = newInsert("runs",
 	"entry_bytes", "blob_bytes", "last_event_seq", "mail_bytes")
 
 func runValues(r run.Run) []any {
-	u := r.Usage
+	u, owner := r.Usage, shelved(r.Owner, r.Archived)
 	return []any{
 		r.ID, r.Title, string(r.State), r.Message, string(r.ErrorCode), flag(r.Retryable), string(r.Waiting.Code),
 		r.Waiting.Message, micros(r.Waiting.Since), string(r.Mode), string(r.Source), string(r.Location), r.Host,
-		string(r.Owner.Type), r.Owner.UID, r.TeamUID, r.Creator.Uid, r.Executor.Uid, r.ParentID, r.ConversationID,
+		string(owner.Type), owner.UID, r.TeamUID, r.Creator.Uid, r.Executor.Uid, r.ParentID, r.ConversationID,
 		r.SessionID, r.Config.Name, r.Config.ModelId, string(r.Config.Harness.Type), r.Config.EnvironmentId,
 		r.Skill, r.ScheduleID, flag(r.Interactive), flag(r.NoSnapshot), micros(r.CreatedAt), micros(r.UpdatedAt),
 		micros(r.QueuedAt), micros(r.StartedAt), micros(r.EndedAt), r.Active.Microseconds(), micros(r.ActiveAt),
@@ -94,6 +95,8 @@ func scanRun(row scanner) (r storedRun, err error) {
 		return r, err
 	}
 	r.Retryable, r.Interactive, r.NoSnapshot, r.Live = retryable != 0, interactive != 0, noSnapshot != 0, live != 0
+	r.Owner, r.Archived = unshelved(r.Owner)
+	r.hidden = r.Owner.Type == nowhere
 	r.Waiting.Since, r.CreatedAt, r.UpdatedAt = fromMicros(since), fromMicros(created), fromMicros(updated)
 	r.QueuedAt, r.StartedAt, r.EndedAt = fromMicros(queued), fromMicros(started), fromMicros(ended)
 	r.ActiveAt, r.Active = fromMicros(activeAt), time.Duration(active)*time.Microsecond

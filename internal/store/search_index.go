@@ -247,15 +247,19 @@ func (x *searchIndex) room(ctx context.Context, d doc) error {
 // doc is a run as the index sees it.
 type doc struct {
 	moved
-	seq   int64
-	terms []posting.Term
+	seq      int64
+	metadata map[string]string
+	terms    []posting.Term
 }
 
 // selectDocs reads the runs created by events after one up to another.
-const selectDocs = `SELECT e.seq, r.n, r.id, r.state, r.updated_at, r.created_at, r.owner_type, r.owner_uid, r.source, r.location, r.config_name, r.model_id,
-	r.creator_uid, r.executor_uid, r.environment_id, r.skill, r.schedule_id, r.title, p.prompt, p.metadata
+const selectDocs = "SELECT e.seq, " + docColumns + `
 	FROM lifecycle_events e JOIN runs r ON r.id = e.run_id JOIN run_specs p ON p.run_id = r.id
-	WHERE e.seq > $1 AND e.seq <= $2 AND e.type = 'run_created' ORDER BY e.seq`
+	WHERE e.seq > $1 AND e.seq <= $2 AND e.type = 'run_created' AND r.owner_type <> '` + nowhere + `' ORDER BY e.seq`
+
+// docColumns are those of runs r and their specifications p, for scanDoc after the event's number.
+const docColumns = `r.n, r.id, r.state, r.updated_at, r.created_at, r.owner_type, r.owner_uid, r.source, r.location, r.config_name, r.model_id,
+	r.creator_uid, r.executor_uid, r.environment_id, r.skill, r.schedule_id, r.title, p.prompt, p.metadata`
 
 func scanDoc(row scanner) (d doc, err error) {
 	var source, location, name, model, creator, executor, environment, schedule string
@@ -266,8 +270,7 @@ func scanDoc(row scanner) (d doc, err error) {
 	if err != nil {
 		return d, err
 	}
-	pairs := map[string]string{}
-	if err := decode(metadata, &pairs); err != nil {
+	if err := decode(metadata, &d.metadata); err != nil {
 		return d, err
 	}
 	d.terms = append(d.terms, ownerTerm(d.owner), posting.Member(memberEnvironment, environment))
@@ -279,7 +282,7 @@ func scanDoc(row scanner) (d doc, err error) {
 			d.terms = append(d.terms, posting.Member(member, value))
 		}
 	}
-	for key, value := range pairs {
+	for key, value := range d.metadata {
 		d.terms = append(d.terms, metadataTerm(key, value))
 	}
 	// A character begins three terms at most; what occurs twice falls away again.
@@ -305,6 +308,7 @@ const (
 )
 
 func ownerTerm(o identity.Owner) posting.Term {
+	o, _ = unshelved(o) // a term never changes
 	return posting.Member(memberOwner, string(o.Type)+"\x00"+o.UID)
 }
 

@@ -108,7 +108,14 @@ func putPostings(tx *Tx, block int64, rows []posting.Row, stored bool) error {
 			return err
 		}
 	}
+	gone, err := buried(tx, block)
+	if err != nil {
+		return err
+	}
 	for _, r := range sum {
+		if r.Docs.Remove(gone...); r.Docs.Len() == 0 {
+			continue
+		}
 		if err := tx.Send(`INSERT INTO search_postings (term, block, docs) VALUES ($1, $2, $3)
 			ON CONFLICT (term, block) DO UPDATE SET docs = excluded.docs`, int64(r.Term), block, r.Docs.Encode()); err != nil {
 			return err

@@ -33,7 +33,8 @@ func scanEntry(row scanner) (e api.Entry, err error) {
 	return e, err
 }
 
-const selectHeads = "SELECT id, last_seq, state, live, execution, last_command FROM runs WHERE "
+// selectHeads knows nothing of runs that are not there for anybody.
+const selectHeads = "SELECT id, last_seq, state, live, execution, last_command FROM runs WHERE owner_type <> '" + nowhere + "' AND "
 
 // Head returns where a session stands.
 func (s Sessions) Head(ctx context.Context, runID string) (session.Head, error) {

@@ -19,6 +19,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, writeUntilKilled(dsn))
 		os.Exit(1)
 	}
+	if args := os.Getenv(eraseEnv); args != "" {
+		fmt.Fprintln(os.Stderr, eraseUntilKilled(args))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
 }
 

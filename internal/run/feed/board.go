@@ -25,7 +25,8 @@ type Shown struct {
 	Data  []byte // shared; must not be modified
 }
 
-// Showing is what changed within one moment. Many says that it is not told what, since it was too much.
+// Showing is what changed within one moment. Many says that not all of it is told, since it was too much or
+// is gone.
 type Showing struct {
 	Runs []Shown
 	Many bool
@@ -149,7 +150,8 @@ func (b *Board) round(ctx context.Context, w *Watcher) error {
 	if err != nil {
 		return err
 	}
-	b.deliver(Showing{Runs: runs})
+	// Of a run that was deleted there is nothing to show: a list that had it is read anew.
+	b.deliver(Showing{Runs: runs, Many: len(runs) < len(ids)})
 	return nil
 }
 

@@ -42,6 +42,7 @@ type Runs interface {
 	// Link is where a person sees a run.
 	Link(runID string) string
 	Steering
+	Keeping
 	Runners
 	Clients
 }
@@ -60,6 +61,15 @@ type Steering interface {
 	FollowUp(ctx context.Context, actor identity.Actor, id string, req api.RunFollowupRequest) (run.Run, error)
 	Requests(ctx context.Context, actor identity.Actor, id string) ([]run.Request, error)
 	Answer(ctx context.Context, actor identity.Actor, id, requestID string, req api.AnswerRequest) (run.Run, error)
+}
+
+// Keeping is what becomes of runs after they end.
+type Keeping interface {
+	// Archive, Unarchive and Delete act on a run and those below it, and say how many changed.
+	Archive(ctx context.Context, actor identity.Actor, id string) (int, error)
+	Unarchive(ctx context.Context, actor identity.Actor, id string) (int, error)
+	Delete(ctx context.Context, actor identity.Actor, id string) (int, error)
+	KeepMany(ctx context.Context, actor identity.Actor, how run.Keeping, req run.KeepRequest) (run.KeepResult, error)
 }
 
 // Runners is what the runner of an execution asks and reports.

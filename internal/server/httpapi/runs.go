@@ -102,7 +102,7 @@ func queryOf(p api.ListRunsParams) (run.Query, error) {
 		Creator: p.Creator, Executor: p.Executor, EnvironmentID: p.EnvironmentId, Skill: p.SkillSpec,
 		ScheduleID: p.ScheduleId, AncestorID: p.AncestorRunId, ArtifactType: p.ArtifactType,
 		CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore, UpdatedAfter: p.UpdatedAfter,
-		Text: p.Q, Metadata: p.Metadata, Sort: p.SortBy, Ascending: p.SortOrder == api.SortOrderAsc,
+		Text: p.Q, Archived: archivedOf(p.Archived), Metadata: p.Metadata, Sort: p.SortBy, Ascending: p.SortOrder == api.SortOrderAsc,
 		Limit: defaultPage, Cursor: p.Cursor,
 	}
 	if p.Limit != nil {
@@ -129,6 +129,14 @@ func queryOf(p api.ListRunsParams) (run.Query, error) {
 		q.Metadata[key] = value
 	}
 	return q, nil
+}
+
+// archivedOf is the filter as the store knows it: the default has no word there.
+func archivedOf(f api.ArchivedFilter) run.Archived {
+	if f == api.ArchivedFilterExclude {
+		return run.ArchivedExclude
+	}
+	return run.Archived(f)
 }
 
 // GetRun serves GET /agent/runs/{runId}.

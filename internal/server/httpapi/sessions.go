@@ -88,7 +88,7 @@ func (a *API) newestRun(ctx context.Context, conversationID string) (run.Run, er
 	}
 	page, err := a.cfg.Store.List(ctx, run.Query{
 		TeamUIDs: []string{first.TeamUID}, OwnerUID: first.Owner.UID, ConversationID: first.ConversationID,
-		Sort: api.RunSortCreatedAt, Limit: 1,
+		Archived: run.ArchivedInclude, Sort: api.RunSortCreatedAt, Limit: 1,
 	})
 	if err != nil || len(page.Runs) == 0 {
 		return first, err

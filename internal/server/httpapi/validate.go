@@ -53,6 +53,9 @@ type bound struct{ min, max int64 }
 var bounds = map[string]bound{
 	"ListRunsParams.limit":                                     {1, 500},
 	"ListRunsParams.metadata":                                  {0, 5},
+	"KeepRunsRequest.run_ids":                                  {0, 500},
+	"KeepRunsRequest.limit":                                    {1, 500},
+	"RunFilter.metadata":                                       {0, 5},
 	"ListEntriesParams.limit":                                  {1, 1000},
 	"ListEntriesParams.after":                                  {0, 1 << 62},
 	"RunnerAppendRequest.first_index":                          {0, 1 << 62},

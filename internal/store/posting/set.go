@@ -26,6 +26,13 @@ type Bits [words]uint64
 // Add puts a place into the set.
 func (b *Bits) Add(place uint16) { b[place/64] |= 1 << (place % 64) }
 
+// Remove takes places out of the set.
+func (b *Bits) Remove(places ...uint16) {
+	for _, place := range places {
+		b[place/64] &^= 1 << (place % 64)
+	}
+}
+
 // Has says whether a place is in the set.
 func (b *Bits) Has(place uint16) bool { return b[place/64]&(1<<(place%64)) != 0 }
 
@@ -144,7 +151,7 @@ func (s Set) Remove(n int64) {
 		return
 	}
 	b := s[block]
-	if b[place/64] &^= 1 << (place % 64); *b == (Bits{}) {
+	if b.Remove(place); *b == (Bits{}) {
 		s[block] = nil
 	}
 }

@@ -499,6 +499,33 @@ export interface paths {
         get: operations["getRun"];
         put?: never;
         post?: never;
+        /**
+         * Delete a run
+         * @description Permanent, for an ended run with all runs below it. From the answer on nobody finds it; its session, files, artifacts and what it is searched by are taken away behind that. What it cost stays known. Only who started it, or an admin of its team, may. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended, `not_authorized`.
+         */
+        delete: operations["deleteRun"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive a run
+         * @description Puts an ended run away with all runs below it: lists show it only when asked (`archived`), everything else about it works as before. Somebody who speaks to it fetches it back. Archiving an archived run changes nothing. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended.
+         */
+        post: operations["archiveRun"];
         delete?: never;
         options?: never;
         head?: never;
@@ -887,6 +914,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/runs/{runId}/unarchive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch an archived run back
+         * @description Lists show it and the runs below it again. Errors: as for archiving.
+         */
+        post: operations["unarchiveRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/runs/{runId}/usage": {
         parameters: {
             query?: never;
@@ -910,6 +960,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/runs/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive many runs
+         * @description Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+         */
+        post: operations["archiveRuns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete many runs
+         * @description Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+         */
+        post: operations["deleteRuns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/runs/stream": {
         parameters: {
             query?: never;
@@ -927,6 +1017,26 @@ export interface paths {
         get: operations["streamRuns"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/unarchive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch many archived runs back
+         * @description The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+         */
+        post: operations["unarchiveRuns"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2165,6 +2275,11 @@ export interface components {
          * @enum {string}
          */
         ApiKeyScope: "full" | "runs" | "read" | "worker";
+        /**
+         * @description Whether a list has runs that were put away.
+         * @enum {string}
+         */
+        ArchivedFilter: "exclude" | "include" | "only";
         /** @description Something a run produced, as listed. `artifact_type` says which of these it is. */
         ArtifactItem: components["schemas"]["PlanArtifact"] | components["schemas"]["PullRequestArtifact"] | components["schemas"]["ScreenshotArtifact"] | components["schemas"]["FileArtifact"] | components["schemas"]["ExternalReferenceArtifact"];
         /** @description One artifact with access to its content. Pull requests and external references have none; they are `resource_not_found` here. */
@@ -2962,10 +3077,56 @@ export interface components {
             /** @description Its id. */
             uid: string;
         };
+<<<<<<< HEAD
         /** @description Agents. */
         ListAgentIdentitiesResponse: {
             /** @description Oldest first. */
             agents: components["schemas"]["AgentResponse"][];
+=======
+        /** @description Names runs, or selects them. Exactly one of `run_ids` and `filter` is given. */
+        KeepRunsRequest: {
+            /** @description `next_cursor` of the answer before, with the same filter. */
+            cursor?: string;
+            /** @description Change nothing, and say what would. Counts up to 10,000 selected runs. */
+            dry_run?: boolean;
+            filter?: components["schemas"]["RunFilter"];
+            /**
+             * @description How many selected runs one request acts on.
+             * @default 100
+             */
+            limit?: number;
+            /** @description Runs by id. */
+            run_ids?: string[];
+        };
+        /** @description A run that was left as it is. */
+        KeptNot: {
+            /** @description A sentence for people. */
+            reason: string;
+            /** @description The run. */
+            run_id: string;
+        };
+        /** @description What was done to a run. */
+        KeptRun: {
+            /** @description The run. */
+            run_id: string;
+            /** @description How many runs changed by it, those below it included. */
+            runs: number;
+        };
+        /** @description What became of many runs. */
+        KeptRuns: {
+            /** @description Runs that changed or, in a dry run, would: with those below them. */
+            changed: number;
+            /** @description Nothing was changed. */
+            dry_run: boolean;
+            /** @description Runs that were named or selected and looked at. */
+            matched: number;
+            /** @description A dry run stopped counting before the end. */
+            more?: boolean;
+            /** @description Where the rest of the selected runs begins; absent when there is none. */
+            next_cursor?: string;
+            /** @description Runs that were left as they are. */
+            skipped: components["schemas"]["KeptNot"][];
+>>>>>>> 05f9559 (store, run: archive and delete runs)
         };
         /** @description Skills that can be run as agents. */
         ListAgentsResponse: {
@@ -3515,6 +3676,49 @@ export interface components {
          * @enum {string}
          */
         RunExecutionLocation: "LOCAL" | "REMOTE";
+        /** @description Selects ended runs as the parameters of the same names do in `GET /agent/runs`. At least one member must be given. Without `state` all states in which a run has ended count. */
+        RunFilter: {
+            artifact_type?: components["schemas"]["ArtifactType"];
+            /**
+             * Format: date-time
+             * @description Created later than this.
+             */
+            created_after?: string;
+            /**
+             * Format: date-time
+             * @description Created earlier than this.
+             */
+            created_before?: string;
+            /** @description Uid of the user or agent who asked. */
+            creator?: string;
+            /** @description Environment, or `empty-environment`. */
+            environment_id?: string;
+            execution_location?: components["schemas"]["RunExecutionLocation"];
+            /** @description Uid of the principal it acted as. */
+            executor?: string;
+            /** @description Exact matches, all of which must hold. */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @description Model. */
+            model_id?: string;
+            /** @description Config name. */
+            name?: string;
+            /** @description Words or fragments in title, prompt or skill. */
+            q?: string;
+            /** @description Schedule that started it. */
+            schedule_id?: string;
+            /** @description Skill it is made from. */
+            skill?: string;
+            source?: components["schemas"]["RunSourceType"];
+            /** @description Any of these; those in which a run has not ended select nothing. */
+            state?: components["schemas"]["RunState"][];
+            /**
+             * Format: date-time
+             * @description Changed state later than this.
+             */
+            updated_after?: string;
+        };
         /** @description Something to say to a run. */
         RunFollowupRequest: {
             /** @description At most 1 MiB of UTF-8. While the run asks something, a message is taken as the answer. */
@@ -3525,6 +3729,8 @@ export interface components {
         RunItem: {
             agent_config?: components["schemas"]["AmbientAgentConfig"];
             agent_skill?: components["schemas"]["RunAgentSkill"];
+            /** @description It was put away. */
+            archived?: boolean;
             /** @description What the run produced so far, oldest first. */
             artifacts: components["schemas"]["ArtifactItem"][];
             /** @description Ids of the runs it started itself. */
@@ -4638,6 +4844,24 @@ export interface components {
                 "application/json": components["schemas"]["CloudEnvironment"];
             };
         };
+        /** @description Done. What was so before is no error. */
+        KeptRun: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["KeptRun"];
+            };
+        };
+        /** @description What became of each. */
+        KeptRuns: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["KeptRuns"];
+            };
+        };
         /** @description What went wrong. */
         Problem: {
             headers: {
@@ -5380,6 +5604,8 @@ export interface operations {
             query?: {
                 /** @description Runs below this one, at any depth. It must be visible to the caller. */
                 ancestor_run_id?: string;
+                /** @description Whether runs that were put away are listed. Default `exclude`. */
+                archived?: components["schemas"]["ArchivedFilter"];
                 /** @description Has produced one of these. */
                 artifact_type?: components["schemas"]["ArtifactType"];
                 /** @description Matches the metadata key `automation_id`. */
@@ -5484,6 +5710,38 @@ export interface operations {
                     "application/json": components["schemas"]["RunItem"];
                 };
             };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["KeptRun"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    archiveRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["KeptRun"];
             default: components["responses"]["Problem"];
         };
     };
@@ -5905,6 +6163,22 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    unarchiveRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["KeptRun"];
+            default: components["responses"]["Problem"];
+        };
+    };
     listUsage: {
         parameters: {
             query?: never;
@@ -5929,6 +6203,58 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    archiveRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "state": [
+                 *           "SUCCEEDED"
+                 *         ],
+                 *         "created_before": "2026-01-01T00:00:00Z"
+                 *       },
+                 *       "dry_run": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["KeepRunsRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["KeptRuns"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "run_ids": [
+                 *         "0198c0de-0000-7000-8000-000000000001"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["KeepRunsRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["KeptRuns"];
+            default: components["responses"]["Problem"];
+        };
+    };
     streamRuns: {
         parameters: {
             query?: never;
@@ -5947,6 +6273,30 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            default: components["responses"]["Problem"];
+        };
+    };
+    unarchiveRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "run_ids": [
+                 *         "0198c0de-0000-7000-8000-000000000001"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["KeepRunsRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["KeptRuns"];
             default: components["responses"]["Problem"];
         };
     };

@@ -1,0 +1,26 @@
+-- What becomes of runs after they end. A run's owner_type says in whose lists it is: "team" and "user",
+-- with ":archived" behind for what was put away, "nowhere" for what is deleted or not whole yet. So
+-- every index of the lists keeps these apart, and none of them changes.
+
+-- +goose Up
+
+-- Runs whose content goes, or is gone. due_at is when the next step of that may be taken, by whoever is
+-- first; 0 when nothing is left to do. A run that is being copied has a row until it is whole.
+CREATE TABLE deletions (
+    run_id     TEXT PRIMARY KEY,
+    n          BIGINT NOT NULL, -- the run's number
+    created_at BIGINT NOT NULL,
+    due_at     BIGINT NOT NULL
+);
+CREATE INDEX deletions_due ON deletions (due_at) WHERE due_at > 0;
+CREATE INDEX deletions_n ON deletions (n);
+
+-- What a team decided about its runs.
+CREATE TABLE team_settings (
+    team_uid   TEXT PRIMARY KEY,
+    settings   TEXT NOT NULL, -- run.TeamSettings
+    editor     TEXT NOT NULL, -- UserProfile
+    updated_at BIGINT NOT NULL,
+    sweep_at   BIGINT NOT NULL -- when its rules are next carried out; 0: it has none
+);
+CREATE INDEX team_settings_sweep ON team_settings (sweep_at) WHERE sweep_at > 0;
