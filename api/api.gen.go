@@ -266,6 +266,27 @@ func (e ApiKeyScope) Valid() bool {
 	}
 }
 
+// Defines values for ArchivedFilter.
+const (
+	ArchivedFilterExclude ArchivedFilter = "exclude"
+	ArchivedFilterInclude ArchivedFilter = "include"
+	ArchivedFilterOnly    ArchivedFilter = "only"
+)
+
+// Valid indicates whether the value is a known member of the ArchivedFilter enum.
+func (e ArchivedFilter) Valid() bool {
+	switch e {
+	case ArchivedFilterExclude:
+		return true
+	case ArchivedFilterInclude:
+		return true
+	case ArchivedFilterOnly:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ArtifactType.
 const (
 	ArtifactTypeEXTERNALREFERENCE ArtifactType = "EXTERNAL_REFERENCE"
@@ -1908,6 +1929,9 @@ type ApiKeyOwner string
 // ApiKeyScope What a key is narrowed to: all that its owner may, to see and work with runs, to see, or to connect workers.
 type ApiKeyScope string
 
+// ArchivedFilter Whether a list has runs that were put away.
+type ArchivedFilter string
+
 // ArtifactItem Something a run produced, as listed. `artifact_type` says which of these it is.
 type ArtifactItem = Artifact
 
@@ -2818,6 +2842,63 @@ type Invitation struct {
 	Uid string `json:"uid"`
 }
 
+// KeepRunsRequest Names runs, or selects them. Exactly one of `run_ids` and `filter` is given.
+type KeepRunsRequest struct {
+	// Cursor `next_cursor` of the answer before, with the same filter.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+
+	// DryRun Change nothing, and say what would. Counts up to 10,000 selected runs.
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+
+	// Filter Selects ended runs as the parameters of the same names do in `GET /agent/runs`. At least one member must be given. Without `state` all states in which a run has ended count.
+	Filter RunFilter `json:"filter,omitempty,omitzero"`
+
+	// Limit How many selected runs one request acts on.
+	Limit *int `json:"limit,omitempty"`
+
+	// RunIds Runs by id.
+	RunIds []string `json:"run_ids,omitempty,omitzero"`
+}
+
+// KeptNot A run that was left as it is.
+type KeptNot struct {
+	// Reason A sentence for people.
+	Reason string `json:"reason"`
+
+	// RunId The run.
+	RunId string `json:"run_id"`
+}
+
+// KeptRun What was done to a run.
+type KeptRun struct {
+	// RunId The run.
+	RunId string `json:"run_id"`
+
+	// Runs How many runs changed by it, those below it included.
+	Runs int `json:"runs"`
+}
+
+// KeptRuns What became of many runs.
+type KeptRuns struct {
+	// Changed Runs that changed or, in a dry run, would: with those below them.
+	Changed int `json:"changed"`
+
+	// DryRun Nothing was changed.
+	DryRun bool `json:"dry_run"`
+
+	// Matched Runs that were named or selected and looked at.
+	Matched int `json:"matched"`
+
+	// More A dry run stopped counting before the end.
+	More bool `json:"more,omitempty,omitzero"`
+
+	// NextCursor Where the rest of the selected runs begins; absent when there is none.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// Skipped Runs that were left as they are.
+	Skipped []KeptNot `json:"skipped"`
+}
+
 // ListAgentIdentitiesResponse Agents.
 type ListAgentIdentitiesResponse struct {
 	// Agents Oldest first.
@@ -3434,6 +3515,57 @@ type RunAnswer struct {
 // RunExecutionLocation REMOTE runs are carried out by a worker, LOCAL ones by the machine that registered them.
 type RunExecutionLocation string
 
+// RunFilter Selects ended runs as the parameters of the same names do in `GET /agent/runs`. At least one member must be given. Without `state` all states in which a run has ended count.
+type RunFilter struct {
+	// ArtifactType Kind of artifact.
+	ArtifactType ArtifactType `json:"artifact_type,omitempty,omitzero"`
+
+	// CreatedAfter Created later than this.
+	CreatedAfter time.Time `json:"created_after,omitempty,omitzero"`
+
+	// CreatedBefore Created earlier than this.
+	CreatedBefore time.Time `json:"created_before,omitempty,omitzero"`
+
+	// Creator Uid of the user or agent who asked.
+	Creator string `json:"creator,omitempty,omitzero"`
+
+	// EnvironmentId Environment, or `empty-environment`.
+	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
+
+	// ExecutionLocation REMOTE runs are carried out by a worker, LOCAL ones by the machine that registered them.
+	ExecutionLocation RunExecutionLocation `json:"execution_location,omitempty,omitzero"`
+
+	// Executor Uid of the principal it acted as.
+	Executor string `json:"executor,omitempty,omitzero"`
+
+	// Metadata Exact matches, all of which must hold.
+	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
+
+	// ModelId Model.
+	ModelId string `json:"model_id,omitempty,omitzero"`
+
+	// Name Config name.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Q Words or fragments in title, prompt or skill.
+	Q string `json:"q,omitempty,omitzero"`
+
+	// ScheduleId Schedule that started it.
+	ScheduleId string `json:"schedule_id,omitempty,omitzero"`
+
+	// Skill Skill it is made from.
+	Skill string `json:"skill,omitempty,omitzero"`
+
+	// Source What started a run. Callers may claim API, CLI, WEB_APP, CLOUD_MODE and GITHUB_ACTION by the header `X-Oz-Api-Source`, and LOCAL, CLI and GITHUB_ACTION for local runs; any other claim counts as API. ORCHESTRATION is a parent run. The others belong to triggers.
+	Source RunSourceType `json:"source,omitempty,omitzero"`
+
+	// State Any of these; those in which a run has not ended select nothing.
+	State []RunState `json:"state,omitempty,omitzero"`
+
+	// UpdatedAfter Changed state later than this.
+	UpdatedAfter time.Time `json:"updated_after,omitempty,omitzero"`
+}
+
 // RunFollowupRequest Something to say to a run.
 type RunFollowupRequest struct {
 	// Message At most 1 MiB of UTF-8. While the run asks something, a message is taken as the answer.
@@ -3450,6 +3582,9 @@ type RunItem struct {
 
 	// AgentSkill The skill a run is made from.
 	AgentSkill RunAgentSkill `json:"agent_skill,omitempty,omitzero"`
+
+	// Archived It was put away.
+	Archived bool `json:"archived,omitempty,omitzero"`
 
 	// Artifacts What the run produced so far, oldest first.
 	Artifacts []ArtifactItem `json:"artifacts"`
@@ -4842,6 +4977,9 @@ type ListRunsParams struct {
 	// UpdatedAfter Changed state later than this.
 	UpdatedAfter time.Time `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
 
+	// Archived Whether runs that were put away are listed. Default `exclude`.
+	Archived ArchivedFilter `form:"archived,omitempty" json:"archived,omitempty,omitzero"`
+
 	// Q Words or fragments that must all occur in title, prompt or skill, whatever the case.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
@@ -4920,6 +5058,15 @@ type CreateRunAliasJSONRequestBody = RunAgentRequest
 
 // CreateRunJSONRequestBody defines body for CreateRun for application/json ContentType.
 type CreateRunJSONRequestBody = RunAgentRequest
+
+// ArchiveRunsJSONRequestBody defines body for ArchiveRuns for application/json ContentType.
+type ArchiveRunsJSONRequestBody = KeepRunsRequest
+
+// DeleteRunsJSONRequestBody defines body for DeleteRuns for application/json ContentType.
+type DeleteRunsJSONRequestBody = KeepRunsRequest
+
+// UnarchiveRunsJSONRequestBody defines body for UnarchiveRuns for application/json ContentType.
+type UnarchiveRunsJSONRequestBody = KeepRunsRequest
 
 // ReportClientEventJSONRequestBody defines body for ReportClientEvent for application/json ContentType.
 type ReportClientEventJSONRequestBody = ClientEventRequest
@@ -5380,12 +5527,80 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs (the `CreateRun` operationId).
 	CreateRun(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ArchiveRunsWithBody Archive many runs
+	//
+	// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+	ArchiveRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ArchiveRuns Archive many runs
+	//
+	// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+	ArchiveRuns(ctx context.Context, body ArchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRunsWithBody Delete many runs
+	//
+	// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+	DeleteRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRuns Delete many runs
+	//
+	// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+	DeleteRuns(ctx context.Context, body DeleteRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnarchiveRunsWithBody Fetch many archived runs back
+	//
+	// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+	UnarchiveRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnarchiveRuns Fetch many archived runs back
+	//
+	// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+	UnarchiveRuns(ctx context.Context, body UnarchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRun Delete a run
+	//
+	// Permanent, for an ended run with all runs below it. From the answer on nobody finds it; its session, files, artifacts and what it is searched by are taken away behind that. What it cost stays known. Only who started it, or an admin of its team, may. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended, `not_authorized`.
+	//
+	// Corresponds with DELETE /agent/runs/{runId} (the `DeleteRun` operationId).
+	DeleteRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRun One run
 	//
 	// Errors: `resource_not_found`.
 	//
 	// Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
 	GetRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ArchiveRun Archive a run
+	//
+	// Puts an ended run away with all runs below it: lists show it only when asked (`archived`), everything else about it works as before. Somebody who speaks to it fetches it back. Archiving an archived run changes nothing. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended.
+	//
+	// Corresponds with POST /agent/runs/{runId}/archive (the `ArchiveRun` operationId).
+	ArchiveRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListArtifacts Artifacts of a run
 	//
@@ -5556,6 +5771,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 	GetTranscript(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnarchiveRun Fetch an archived run back
+	//
+	// Lists show it and the runs below it again. Errors: as for archiving.
+	//
+	// Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
+	UnarchiveRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsage Model calls of a run
 	//
@@ -6754,6 +6976,137 @@ func (c *Client) CreateRun(ctx context.Context, params *CreateRunParams, body Cr
 	return c.Client.Do(req)
 }
 
+// ArchiveRunsWithBody Archive many runs
+//
+// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+func (c *Client) ArchiveRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewArchiveRunsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ArchiveRuns Archive many runs
+//
+// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+func (c *Client) ArchiveRuns(ctx context.Context, body ArchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewArchiveRunsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRunsWithBody Delete many runs
+//
+// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+func (c *Client) DeleteRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRunsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRuns Delete many runs
+//
+// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+func (c *Client) DeleteRuns(ctx context.Context, body DeleteRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRunsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnarchiveRunsWithBody Fetch many archived runs back
+//
+// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+func (c *Client) UnarchiveRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnarchiveRunsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnarchiveRuns Fetch many archived runs back
+//
+// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+func (c *Client) UnarchiveRuns(ctx context.Context, body UnarchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnarchiveRunsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRun Delete a run
+//
+// Permanent, for an ended run with all runs below it. From the answer on nobody finds it; its session, files, artifacts and what it is searched by are taken away behind that. What it cost stays known. Only who started it, or an admin of its team, may. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended, `not_authorized`.
+//
+// Corresponds with DELETE /agent/runs/{runId} (the `DeleteRun` operationId).
+func (c *Client) DeleteRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRunRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetRun One run
 //
 // Errors: `resource_not_found`.
@@ -6761,6 +7114,23 @@ func (c *Client) CreateRun(ctx context.Context, params *CreateRunParams, body Cr
 // Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
 func (c *Client) GetRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ArchiveRun Archive a run
+//
+// Puts an ended run away with all runs below it: lists show it only when asked (`archived`), everything else about it works as before. Somebody who speaks to it fetches it back. Archiving an archived run changes nothing. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended.
+//
+// Corresponds with POST /agent/runs/{runId}/archive (the `ArchiveRun` operationId).
+func (c *Client) ArchiveRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewArchiveRunRequest(c.Server, runId)
 	if err != nil {
 		return nil, err
 	}
@@ -7131,6 +7501,23 @@ func (c *Client) GetTimeline(ctx context.Context, runId RunId, reqEditors ...Req
 // Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 func (c *Client) GetTranscript(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTranscriptRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnarchiveRun Fetch an archived run back
+//
+// Lists show it and the runs below it again. Errors: as for archiving.
+//
+// Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
+func (c *Client) UnarchiveRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnarchiveRunRequest(c.Server, runId)
 	if err != nil {
 		return nil, err
 	}
@@ -9579,6 +9966,14 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 			}
 		}
 
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "archived", params.Archived, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
@@ -9682,6 +10077,160 @@ func NewCreateRunRequestWithBody(server string, params *CreateRunParams, content
 	return req, nil
 }
 
+// NewArchiveRunsRequest calls the generic ArchiveRuns builder with application/json body
+func NewArchiveRunsRequest(server string, body ArchiveRunsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewArchiveRunsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewArchiveRunsRequestWithBody constructs an http.Request for the ArchiveRuns method, with any body, and a specified content type
+func NewArchiveRunsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/archive")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteRunsRequest calls the generic DeleteRuns builder with application/json body
+func NewDeleteRunsRequest(server string, body DeleteRunsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeleteRunsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDeleteRunsRequestWithBody constructs an http.Request for the DeleteRuns method, with any body, and a specified content type
+func NewDeleteRunsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/delete")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUnarchiveRunsRequest calls the generic UnarchiveRuns builder with application/json body
+func NewUnarchiveRunsRequest(server string, body UnarchiveRunsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnarchiveRunsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUnarchiveRunsRequestWithBody constructs an http.Request for the UnarchiveRuns method, with any body, and a specified content type
+func NewUnarchiveRunsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/unarchive")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteRunRequest constructs an http.Request for the DeleteRun method
+func NewDeleteRunRequest(server string, runId RunId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetRunRequest constructs an http.Request for the GetRun method
 func NewGetRunRequest(server string, runId RunId) (*http.Request, error) {
 	var err error
@@ -9709,6 +10258,40 @@ func NewGetRunRequest(server string, runId RunId) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewArchiveRunRequest constructs an http.Request for the ArchiveRun method
+func NewArchiveRunRequest(server string, runId RunId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/archive", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -10333,6 +10916,40 @@ func NewGetTranscriptRequest(server string, runId RunId) (*http.Request, error) 
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnarchiveRunRequest constructs an http.Request for the UnarchiveRun method
+func NewUnarchiveRunRequest(server string, runId RunId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/unarchive", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -12560,6 +13177,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs (the `CreateRun` operationId).
 	CreateRunWithResponse(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunReply, error)
 
+	// ArchiveRunsWithBodyWithResponse Archive many runs
+	//
+	// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+	ArchiveRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ArchiveRunsReply, error)
+
+	// ArchiveRunsWithResponse Archive many runs
+	//
+	// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+	ArchiveRunsWithResponse(ctx context.Context, body ArchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*ArchiveRunsReply, error)
+
+	// DeleteRunsWithBodyWithResponse Delete many runs
+	//
+	// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+	DeleteRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeleteRunsReply, error)
+
+	// DeleteRunsWithResponse Delete many runs
+	//
+	// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+	DeleteRunsWithResponse(ctx context.Context, body DeleteRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*DeleteRunsReply, error)
+
+	// UnarchiveRunsWithBodyWithResponse Fetch many archived runs back
+	//
+	// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+	UnarchiveRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnarchiveRunsReply, error)
+
+	// UnarchiveRunsWithResponse Fetch many archived runs back
+	//
+	// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+	UnarchiveRunsWithResponse(ctx context.Context, body UnarchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*UnarchiveRunsReply, error)
+
+	// DeleteRunWithResponse Delete a run
+	//
+	// Permanent, for an ended run with all runs below it. From the answer on nobody finds it; its session, files, artifacts and what it is searched by are taken away behind that. What it cost stays known. Only who started it, or an admin of its team, may. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended, `not_authorized`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /agent/runs/{runId} (the `DeleteRun` operationId).
+	DeleteRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*DeleteRunReply, error)
+
 	// GetRunWithResponse One run
 	//
 	// Errors: `resource_not_found`.
@@ -12568,6 +13248,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId} (the `GetRun` operationId).
 	GetRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetRunReply, error)
+
+	// ArchiveRunWithResponse Archive a run
+	//
+	// Puts an ended run away with all runs below it: lists show it only when asked (`archived`), everything else about it works as before. Somebody who speaks to it fetches it back. Archiving an archived run changes nothing. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/archive (the `ArchiveRun` operationId).
+	ArchiveRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ArchiveRunReply, error)
 
 	// ListArtifactsWithResponse Artifacts of a run
 	//
@@ -12758,6 +13447,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agent/runs/{runId}/transcript (the `GetTranscript` operationId).
 	GetTranscriptWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*GetTranscriptReply, error)
+
+	// UnarchiveRunWithResponse Fetch an archived run back
+	//
+	// Lists show it and the runs below it again. Errors: as for archiving.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
+	UnarchiveRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*UnarchiveRunReply, error)
 
 	// ListUsageWithResponse Model calls of a run
 	//
@@ -14576,6 +15274,198 @@ func (r CreateRunReply) ContentType() string {
 	return ""
 }
 
+type ArchiveRunsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptRuns
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ArchiveRunsReply) GetJSON200() *KeptRuns {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ArchiveRunsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ArchiveRunsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ArchiveRunsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ArchiveRunsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ArchiveRunsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteRunsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptRuns
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteRunsReply) GetJSON200() *KeptRuns {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteRunsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRunsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRunsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRunsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRunsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnarchiveRunsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptRuns
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnarchiveRunsReply) GetJSON200() *KeptRuns {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnarchiveRunsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnarchiveRunsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnarchiveRunsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnarchiveRunsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnarchiveRunsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteRunReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptRun
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteRunReply) GetJSON200() *KeptRun {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteRunReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRunReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRunReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRunReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRunReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetRunReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14618,6 +15508,54 @@ func (r GetRunReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRunReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ArchiveRunReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptRun
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ArchiveRunReply) GetJSON200() *KeptRun {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ArchiveRunReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ArchiveRunReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ArchiveRunReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ArchiveRunReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ArchiveRunReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15324,6 +16262,54 @@ func (r GetTranscriptReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetTranscriptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnarchiveRunReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptRun
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnarchiveRunReply) GetJSON200() *KeptRun {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnarchiveRunReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnarchiveRunReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnarchiveRunReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnarchiveRunReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnarchiveRunReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18141,6 +19127,111 @@ func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, params 
 	return ParseCreateRunReply(rsp)
 }
 
+// ArchiveRunsWithBodyWithResponse Archive many runs
+//
+// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+func (c *ClientWithResponses) ArchiveRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ArchiveRunsReply, error) {
+	rsp, err := c.ArchiveRunsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArchiveRunsReply(rsp)
+}
+
+// ArchiveRunsWithResponse Archive many runs
+//
+// Puts ended runs away: lists show them only when asked (`archived`). Each run takes the runs below it along, all of which must have ended. Runs are named, or selected by a filter, a page at a time: repeat with `cursor` until the answer has no `next_cursor`. What cannot be done to one run is told in `skipped` and no reason to leave the others.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/archive (the `ArchiveRuns` operationId).
+func (c *ClientWithResponses) ArchiveRunsWithResponse(ctx context.Context, body ArchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*ArchiveRunsReply, error) {
+	rsp, err := c.ArchiveRuns(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArchiveRunsReply(rsp)
+}
+
+// DeleteRunsWithBodyWithResponse Delete many runs
+//
+// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+func (c *ClientWithResponses) DeleteRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeleteRunsReply, error) {
+	rsp, err := c.DeleteRunsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRunsReply(rsp)
+}
+
+// DeleteRunsWithResponse Delete many runs
+//
+// Permanent: see `DELETE /agent/runs/{runId}`, whose rules hold for each run. Otherwise like `POST /agent/runs/archive`; a filter selects archived runs as well. Do a dry run first.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/delete (the `DeleteRuns` operationId).
+func (c *ClientWithResponses) DeleteRunsWithResponse(ctx context.Context, body DeleteRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*DeleteRunsReply, error) {
+	rsp, err := c.DeleteRuns(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRunsReply(rsp)
+}
+
+// UnarchiveRunsWithBodyWithResponse Fetch many archived runs back
+//
+// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+func (c *ClientWithResponses) UnarchiveRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnarchiveRunsReply, error) {
+	rsp, err := c.UnarchiveRunsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnarchiveRunsReply(rsp)
+}
+
+// UnarchiveRunsWithResponse Fetch many archived runs back
+//
+// The opposite of `POST /agent/runs/archive`, with the same rules. A filter selects archived runs only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/unarchive (the `UnarchiveRuns` operationId).
+func (c *ClientWithResponses) UnarchiveRunsWithResponse(ctx context.Context, body UnarchiveRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*UnarchiveRunsReply, error) {
+	rsp, err := c.UnarchiveRuns(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnarchiveRunsReply(rsp)
+}
+
+// DeleteRunWithResponse Delete a run
+//
+// Permanent, for an ended run with all runs below it. From the answer on nobody finds it; its session, files, artifacts and what it is searched by are taken away behind that. What it cost stays known. Only who started it, or an admin of its team, may. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended, `not_authorized`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /agent/runs/{runId} (the `DeleteRun` operationId).
+func (c *ClientWithResponses) DeleteRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*DeleteRunReply, error) {
+	rsp, err := c.DeleteRun(ctx, runId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRunReply(rsp)
+}
+
 // GetRunWithResponse One run
 //
 // Errors: `resource_not_found`.
@@ -18154,6 +19245,21 @@ func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, runId RunI
 		return nil, err
 	}
 	return ParseGetRunReply(rsp)
+}
+
+// ArchiveRunWithResponse Archive a run
+//
+// Puts an ended run away with all runs below it: lists show it only when asked (`archived`), everything else about it works as before. Somebody who speaks to it fetches it back. Archiving an archived run changes nothing. Errors: `conflict` (409, not worth repeating) while it or a run below it has not ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/archive (the `ArchiveRun` operationId).
+func (c *ClientWithResponses) ArchiveRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ArchiveRunReply, error) {
+	rsp, err := c.ArchiveRun(ctx, runId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArchiveRunReply(rsp)
 }
 
 // ListArtifactsWithResponse Artifacts of a run
@@ -18464,6 +19570,21 @@ func (c *ClientWithResponses) GetTranscriptWithResponse(ctx context.Context, run
 		return nil, err
 	}
 	return ParseGetTranscriptReply(rsp)
+}
+
+// UnarchiveRunWithResponse Fetch an archived run back
+//
+// Lists show it and the runs below it again. Errors: as for archiving.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
+func (c *ClientWithResponses) UnarchiveRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*UnarchiveRunReply, error) {
+	rsp, err := c.UnarchiveRun(ctx, runId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnarchiveRunReply(rsp)
 }
 
 // ListUsageWithResponse Model calls of a run
@@ -20291,6 +21412,138 @@ func ParseCreateRunReply(rsp *http.Response) (*CreateRunReply, error) {
 	return response, nil
 }
 
+// ParseArchiveRunsReply parses an HTTP response from a ArchiveRunsWithResponse call
+func ParseArchiveRunsReply(rsp *http.Response) (*ArchiveRunsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ArchiveRunsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptRuns
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRunsReply parses an HTTP response from a DeleteRunsWithResponse call
+func ParseDeleteRunsReply(rsp *http.Response) (*DeleteRunsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRunsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptRuns
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnarchiveRunsReply parses an HTTP response from a UnarchiveRunsWithResponse call
+func ParseUnarchiveRunsReply(rsp *http.Response) (*UnarchiveRunsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnarchiveRunsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptRuns
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRunReply parses an HTTP response from a DeleteRunWithResponse call
+func ParseDeleteRunReply(rsp *http.Response) (*DeleteRunReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRunReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptRun
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetRunReply parses an HTTP response from a GetRunWithResponse call
 func ParseGetRunReply(rsp *http.Response) (*GetRunReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20307,6 +21560,39 @@ func ParseGetRunReply(rsp *http.Response) (*GetRunReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest RunItem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseArchiveRunReply parses an HTTP response from a ArchiveRunWithResponse call
+func ParseArchiveRunReply(rsp *http.Response) (*ArchiveRunReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ArchiveRunReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptRun
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -20824,6 +22110,39 @@ func ParseGetTranscriptReply(rsp *http.Response) (*GetTranscriptReply, error) {
 			headers.Location = value
 		}
 		response.Headers302 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUnarchiveRunReply parses an HTTP response from a UnarchiveRunWithResponse call
+func ParseUnarchiveRunReply(rsp *http.Response) (*UnarchiveRunReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnarchiveRunReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptRun
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -22461,9 +23780,24 @@ type ServerInterface interface {
 	// CreateRun Start a run
 	// (POST /agent/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams)
+	// ArchiveRuns Archive many runs
+	// (POST /agent/runs/archive)
+	ArchiveRuns(w http.ResponseWriter, r *http.Request)
+	// DeleteRuns Delete many runs
+	// (POST /agent/runs/delete)
+	DeleteRuns(w http.ResponseWriter, r *http.Request)
+	// UnarchiveRuns Fetch many archived runs back
+	// (POST /agent/runs/unarchive)
+	UnarchiveRuns(w http.ResponseWriter, r *http.Request)
+	// DeleteRun Delete a run
+	// (DELETE /agent/runs/{runId})
+	DeleteRun(w http.ResponseWriter, r *http.Request, runId RunId)
 	// GetRun One run
 	// (GET /agent/runs/{runId})
 	GetRun(w http.ResponseWriter, r *http.Request, runId RunId)
+	// ArchiveRun Archive a run
+	// (POST /agent/runs/{runId}/archive)
+	ArchiveRun(w http.ResponseWriter, r *http.Request, runId RunId)
 	// ListArtifacts Artifacts of a run
 	// (GET /agent/runs/{runId}/artifacts)
 	ListArtifacts(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -22509,6 +23843,9 @@ type ServerInterface interface {
 	// GetTranscript Transcript of a run
 	// (GET /agent/runs/{runId}/transcript)
 	GetTranscript(w http.ResponseWriter, r *http.Request, runId RunId)
+	// UnarchiveRun Fetch an archived run back
+	// (POST /agent/runs/{runId}/unarchive)
+	UnarchiveRun(w http.ResponseWriter, r *http.Request, runId RunId)
 	// ListUsage Model calls of a run
 	// (GET /agent/runs/{runId}/usage)
 	ListUsage(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -23689,6 +25026,19 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// ------------- Optional query parameter "archived" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "archived", r.URL.Query(), &params.Archived, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "archived"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "archived", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "q" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", r.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -23793,6 +25143,74 @@ func (siw *ServerInterfaceWrapper) CreateRun(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ArchiveRuns operation middleware
+func (siw *ServerInterfaceWrapper) ArchiveRuns(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ArchiveRuns(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteRuns operation middleware
+func (siw *ServerInterfaceWrapper) DeleteRuns(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteRuns(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UnarchiveRuns operation middleware
+func (siw *ServerInterfaceWrapper) UnarchiveRuns(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnarchiveRuns(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteRun operation middleware
+func (siw *ServerInterfaceWrapper) DeleteRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteRun(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRun operation middleware
 func (siw *ServerInterfaceWrapper) GetRun(w http.ResponseWriter, r *http.Request) {
 
@@ -23810,6 +25228,32 @@ func (siw *ServerInterfaceWrapper) GetRun(w http.ResponseWriter, r *http.Request
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetRun(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ArchiveRun operation middleware
+func (siw *ServerInterfaceWrapper) ArchiveRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ArchiveRun(w, r, runId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -24247,6 +25691,32 @@ func (siw *ServerInterfaceWrapper) GetTranscript(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetTranscript(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UnarchiveRun operation middleware
+func (siw *ServerInterfaceWrapper) UnarchiveRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnarchiveRun(w, r, runId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -25514,8 +26984,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs", wrapper.CreateRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/run", wrapper.CreateRunAlias)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/local-runs", wrapper.CreateLocalRun)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/agent/runs/{runId}", wrapper.DeleteRun)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}", wrapper.GetRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/cancel", wrapper.CancelRun)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/archive", wrapper.ArchiveRuns)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/unarchive", wrapper.UnarchiveRuns)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/delete", wrapper.DeleteRuns)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/archive", wrapper.ArchiveRun)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/unarchive", wrapper.UnarchiveRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/tasks/{runId}/cancel", wrapper.CancelTask)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/followups", wrapper.FollowUpRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/interrupt", wrapper.InterruptRun)
@@ -25611,6 +27087,10 @@ type AgentJSONResponse AgentResponse
 type ConversationJSONResponse ConversationResponse
 
 type EnvironmentJSONResponse CloudEnvironment
+
+type KeptRunJSONResponse KeptRun
+
+type KeptRunsJSONResponse KeptRuns
 
 type ProblemApplicationProblemPlusJSONResponse Error
 
@@ -26634,6 +28114,162 @@ func (response CreateRundefaultApplicationProblemPlusJSONResponse) VisitCreateRu
 	return err
 }
 
+type ArchiveRunsRequestObject struct {
+	Body *ArchiveRunsJSONRequestBody
+}
+
+type ArchiveRunsResponseObject interface {
+	VisitArchiveRunsResponse(w http.ResponseWriter) error
+}
+
+type ArchiveRuns200JSONResponse struct{ KeptRunsJSONResponse }
+
+func (response ArchiveRuns200JSONResponse) VisitArchiveRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ArchiveRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ArchiveRunsdefaultApplicationProblemPlusJSONResponse) VisitArchiveRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRunsRequestObject struct {
+	Body *DeleteRunsJSONRequestBody
+}
+
+type DeleteRunsResponseObject interface {
+	VisitDeleteRunsResponse(w http.ResponseWriter) error
+}
+
+type DeleteRuns200JSONResponse struct{ KeptRunsJSONResponse }
+
+func (response DeleteRuns200JSONResponse) VisitDeleteRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteRunsdefaultApplicationProblemPlusJSONResponse) VisitDeleteRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnarchiveRunsRequestObject struct {
+	Body *UnarchiveRunsJSONRequestBody
+}
+
+type UnarchiveRunsResponseObject interface {
+	VisitUnarchiveRunsResponse(w http.ResponseWriter) error
+}
+
+type UnarchiveRuns200JSONResponse struct{ KeptRunsJSONResponse }
+
+func (response UnarchiveRuns200JSONResponse) VisitUnarchiveRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnarchiveRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UnarchiveRunsdefaultApplicationProblemPlusJSONResponse) VisitUnarchiveRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRunRequestObject struct {
+	RunId RunId `json:"runId"`
+}
+
+type DeleteRunResponseObject interface {
+	VisitDeleteRunResponse(w http.ResponseWriter) error
+}
+
+type DeleteRun200JSONResponse struct{ KeptRunJSONResponse }
+
+func (response DeleteRun200JSONResponse) VisitDeleteRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteRundefaultApplicationProblemPlusJSONResponse) VisitDeleteRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetRunRequestObject struct {
 	RunId RunId `json:"runId"`
 }
@@ -26662,6 +28298,45 @@ type GetRundefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRundefaultApplicationProblemPlusJSONResponse) VisitGetRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ArchiveRunRequestObject struct {
+	RunId RunId `json:"runId"`
+}
+
+type ArchiveRunResponseObject interface {
+	VisitArchiveRunResponse(w http.ResponseWriter) error
+}
+
+type ArchiveRun200JSONResponse struct{ KeptRunJSONResponse }
+
+func (response ArchiveRun200JSONResponse) VisitArchiveRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ArchiveRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ArchiveRundefaultApplicationProblemPlusJSONResponse) VisitArchiveRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -27243,6 +28918,45 @@ type GetTranscriptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTranscriptdefaultApplicationProblemPlusJSONResponse) VisitGetTranscriptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnarchiveRunRequestObject struct {
+	RunId RunId `json:"runId"`
+}
+
+type UnarchiveRunResponseObject interface {
+	VisitUnarchiveRunResponse(w http.ResponseWriter) error
+}
+
+type UnarchiveRun200JSONResponse struct{ KeptRunJSONResponse }
+
+func (response UnarchiveRun200JSONResponse) VisitUnarchiveRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnarchiveRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UnarchiveRundefaultApplicationProblemPlusJSONResponse) VisitUnarchiveRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -29161,9 +30875,24 @@ type StrictServerInterface interface {
 	// CreateRun Start a run
 	// (POST /agent/runs)
 	CreateRun(ctx context.Context, request CreateRunRequestObject) (CreateRunResponseObject, error)
+	// ArchiveRuns Archive many runs
+	// (POST /agent/runs/archive)
+	ArchiveRuns(ctx context.Context, request ArchiveRunsRequestObject) (ArchiveRunsResponseObject, error)
+	// DeleteRuns Delete many runs
+	// (POST /agent/runs/delete)
+	DeleteRuns(ctx context.Context, request DeleteRunsRequestObject) (DeleteRunsResponseObject, error)
+	// UnarchiveRuns Fetch many archived runs back
+	// (POST /agent/runs/unarchive)
+	UnarchiveRuns(ctx context.Context, request UnarchiveRunsRequestObject) (UnarchiveRunsResponseObject, error)
+	// DeleteRun Delete a run
+	// (DELETE /agent/runs/{runId})
+	DeleteRun(ctx context.Context, request DeleteRunRequestObject) (DeleteRunResponseObject, error)
 	// GetRun One run
 	// (GET /agent/runs/{runId})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
+	// ArchiveRun Archive a run
+	// (POST /agent/runs/{runId}/archive)
+	ArchiveRun(ctx context.Context, request ArchiveRunRequestObject) (ArchiveRunResponseObject, error)
 	// ListArtifacts Artifacts of a run
 	// (GET /agent/runs/{runId}/artifacts)
 	ListArtifacts(ctx context.Context, request ListArtifactsRequestObject) (ListArtifactsResponseObject, error)
@@ -29209,6 +30938,9 @@ type StrictServerInterface interface {
 	// GetTranscript Transcript of a run
 	// (GET /agent/runs/{runId}/transcript)
 	GetTranscript(ctx context.Context, request GetTranscriptRequestObject) (GetTranscriptResponseObject, error)
+	// UnarchiveRun Fetch an archived run back
+	// (POST /agent/runs/{runId}/unarchive)
+	UnarchiveRun(ctx context.Context, request UnarchiveRunRequestObject) (UnarchiveRunResponseObject, error)
 	// ListUsage Model calls of a run
 	// (GET /agent/runs/{runId}/usage)
 	ListUsage(ctx context.Context, request ListUsageRequestObject) (ListUsageResponseObject, error)
@@ -30126,6 +31858,125 @@ func (sh *strictHandler) CreateRun(w http.ResponseWriter, r *http.Request, param
 	}
 }
 
+// ArchiveRuns operation middleware
+func (sh *strictHandler) ArchiveRuns(w http.ResponseWriter, r *http.Request) {
+	var request ArchiveRunsRequestObject
+
+	var body ArchiveRunsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ArchiveRuns(ctx, request.(ArchiveRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ArchiveRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ArchiveRunsResponseObject); ok {
+		if err := validResponse.VisitArchiveRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteRuns operation middleware
+func (sh *strictHandler) DeleteRuns(w http.ResponseWriter, r *http.Request) {
+	var request DeleteRunsRequestObject
+
+	var body DeleteRunsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRuns(ctx, request.(DeleteRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteRunsResponseObject); ok {
+		if err := validResponse.VisitDeleteRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UnarchiveRuns operation middleware
+func (sh *strictHandler) UnarchiveRuns(w http.ResponseWriter, r *http.Request) {
+	var request UnarchiveRunsRequestObject
+
+	var body UnarchiveRunsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UnarchiveRuns(ctx, request.(UnarchiveRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnarchiveRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnarchiveRunsResponseObject); ok {
+		if err := validResponse.VisitUnarchiveRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteRun operation middleware
+func (sh *strictHandler) DeleteRun(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request DeleteRunRequestObject
+
+	request.RunId = runId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRun(ctx, request.(DeleteRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteRunResponseObject); ok {
+		if err := validResponse.VisitDeleteRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetRun operation middleware
 func (sh *strictHandler) GetRun(w http.ResponseWriter, r *http.Request, runId RunId) {
 	var request GetRunRequestObject
@@ -30145,6 +31996,32 @@ func (sh *strictHandler) GetRun(w http.ResponseWriter, r *http.Request, runId Ru
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetRunResponseObject); ok {
 		if err := validResponse.VisitGetRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ArchiveRun operation middleware
+func (sh *strictHandler) ArchiveRun(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request ArchiveRunRequestObject
+
+	request.RunId = runId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ArchiveRun(ctx, request.(ArchiveRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ArchiveRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ArchiveRunResponseObject); ok {
+		if err := validResponse.VisitArchiveRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -30573,6 +32450,32 @@ func (sh *strictHandler) GetTranscript(w http.ResponseWriter, r *http.Request, r
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetTranscriptResponseObject); ok {
 		if err := validResponse.VisitGetTranscriptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UnarchiveRun operation middleware
+func (sh *strictHandler) UnarchiveRun(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request UnarchiveRunRequestObject
+
+	request.RunId = runId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UnarchiveRun(ctx, request.(UnarchiveRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnarchiveRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnarchiveRunResponseObject); ok {
+		if err := validResponse.VisitUnarchiveRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

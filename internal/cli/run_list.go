@@ -26,6 +26,8 @@ var (
 		"plan": "PLAN", "pull-request": "PULL_REQUEST", "screenshot": "SCREENSHOT", "file": "FILE",
 		"external-reference": "EXTERNAL_REFERENCE",
 	}
+	archivedWords = map[string]api.ArchivedFilter{"exclude": "exclude", "include": "include", "only": "only"}
+
 	sortWords  = map[string]api.RunSort{"updated-at": "updated_at", "created-at": "created_at", "title": "title", "agent": "agent"}
 	orderWords = map[string]api.SortOrder{"asc": "asc", "desc": "desc"}
 )
@@ -58,6 +60,7 @@ func (f *runListFlags) register(c *cobra.Command) {
 	fs.Var(&f.createdBefore, "created-before", "only runs created before this `time`")
 	fs.Var(&f.updatedAfter, "updated-after", "only runs updated after this `time`")
 	fs.StringToStringVar(&f.metadata, "metadata", nil, "only runs with this metadata `key=value` (repeatable)")
+	fs.Var(choice[api.ArchivedFilter]{to: &p.Archived, all: archivedWords}, "archived", "also (include) or only archived runs: exclude, `include`, only")
 	fs.StringVarP(&p.Q, "query", "q", "", "only runs whose title, prompt or skill contains these `words`")
 	fs.Var(choice[api.RunSort]{to: &p.SortBy, all: sortWords}, "sort-by", "sort `key`: updated-at, created-at, title, agent")
 	fs.Var(choice[api.SortOrder]{to: &p.SortOrder, all: orderWords}, "sort-order", "`asc` or desc")

@@ -187,10 +187,11 @@ const (
 	EventArtifact   EventType = "artifact"    // the run has come to have one
 	EventWaiting    EventType = "run_waiting" // its agent waits for messages or children, or does so no longer
 
-	EventMessage    EventType = "new_message"         // RefID is that of a message to the run
-	EventChild      EventType = "child_agent_started" // RefID is a new child of the run
-	EventSession    EventType = "run_session_linked"  // RefID is the session of the run, a child, that can be watched now
-	EventArtifact   EventType = "artifact"            // the run has come to have one
+	EventMessage EventType = "new_message"         // RefID is that of a message to the run
+	EventChild   EventType = "child_agent_started" // RefID is a new child of the run
+	EventSession EventType = "run_session_linked"  // RefID is the session of the run, a child, that can be watched now
+
+	// What is kept of a run after it ended.
 	EventArchived   EventType = "run_archived"
 	EventUnarchived EventType = "run_unarchived"
 	EventDeleted    EventType = "run_deleted" // RefID is who did

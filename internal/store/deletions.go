@@ -82,6 +82,8 @@ var left = []struct{ table, order, bytes string }{
 	{"requests", "id", "length(request)"},
 	{"artifacts", "uid", "length(data)"},
 	{"executions", "number", "0"},
+	{"messages", "id", "length(body)"},
+	{"client_events", "uuid", "0"},
 }
 
 // Erase takes some of what is left of a run away, and says whether there may be more.

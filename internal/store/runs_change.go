@@ -123,18 +123,24 @@ func (c *changing) store() (run.Changed, error) {
 	for _, e := range c.change.Events {
 		c.tx.Emit(eventOf(e, next))
 	}
-	err := c.run(was, next)
-	if err == nil && c.tx.wrote > before {
+	if err := c.settle(was, next); err != nil {
+		return done, err
+	}
+	if c.tx.wrote > before {
 		c.tx.Notify(run.NoticeOf(c.change, done))
 	}
-	return done, err
+	return done, nil
+}
+
+// settle writes what became of the run itself.
+func (c *changing) settle(was, next run.Run) error {
 	if err := c.shelve(was, next); err != nil {
-		return done, err
+		return err
 	}
 	if err := c.run(was, next); err != nil || !c.change.Deleted {
-		return done, err
+		return err
 	}
-	return done, bury(c.tx, was.ID, c.now, c.now)
+	return bury(c.tx, was.ID, c.now, c.now)
 }
 
 // shelve moves the run to the shelf it has come to.

@@ -45,6 +45,10 @@ var bodyTypes = map[string]reflect.Type{
 	"runnerAppend":        reflect.TypeFor[api.RunnerAppendRequest](),
 	"runnerDeltas":        reflect.TypeFor[api.RunnerDeltasRequest](),
 	"runnerEnd":           reflect.TypeFor[api.RunnerEndRequest](),
+
+	"archiveRuns":   reflect.TypeFor[api.KeepRunsRequest](),
+	"unarchiveRuns": reflect.TypeFor[api.KeepRunsRequest](),
+	"deleteRuns":    reflect.TypeFor[api.KeepRunsRequest](),
 }
 
 // refuseParameter answers a query or path parameter that the generated code could not read.

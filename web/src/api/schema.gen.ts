@@ -3077,12 +3077,6 @@ export interface components {
             /** @description Its id. */
             uid: string;
         };
-<<<<<<< HEAD
-        /** @description Agents. */
-        ListAgentIdentitiesResponse: {
-            /** @description Oldest first. */
-            agents: components["schemas"]["AgentResponse"][];
-=======
         /** @description Names runs, or selects them. Exactly one of `run_ids` and `filter` is given. */
         KeepRunsRequest: {
             /** @description `next_cursor` of the answer before, with the same filter. */
@@ -3126,7 +3120,11 @@ export interface components {
             next_cursor?: string;
             /** @description Runs that were left as they are. */
             skipped: components["schemas"]["KeptNot"][];
->>>>>>> 05f9559 (store, run: archive and delete runs)
+        };
+        /** @description Agents. */
+        ListAgentIdentitiesResponse: {
+            /** @description Oldest first. */
+            agents: components["schemas"]["AgentResponse"][];
         };
         /** @description Skills that can be run as agents. */
         ListAgentsResponse: {
