@@ -22,6 +22,9 @@ const (
 	maxAttachmentBytes = 10 << 20
 )
 
+// noEnvironment asks for an empty workspace, whatever the agent's or the team's default is.
+const noEnvironment = "none"
+
 type cloudFlags struct {
 	agentFlags
 	scope         scopeFlags
@@ -117,10 +120,13 @@ func (a *app) cloudRequest(f cloudFlags) (api.RunAgentRequest, error) {
 	if err != nil {
 		return req, err
 	}
-	if cfg.EnvironmentId == "" && !f.noEnvironment {
+	if f.noEnvironment {
+		cfg.EnvironmentId = noEnvironment
+	}
+	if cfg.EnvironmentId == "" && f.agent == "" {
 		// Where nothing is named, a saved default counts; on a terminal nothing else is asked.
 		if cfg.EnvironmentId = a.saved.Environment; cfg.EnvironmentId == "" {
-			return req, usagef("say where to work: --environment ID (see 'environment list') or --no-environment")
+			return req, usagef("say where to work: --environment ID (see 'environment list'), --no-environment, or the one of an --agent UID")
 		}
 	}
 	if f.claudeSecret != "" && cfg.Harness.Type != "claude" || f.codexSecret != "" && cfg.Harness.Type != "codex" {

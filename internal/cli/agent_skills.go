@@ -12,13 +12,12 @@ import (
 	"github.com/cadrehq/cadre/internal/cli/term"
 )
 
-// agentSkillsCommand lists skills that can be run as agents, under either of the names the reference
-// CLI has had for it.
-func (a *app) agentSkillsCommand(name string) *cobra.Command {
+// agentSkillsCommand lists skills that can be run as agents.
+func (a *app) agentSkillsCommand() *cobra.Command {
 	var q client.SkillQuery
 	var sortBy string
 	var jq filter
-	c := &cobra.Command{Use: name, Short: "List skills that can be run as agents",
+	c := &cobra.Command{Use: "skills", Short: "List skills that can be run as agents",
 		Long: `Lists the skills in the repositories of the environments you may use: every SKILL.md in a skill
 directory (.agents/skills, .claude/skills, …) at the root of a repository.`,
 		Example: `  cadre agent skills --repo owner/repo

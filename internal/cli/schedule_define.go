@@ -87,13 +87,13 @@ func (f *scheduleFlags) rules(fs *pflag.FlagSet) (catchUp, jitter *int) {
 func (a *app) scheduleCreate(c *cobra.Command) *cobra.Command {
 	var f scheduleFlags
 	var scope scopeFlags
-	var paused, noEnvironment bool
+	var paused, nowhere bool
 	c.Long = "Every tick of the expression starts a fresh run. 'schedule preview' shows when that would be."
 	c.Example = `  cadre schedule create --name nightly --cron "0 3 * * MON-FRI" --time-zone Europe/Berlin --prompt "update the dependencies"
   cadre schedule create --name sweep --cron "@every 90m" --skill acme/tools:sweep --environment ENV_ID --overlap skip`
 	fs := c.Flags()
 	f.register(fs)
-	fs.BoolVar(&noEnvironment, "no-environment", false, "work in an empty workspace (the default)")
+	fs.BoolVar(&nowhere, "no-environment", false, "work in an empty workspace, whatever the agent's or the team's default is")
 	fs.BoolVar(&paused, "paused", false, "create it paused")
 	scope.register(c)
 	_ = c.MarkFlagRequired("name")
@@ -111,6 +111,9 @@ func (a *app) scheduleCreate(c *cobra.Command) *cobra.Command {
 		var err error
 		if req.AgentConfig, err = f.config(); err != nil {
 			return err
+		}
+		if nowhere {
+			req.AgentConfig.EnvironmentId = noEnvironment
 		}
 		if req.Prompt, req.Mode, err = a.readPrompt(f.prompt); err != nil {
 			return err

@@ -43,6 +43,8 @@ func farSide(t *testing.T) map[string]string {
 	user := api.User{Uid: "u-2", Name: "Bob" + evil, Email: "b@c", Operator: true, CreatedAt: fixed}
 	team := api.Team{Uid: "t", Name: "Team" + evil, CreatedAt: fixed, Role: "admin"}
 	member := api.Member{User: api.UserProfile{Uid: "u-2", DisplayName: "Bob" + evil, Email: "b@c"}, Role: "viewer", CreatedAt: fixed}
+	identity := api.AgentResponse{Uid: "agent-1", Name: "fixer" + evil, Available: true, CreatedAt: fixed, UpdatedAt: fixed, Description: "d" + evil,
+		Prompt: "Be brief." + evil, Secrets: []api.SecretRef{{Name: "A" + evil}}, Skills: []string{"lint" + evil}, BaseModel: "m", EnvironmentId: "env-1"}
 	answers := map[string]any{
 		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
 		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
@@ -71,6 +73,10 @@ func farSide(t *testing.T) map[string]string {
 		"GET /agent/environments":       api.ListEnvironmentsResponse{Environments: []api.CloudEnvironment{environment}},
 		"POST /agent/environments":      environment,
 		"GET /agent/environments/env-1": environment, "PUT /agent/environments/env-1": environment, "DELETE /agent/environments/env-1": nil,
+		"GET /agent/identities":  api.ListAgentIdentitiesResponse{Agents: []api.AgentResponse{identity, {Uid: "agent-2", Name: "over"}}},
+		"POST /agent/identities": identity, "GET /agent/identities/agent-1": identity, "PUT /agent/identities/agent-1": identity,
+		"DELETE /agent/identities/agent-1": nil,
+		"GET /teams/t/defaults":            api.TeamDefaults{WorkerHost: "build" + evil}, "PUT /teams/t/defaults": api.TeamDefaults{ModelId: "m" + evil},
 		"GET /agent/schedules": api.ListScheduledAgentsResponse{Schedules: []api.ScheduledAgentItem{schedule}}, "POST /agent/schedules": schedule,
 		"GET /agent/schedules/sched-1": schedule, "PUT /agent/schedules/sched-1": schedule, "DELETE /agent/schedules/sched-1": api.DeleteScheduledAgentResponse{Success: true},
 		"POST /agent/schedules/sched-1/pause": schedule, "POST /agent/schedules/sched-1/resume": schedule, "POST /agent/schedules/sched-1/run": api.RunAgentResponse{RunId: "run-1"},
@@ -144,7 +150,7 @@ func artifact() api.Artifact {
 // lines has a command line for every command that talks to a server; noLines says why others have
 // none. A new command must be put into one of them.
 var lines = map[string]string{
-	"agent list": "", "agent skills": "-r o/r", "agent run-cloud": "--prompt /plan__x --environment env-1 --follow",
+	"agent list": "", "agent get": "agent-1", "agent create": "--name n --secret A", "agent update": "agent-1 --prompt p --add-skill s --remove-secret A", "agent delete": "agent-1", "team defaults": "", "team set-defaults": "--host h", "agent skills": "-r o/r", "agent run-cloud": "--prompt /plan__x --environment env-1 --follow",
 	"artifact get": "art-1", "artifact download": "art-1 -o -",
 	"environment list": "", "environment get": "env-1", "environment create": "-n backend -r o/r -c make --personal",
 	"environment update": "env-1 --remove-repo o/r -c more", "environment delete": "env-1",

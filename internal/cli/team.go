@@ -17,7 +17,8 @@ func (a *app) teamCommand() *cobra.Command {
 	c := &cobra.Command{Use: "team", Short: "Who shares your runs: members, roles, invitations",
 		Long: `Acts on the team your key works for; CADRE_TEAM names another of your teams by its uid.`}
 	return a.newGroup(c, a.teamListCommand(), a.teamCreateCommand(), a.teamMembersCommand(), a.teamInviteCommand(),
-		a.teamInvitationsCommand(), a.teamRoleCommand(), a.teamRemoveCommand(), a.operatorCommand("set-operator"))
+		a.teamInvitationsCommand(), a.teamRoleCommand(), a.teamRemoveCommand(), a.operatorCommand("set-operator"),
+		a.teamDefaultsCommand(), a.teamSetDefaultsCommand())
 }
 
 func (a *app) teamListCommand() *cobra.Command {
