@@ -26,6 +26,21 @@ type UserMessage struct {
 	Subject     string `json:"subject,omitempty"`
 }
 
+// Told is what an agent reads of the message: a person's words as they are, another run's with a line that
+// says so.
+func (m UserMessage) Told() string {
+	if m.MessageID == "" {
+		return m.Text
+	}
+	return "[Message " + m.MessageID + " from run " + m.SenderRunID + ", not from a person. Subject: " + m.Subject + "]\n\n" + m.Text
+}
+
+// Said is the command as the entry that takes it up.
+func (c Command) Said() UserMessage {
+	return UserMessage{Text: c.Text, Author: c.Author, CommandID: c.Id, Mode: c.Mode,
+		MessageID: c.Message.MessageId, SenderRunID: c.Message.SenderRunId, Subject: c.Message.Subject}
+}
+
 // AgentMessage is text the agent said. Turn counts model calls of the run from 1.
 type AgentMessage struct {
 	Key  string `json:"key,omitempty"`

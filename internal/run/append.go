@@ -95,11 +95,7 @@ func (s *Service) readEntry(ctx context.Context, runID, field string, e api.NewE
 	case api.Request:
 		err = checkAsked(field+".data", d)
 	case api.UserMessage:
-		if d.MessageID != "" {
-			var m Message
-			m, err = s.readMessage(ctx, runID, field+".data", d.MessageID)
-			c.message = &m
-		}
+		c.message, err = s.takenUp(ctx, runID, d.CommandID)
 	}
 	return c, err
 }
@@ -211,7 +207,7 @@ func acts(e api.EntryType) bool {
 // attribute makes a user message say what was really said: a sandbox puts words into nobody's mouth.
 // One that answers to no command has no author, but for a local run, whose person sits at it.
 func (t *turn) attribute(m api.UserMessage) api.UserMessage {
-	m.Author, m.SenderRunID, m.Subject = api.UserProfile{}, "", ""
+	m.Author, m.MessageID, m.SenderRunID, m.Subject = api.UserProfile{}, "", "", ""
 	if t.run.Location == api.RunExecutionLocationLOCAL {
 		m.Author = t.run.Creator
 	}

@@ -90,17 +90,27 @@ func (t *turn) deliver(messageID string) {
 	t.consume(func(c Command) bool { return c.Kind == api.CommandKindMessage && c.RequestID == messageID })
 }
 
-// readMessage finds the message that an entry of a runner takes up. A sandbox may name its own only.
-func (s *Service) readMessage(ctx context.Context, runID, field, id string) (Message, error) {
-	found, err := s.cfg.History.Messages(ctx, id)
+// takenUp finds the message that a waiting command delivers, which an entry of a runner takes up; nil when
+// it is none.
+func (s *Service) takenUp(ctx context.Context, runID string, commandID int64) (*Message, error) {
+	if commandID == 0 {
+		return nil, nil
+	}
+	waiting, err := s.cfg.History.Commands(ctx, runID)
 	if err != nil {
-		return Message{}, err
+		return nil, err
 	}
-	m, ok := found[id]
-	if !ok || m.RunID != runID {
-		return Message{}, api.Invalid(field+".message_id", "names no message to this run")
+	for _, c := range waiting {
+		if c.ID != commandID || c.Kind != api.CommandKindMessage {
+			continue
+		}
+		found, err := s.cfg.History.Messages(ctx, c.RequestID)
+		if m, ok := found[c.RequestID]; ok && err == nil {
+			return &m, nil
+		}
+		return nil, err
 	}
-	return m, nil
+	return nil, nil
 }
 
 // attributeMessage makes an entry that takes up a message say what the message says.

@@ -173,6 +173,9 @@ func (r *execution) take(c api.Command) {
 		r.end(errCancelled)
 		return
 	}
+	if _, tells := r.find(r.harnessName()).(harness.Messenger); c.Kind == api.CommandKindMessage && !tells {
+		c.Kind, c.Text = api.CommandKindFollowUp, c.Said().Told()
+	}
 	r.inbox.Put(c)
 }
 

@@ -14,10 +14,7 @@ const defaultHarness = "oz"
 
 // startHarness starts the agent. Its home is the repository when there is exactly one.
 func (r *execution) startHarness(ctx context.Context) error {
-	name := string(r.assignment.Config.Harness.Type)
-	if name == "" {
-		name = defaultHarness
-	}
+	name := r.harnessName()
 	h := r.find(name)
 	if h == nil {
 		return r.phase(ctx, "harness", "", func(context.Context, func(string)) (string, error) {
@@ -39,6 +36,13 @@ func (r *execution) startHarness(ctx context.Context) error {
 		r.agent = agent
 		return "", nil
 	})
+}
+
+func (r *execution) harnessName() string {
+	if name := string(r.assignment.Config.Harness.Type); name != "" {
+		return name
+	}
+	return defaultHarness
 }
 
 // startError gives an error without a code the one of an agent that did not start.
@@ -65,7 +69,7 @@ func (r *execution) session() harness.Session {
 		dir = r.repos[0].dir
 	}
 	return harness.Session{
-		Assignment: r.assignment, History: r.history, Sink: r.sink, Inbox: &r.inbox,
+		Assignment: r.assignment, History: r.history, Sink: r.sink, Inbox: &r.inbox, Peers: &peers{r},
 		Workdir: r.at.work, Dir: dir, Home: value(r.env, "HOME"), SkillDirs: r.cfg.SkillDirs, ScratchDir: r.at.scratch,
 		Env: r.env, Token: r.cfg.Token, Attachments: r.files,
 		MCPStartTimeout: r.cfg.MCPStartTimeout, StrictMCP: r.cfg.StrictMCP, Log: r.cfg.Log,

@@ -40,7 +40,7 @@ func (r *execution) turns(ctx context.Context) error {
 			// An interrupt between two turns has nothing to stop.
 			r.inbox.Take(func(c api.Command) bool { return c.Kind == api.CommandKindInterrupt })
 		}
-		if r.inbox.Len() > 0 {
+		if r.inbox.Has(calls(outcome.State)) {
 			continue
 		}
 		if err := r.await(ctx, outcome); !errors.Is(err, errMoreToDo) {
@@ -166,6 +166,14 @@ func (r *execution) failed(f *stepError) error {
 	return err
 }
 
+// calls reports whether a command sets an agent going that rests in a state: what other runs say does not
+// while it waits for a person.
+func calls(state api.RunState) func(api.Command) bool {
+	return func(c api.Command) bool {
+		return state != api.RunStateBLOCKED || c.Kind != api.CommandKindMessage
+	}
+}
+
 // errMoreToDo says that a command arrived in the idle window.
 var errMoreToDo = errors.New("a command arrived")
 
@@ -182,7 +190,7 @@ func (r *execution) idle(ctx context.Context, state api.RunState) error {
 		stop := r.keeper.keepAfter(wait, blockedFor)
 		defer stop()
 	}
-	_, err := r.inbox.Wait(wait, nil)
+	_, err := r.inbox.Wait(wait, calls(state))
 	switch {
 	case err == nil:
 		return errMoreToDo

@@ -19,6 +19,31 @@ type Harness interface {
 	Start(ctx context.Context, s Session) (Agent, error)
 }
 
+// Messenger is a harness that tells messages of other runs (commands of kind message) from what people say.
+// For any other the runner makes follow-ups of them.
+type Messenger interface {
+	Harness
+	// TakesMessages says that commands of kind message are taken into account between two turns of the
+	// model, and that they answer nothing.
+	TakesMessages()
+}
+
+// Peers is how an agent speaks with other runs and hears of those below it.
+type Peers interface {
+	// Send sends a message and returns the ids of its copies, in the order of the recipients. The key, unique
+	// in the run, makes it safe to repeat.
+	Send(ctx context.Context, to []string, subject, body, key string) (ids []string, err error)
+	// Inbox lists messages to this run, oldest first.
+	Inbox(ctx context.Context, unread bool, limit int) ([]api.MessageHeader, error)
+	// Read returns a message to this run, which then is not delivered any more.
+	Read(ctx context.Context, id string) (api.MessageBody, error)
+	// Follow tells what happens to the runs below this one after an event, until ctx ends, whose cause is
+	// returned. It comes back by itself when the connection breaks.
+	Follow(ctx context.Context, since int64, tell func(api.AgentRunEvent)) error
+	// Wait shows that the agent waits for others, or does so no longer.
+	Wait(ctx context.Context, waiting bool) error
+}
+
 // Agent is one agent at work in one sandbox.
 type Agent interface {
 	// Turn drives the agent until it cannot go on by itself: it ended its turn, waits for a person,
@@ -55,6 +80,8 @@ type Session struct {
 	Sink Sink
 	// Inbox brings what people ask of it.
 	Inbox *Inbox
+	// Peers reaches other runs; nil when there is no way to.
+	Peers Peers
 	// Workdir is the workspace: an absolute path with no symlinks. File tools stay inside it.
 	Workdir string
 	// Dir is where the agent begins to work, inside Workdir; empty means Workdir.

@@ -262,9 +262,17 @@ func post[T any](ctx context.Context, c *Client, path string, body any) (T, erro
 
 // do makes one request. A transport error becomes client.Unreachable, so that it counts as passing.
 func (c *Client) do(ctx context.Context, method, target string, body io.Reader) (*http.Response, error) {
+	return c.doWith(ctx, method, target, body, nil)
+}
+
+// doWith is do with further headers.
+func (c *Client) doWith(ctx context.Context, method, target string, body io.Reader, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
+	}
+	for name, values := range header {
+		req.Header[name] = values
 	}
 	if strings.HasPrefix(target, c.root+"/") {
 		req.Header.Set("Authorization", "Bearer "+c.token)

@@ -44,11 +44,21 @@ func (c *Client) Commands(ctx context.Context, put func(api.Command)) error {
 
 // follow reads one connection of the stream to its end.
 func (c *Client) follow(ctx context.Context, put func(api.Command)) error {
+	return c.stream(ctx, c.root+api.BasePath+"/runner/commands/stream", func(data []byte) {
+		var cmd api.Command
+		if err := json.Unmarshal(data, &cmd); err == nil && cmd.Id > 0 {
+			put(cmd)
+		}
+	})
+}
+
+// stream hands the data of each server-sent event to take, until the stream ends.
+func (c *Client) stream(ctx context.Context, target string, take func(data []byte)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watchdog := time.AfterFunc(quietFor, cancel)
 	defer watchdog.Stop()
-	rsp, err := c.do(ctx, http.MethodGet, c.root+api.BasePath+"/runner/commands/stream", nil)
+	rsp, err := c.do(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return err
 	}
@@ -70,10 +80,7 @@ func (c *Client) follow(ctx context.Context, put func(api.Command)) error {
 		if len(line) > 0 || len(data) == 0 {
 			continue
 		}
-		var cmd api.Command
-		if err := json.Unmarshal(data, &cmd); err == nil && cmd.Id > 0 {
-			put(cmd)
-		}
+		take(data)
 		data = nil
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, context.Canceled) {

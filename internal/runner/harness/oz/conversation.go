@@ -19,7 +19,9 @@ type conversation struct {
 	actions  map[string]*action
 	order    []*action
 	requests map[string]*action // by request id
+	taken    []int64            // commands taken in: follow-ups and messages
 	consumed []int64            // follow-ups taken in
+	cursor   int64              // last event of other runs the model was told of
 
 	turn     int          // last model turn seen
 	whole    map[int]bool // turns whose end was recorded
@@ -155,7 +157,10 @@ func (c *conversation) apply(seq int64, data api.EntryData) {
 
 func (c *conversation) userMessage(seq int64, d api.UserMessage) {
 	if d.CommandID != 0 {
-		c.consumed = append(c.consumed, d.CommandID)
+		c.taken = append(c.taken, d.CommandID)
+		if d.MessageID == "" {
+			c.consumed = append(c.consumed, d.CommandID)
+		}
 	}
 	mode := d.Mode
 	if len(c.items) == 0 && mode == "" {
@@ -166,7 +171,7 @@ func (c *conversation) userMessage(seq int64, d api.UserMessage) {
 		c.planned = c.planned || c.planning
 	}
 	c.items = append(c.items, item{seq: seq, turn: c.turn, data: d})
-	c.fresh += len(d.Text)
+	c.fresh += len(d.Told())
 	c.spoken, c.parked = true, false
 }
 
@@ -201,6 +206,9 @@ func (c *conversation) action(seq int64, d api.Action) {
 func (c *conversation) result(d api.ActionResult) {
 	if a := c.actions[d.ActionID]; a != nil && a.result == nil {
 		a.result = &d
+		if d.Name == waitName {
+			c.cursor = max(c.cursor, waitedUpTo(d.Detail))
+		}
 		c.fresh += len(d.Output)
 	}
 }
@@ -281,7 +289,7 @@ func (c *conversation) size() int {
 func (c *conversation) itemSize(it item) int {
 	switch d := it.data.(type) {
 	case api.UserMessage:
-		return len(d.Text)
+		return len(d.Told())
 	case api.Notice:
 		return len(d.Text)
 	case api.AgentMessage:

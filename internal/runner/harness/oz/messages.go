@@ -147,7 +147,7 @@ func (a *Agent) resultImages(act *action) []model.Image {
 // userParts are a person's words and files.
 func (a *Agent) userParts(u api.UserMessage) []model.Part {
 	var parts []model.Part
-	text := u.Text
+	text := u.Told()
 	if strings.TrimSpace(text) == "" {
 		text = noPrompt
 	}

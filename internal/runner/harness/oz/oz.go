@@ -79,6 +79,9 @@ func New(cfg Config) *Harness {
 // Name is oz.
 func (h *Harness) Name() api.HarnessType { return api.HarnessTypeOz }
 
+// TakesMessages makes Harness a harness.Messenger.
+func (h *Harness) TakesMessages() {}
+
 // Agent is one built-in agent.
 type Agent struct {
 	cfg    Config
@@ -119,7 +122,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.conv.load(s.History); err != nil {
 		return err
 	}
-	for _, id := range a.conv.consumed {
+	for _, id := range a.conv.taken {
 		s.Inbox.MarkSeen(id)
 	}
 	for _, c := range a.conv.standing() {

@@ -25,6 +25,9 @@ func (a *Agent) newToolset(skills *skill.Set, logs string) *toolset {
 	if skills.Len() > 0 {
 		list = append(list, &skillTool{skills})
 	}
+	if p := a.s.Peers; p != nil {
+		list = append(list, tool.SendMessage{Mail: p}, tool.ListMessages{Mail: p}, &readMessage{tool.ReadMessage{Mail: p}, a.s.Inbox}, &waitForEvents{a})
+	}
 	if a.servers != nil {
 		list = append(list, a.servers.Tools()...)
 	}

@@ -55,6 +55,12 @@ func (a *Agent) dropStaleInterrupts() {
 func isInterrupt(c api.Command) bool { return c.Kind == api.CommandKindInterrupt }
 func isFollowUp(c api.Command) bool  { return c.Kind == api.CommandKindFollowUp }
 
+// speaks reports whether somebody says something by a command, to an agent that listens: one that a person
+// interrupted waits for a person.
+func (a *Agent) speaks(c api.Command) bool {
+	return isFollowUp(c) || c.Kind == api.CommandKindMessage && !a.conv.parked
+}
+
 // interruptible returns a context that an interrupt command ends. Stop returns the command's id, or 0.
 func (a *Agent) interruptible(ctx context.Context) (work context.Context, stop func() int64) {
 	work, cancel := context.WithCancelCause(ctx)
@@ -112,7 +118,8 @@ func (a *Agent) drive(ctx, work context.Context) (harness.Outcome, error) {
 	}
 }
 
-// takeIn consumes answers, and follow-ups once no call of the model is without a result.
+// takeIn consumes answers, and what was said, all of it together, once no call of the model is without a
+// result.
 func (a *Agent) takeIn(ctx context.Context) error {
 	for {
 		c, ok := a.s.Inbox.Take(func(c api.Command) bool { return c.Kind == api.CommandKindAnswer })
@@ -131,11 +138,11 @@ func (a *Agent) takeIn(ctx context.Context) error {
 	}
 	var messages []api.EntryData
 	for {
-		c, ok := a.s.Inbox.Take(isFollowUp)
+		c, ok := a.s.Inbox.Take(a.speaks)
 		if !ok {
 			break
 		}
-		messages = append(messages, api.UserMessage{Text: c.Text, Author: c.Author, CommandID: c.Id, Mode: c.Mode})
+		messages = append(messages, c.Said())
 	}
 	return a.append(ctx, messages...)
 }
