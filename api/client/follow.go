@@ -39,32 +39,40 @@ var errEnd = errors.New("end of session")
 // key) is yielded as an error and ends it, as does the end of ctx.
 func (c *Client) Follow(ctx context.Context, runID string, after int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		f := follower{c: c, runID: runID, last: after, yield: yield}
-		for attempt := 0; ; attempt++ {
-			before := f.last
-			err := f.connect(ctx)
-			if f.stopped || errors.Is(err, errEnd) {
-				return
-			}
-			if ctx.Err() != nil {
-				yield(Event{}, context.Cause(ctx))
-				return
-			}
-			if final(err) {
-				yield(Event{}, err)
-				return
-			}
-			if f.last > before {
-				attempt = 0
-			}
-			delay := backoff(attempt)
-			if !yield(Event{Lost: err, Retry: delay}, nil) {
-				return
-			}
-			if err := api.Pause(ctx, delay); err != nil {
-				yield(Event{}, err)
-				return
-			}
+		f := follower{last: after, yield: yield}
+		path := "/agent/runs/" + url.PathEscape(runID) + "/stream"
+		err := c.insist(ctx, path, &f.last, f.handle, func(err error, delay time.Duration) bool {
+			return f.emit(Event{Lost: err, Retry: delay}) == nil
+		})
+		if err != nil && !f.stopped {
+			yield(Event{}, err)
+		}
+	}
+}
+
+// insist follows a stream from the event after *last, which handle keeps, and comes back with growing delays
+// when the connection is lost, unless lost says that the caller wants no more. It returns nil when the stream
+// has come to its end or handle stopped it, the cause of ctx's end, or an answer that will not change.
+func (c *Client) insist(ctx context.Context, path string, last *int64, handle func(sseEvent) error, lost func(error, time.Duration) bool) error {
+	for attempt := 0; ; attempt++ {
+		before := *last
+		err := c.connect(ctx, path, *last, handle)
+		switch {
+		case errors.Is(err, errStop), errors.Is(err, errEnd):
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case final(err):
+			return err
+		case *last > before:
+			attempt = 0
+		}
+		delay := backoff(attempt)
+		if !lost(err, delay) {
+			return nil
+		}
+		if err := api.Pause(ctx, delay); err != nil {
+			return err
 		}
 	}
 }
@@ -79,30 +87,27 @@ func final(err error) bool {
 }
 
 type follower struct {
-	c       *Client
-	runID   string
 	last    int64 // number of the last entry yielded
 	yield   func(Event, error) bool
 	stopped bool // the caller wants no more
 }
 
-// connect follows one connection until it ends. Its error says why.
-func (f *follower) connect(ctx context.Context) error {
+// connect follows one connection of a stream until it ends. Its error says why.
+func (c *Client) connect(ctx context.Context, path string, last int64, handle func(sseEvent) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		f.c.root+api.BasePath+"/agent/runs/"+url.PathEscape(f.runID)+"/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.root+api.BasePath+path, nil)
 	if err != nil {
 		return err
 	}
-	for _, edit := range f.c.raw.RequestEditors {
+	for _, edit := range c.raw.RequestEditors {
 		if err := edit(ctx, req); err != nil {
 			return err
 		}
 	}
 	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("Last-Event-ID", strconv.FormatInt(f.last, 10))
-	rsp, err := f.c.http.Do(req)
+	req.Header.Set("Last-Event-ID", strconv.FormatInt(last, 10))
+	rsp, err := c.http.Do(req)
 	if err != nil {
 		return explain(req, err)
 	}
@@ -121,7 +126,7 @@ func (f *follower) connect(ctx context.Context) error {
 			}
 			return fmt.Errorf("stream ended: %w", err)
 		}
-		if err := f.handle(ev); err != nil {
+		if err := handle(ev); err != nil {
 			return err
 		}
 	}
