@@ -33,6 +33,7 @@ const routes = [
     validateSearch: readUsage,
     component: lazyRouteComponent(() => import("./usage/page"), "UsagePage"),
   }),
+  createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./settings/page"), "SettingsPage") }),
   createRoute({ getParentRoute: () => root, path: "/workers", component: lazyRouteComponent(() => import("./workers/page"), "WorkersPage") }),
 ];
 

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { ArrowLeft, ChevronRight, ChevronsDownUp, ChevronsUpDown, Link2, PanelRight, Search } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { base, type Run } from "@/api/client";
 import { cost, runTime } from "@/runs/row";
 import { SourceIcon } from "@/runs/source";
@@ -12,7 +12,6 @@ import { copy } from "@/ui/copy";
 import { Dialog } from "@/ui/dialog";
 import { Bars, Failed } from "@/ui/empty";
 import { Ticking } from "@/ui/time";
-import { Details } from "./details";
 import { kinName } from "./family";
 import { find, shows } from "./find";
 import { type Fold, Folding } from "./fold";
@@ -21,6 +20,9 @@ import { Finder } from "./search";
 import { runQuery, type Session, useRun, useSession } from "./session";
 import { Steer } from "./steer";
 import { TranscriptView } from "./view";
+
+/** The conversation comes first, what is beside it after. */
+const Details = lazy(() => import("./details").then(({ Details }) => ({ default: Details })));
 
 /** RunPage is one run as it happens: its conversation, and what is to be known about it. */
 export function RunPage() {
@@ -38,7 +40,11 @@ function Opened({ run, around }: { run: Run; around?: number }) {
   const [fold, setFold] = useState<Fold>({ count: 0 });
   const finder = useFinder(session);
   const transcript = session?.transcript;
-  const pane = <Details run={run} plan={transcript?.plan ?? []} context={transcript?.context ?? 0} />;
+  const pane = (
+    <Suspense>
+      <Details run={run} plan={transcript?.plan ?? []} context={transcript?.context ?? 0} />
+    </Suspense>
+  );
   return (
     <div className="flex min-h-0 flex-1">
       <div className="flex min-w-0 flex-1 flex-col">

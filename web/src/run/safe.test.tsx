@@ -2,11 +2,11 @@ import { render } from "@testing-library/react";
 import { expect, test } from "vitest";
 import { Ansi, harmless } from "./ansi";
 import { parseDiff } from "./diff";
-import { Prose } from "./markdown";
+import { Rich } from "./rich";
 
 test("an agent's Markdown makes no elements of its own and no request", () => {
   const { container } = render(
-    <Prose text={'<script>alert(1)</script>\n\ntext <img src=x onerror=alert(1)> ![p](http://evil.example/p.png) [a](javascript:alert(1)) [b](data:text/html,x) [c](https://ok.example/) <iframe src="x">'} />,
+    <Rich text={'<script>alert(1)</script>\n\ntext <img src=x onerror=alert(1)> ![p](http://evil.example/p.png) [a](javascript:alert(1)) [b](data:text/html,x) [c](https://ok.example/) <iframe src="x">'} />,
   );
   expect(container.querySelector("script, img, iframe")).toBeNull();
   const links = [...container.querySelectorAll("a")];

@@ -24,6 +24,14 @@ export function useRuns(asked: Asked) {
   });
 }
 
+/** Watchers hear of every changed run as the stream tells it. */
+const watchers = new Set<(run: Run) => void>();
+
+export function watchRuns(tell: (run: Run) => void): () => void {
+  watchers.add(tell);
+  return () => watchers.delete(tell);
+}
+
 /** useLiveRuns follows the changes of all runs for the whole console: lists, open runs and counts. */
 export function useLiveRuns() {
   const queries = useQueryClient();
@@ -38,6 +46,7 @@ export function useLiveRuns() {
         {
           event: "run",
           heard: (run) => {
+            for (const tell of watchers) tell(run as Run);
             merge(queries, run as Run);
             // What counts or picks runs is asked anew, at most once a second.
             timer ??= setTimeout(() => {

@@ -1,4 +1,4 @@
-import { Activity, Boxes, CalendarClock, ChartColumn, Home, Inbox, type LucideIcon, Server, Users } from "lucide-react";
+import { Activity, Boxes, CalendarClock, ChartColumn, Home, Inbox, type LucideIcon, Server, Settings, Users } from "lucide-react";
 
 export interface Place {
   to: string;
@@ -22,5 +22,6 @@ export const places: Place[][] = [
     { to: "/workers", label: "Workers", icon: Server, keys: "g w" },
     { to: "/usage", label: "Usage", icon: ChartColumn, keys: "g u" },
     { to: "/people", label: "Members and keys", icon: Users, keys: "g m" },
+    { to: "/settings", label: "Settings", icon: Settings, keys: "g ," },
   ],
 ];

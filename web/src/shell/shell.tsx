@@ -1,19 +1,28 @@
 import { Outlet } from "@tanstack/react-router";
-import { useCallback, useState } from "react";
-import { Compose } from "@/compose/compose";
+import { lazy, Suspense, useCallback, useState } from "react";
 import { Composing } from "@/compose/open";
+import { useNotices } from "@/notices/use";
 import { useLiveRuns } from "@/runs/queries";
 import { Connection } from "./connection";
-import { Palette } from "./palette";
 import { PhoneBar, Sidebar } from "./sidebar";
 import { useShortcuts } from "./shortcuts";
+
+/** What opens on demand is loaded on demand. */
+const Palette = lazy(() => import("./palette").then(({ Palette }) => ({ default: Palette })));
+const Compose = lazy(() => import("@/compose/compose").then(({ Compose }) => ({ default: Compose })));
 
 /** Shell is what stays while pages come and go: the ways to them, the palette, and "new run". */
 export function Shell() {
   const [palette, setPalette] = useState(false);
   const [composing, setComposing] = useState(false);
-  const compose = useCallback(() => setComposing(true), []);
+  // Once it was open the form stays, with the files that were attached to it.
+  const [composed, setComposed] = useState(false);
+  const compose = useCallback(() => {
+    setComposed(true);
+    setComposing(true);
+  }, []);
   useLiveRuns();
+  useNotices();
   useShortcuts({ palette: () => setPalette(true), compose });
   return (
     <div className="flex h-full flex-col sm:flex-row">
@@ -24,9 +33,11 @@ export function Shell() {
           <Outlet />
         </Composing>
       </main>
-      <PhoneBar compose={compose} />
-      <Palette open={palette} close={() => setPalette(false)} compose={compose} />
-      <Compose open={composing} close={() => setComposing(false)} />
+      <PhoneBar compose={compose} palette={() => setPalette(true)} />
+      <Suspense>
+        {palette && <Palette open close={() => setPalette(false)} compose={compose} />}
+        {composed && <Compose open={composing} close={() => setComposing(false)} />}
+      </Suspense>
     </div>
   );
 }

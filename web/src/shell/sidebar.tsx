@@ -1,8 +1,9 @@
 import { Link } from "@tanstack/react-router";
-import { Moon, Plus, Search, Sun } from "lucide-react";
+import { Ellipsis, Moon, Plus, Search, Sun } from "lucide-react";
 import { useState } from "react";
 import { Attention } from "@/inbox/attention";
 import { Button, IconButton } from "@/ui/button";
+import { Dialog } from "@/ui/dialog";
 import { Keys } from "@/ui/tip";
 import { Me } from "./me";
 import { places } from "./places";
@@ -48,30 +49,50 @@ export function Sidebar({ compose, palette }: { compose: () => void; palette: ()
   );
 }
 
-/** PhoneBar is the way around on a phone, where thumbs are. */
-export function PhoneBar({ compose }: { compose: () => void }) {
+const spot = "relative flex h-14 flex-1 flex-col items-center justify-center gap-0.5 text-[11px] text-dim";
+
+/** PhoneBar is the way around on a phone, where thumbs are. What it has no room for is behind "More". */
+export function PhoneBar({ compose, palette }: { compose: () => void; palette: () => void }) {
+  const [more, setMore] = useState(false);
+  const pages = places.flat();
   return (
     <nav aria-label="Pages" className="flex shrink-0 items-stretch border-t bg-panel pb-[env(safe-area-inset-bottom)] sm:hidden">
-      {places
-        .flat()
+      {pages
         .filter((p) => p.phone)
         .map(({ to, label, icon: Icon }) => (
-          <Link
-            key={to}
-            to={to}
-            activeOptions={{ exact: to === "/" }}
-            className="relative flex h-14 flex-1 flex-col items-center justify-center gap-0.5 text-[11px] text-dim"
-            activeProps={{ className: "text-accent-text! font-medium" }}
-          >
+          <Link key={to} to={to} activeOptions={{ exact: to === "/" }} className={spot} activeProps={{ className: "text-accent-text! font-medium" }}>
             <Icon className="size-5" />
             {label}
-            {to === "/inbox" && <Attention className="absolute top-1.5 right-1/4" />}
+            {to === "/inbox" && <Attention className="absolute top-1.5 right-1/5" />}
           </Link>
         ))}
-      <button type="button" onClick={compose} className="flex h-14 flex-1 flex-col items-center justify-center gap-0.5 text-[11px] text-dim">
+      <button type="button" onClick={compose} className={spot}>
         <Plus className="size-5" />
         New run
       </button>
+      <button type="button" onClick={() => setMore(true)} className={spot} aria-haspopup="dialog">
+        <Ellipsis className="size-5" />
+        More
+      </button>
+      <Dialog side open={more} onClose={() => setMore(false)} title="More">
+        <Button className="mb-3 w-full" onClick={() => (setMore(false), palette())}>
+          <Search className="size-4" /> Search
+        </Button>
+        <ul className="-mx-2">
+          {pages
+            .filter((p) => !p.phone)
+            .map(({ to, label, icon: Icon }) => (
+              <li key={to}>
+                <Link to={to} onClick={() => setMore(false)} className="flex h-12 items-center gap-3 rounded-lg px-3 text-base hover:bg-hover">
+                  <Icon className="size-5 text-dim" /> {label}
+                </Link>
+              </li>
+            ))}
+        </ul>
+        <div className="mt-6 border-t pt-4">
+          <Me />
+        </div>
+      </Dialog>
     </nav>
   );
 }
