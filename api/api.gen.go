@@ -1211,6 +1211,75 @@ func (e ScreenshotArtifactResponseArtifactType) Valid() bool {
 	}
 }
 
+// Defines values for SecretPhase.
+const (
+	SecretPhaseAgent SecretPhase = "agent"
+	SecretPhaseSetup SecretPhase = "setup"
+)
+
+// Valid indicates whether the value is a known member of the SecretPhase enum.
+func (e SecretPhase) Valid() bool {
+	switch e {
+	case SecretPhaseAgent:
+		return true
+	case SecretPhaseSetup:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SecretType.
+const (
+	SecretTypeANTHROPICAPIKEY           SecretType = "ANTHROPIC_API_KEY"
+	SecretTypeANTHROPICBEDROCKACCESSKEY SecretType = "ANTHROPIC_BEDROCK_ACCESS_KEY"
+	SecretTypeANTHROPICBEDROCKAPIKEY    SecretType = "ANTHROPIC_BEDROCK_API_KEY"
+	SecretTypeFILE                      SecretType = "FILE"
+	SecretTypeOPENAIAPIKEY              SecretType = "OPENAI_API_KEY"
+	SecretTypeRAWVALUE                  SecretType = "RAW_VALUE"
+)
+
+// Valid indicates whether the value is a known member of the SecretType enum.
+func (e SecretType) Valid() bool {
+	switch e {
+	case SecretTypeANTHROPICAPIKEY:
+		return true
+	case SecretTypeANTHROPICBEDROCKACCESSKEY:
+		return true
+	case SecretTypeANTHROPICBEDROCKAPIKEY:
+		return true
+	case SecretTypeFILE:
+		return true
+	case SecretTypeOPENAIAPIKEY:
+		return true
+	case SecretTypeRAWVALUE:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SecretUsePhase.
+const (
+	SecretUsePhaseAgent SecretUsePhase = "agent"
+	SecretUsePhaseModel SecretUsePhase = "model"
+	SecretUsePhaseSetup SecretUsePhase = "setup"
+)
+
+// Valid indicates whether the value is a known member of the SecretUsePhase enum.
+func (e SecretUsePhase) Valid() bool {
+	switch e {
+	case SecretUsePhaseAgent:
+		return true
+	case SecretUsePhaseModel:
+		return true
+	case SecretUsePhaseSetup:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SessionSharingPublicAccess.
 const (
 	SessionSharingPublicAccessEDITOR SessionSharingPublicAccess = "EDITOR"
@@ -1721,7 +1790,7 @@ type AgentResponse struct {
 	// Harness The program that is the agent.
 	Harness Harness `json:"harness,omitempty,omitzero"`
 
-	// HarnessAuthSecrets Names of secrets other harnesses sign in with. Told to the worker.
+	// HarnessAuthSecrets Names of secrets in the run's reach that its model calls are paid with, in place of the server's own keys. No sandbox gets them. A name that stands for nothing, or for another type, is `invalid_request`.
 	HarnessAuthSecrets HarnessAuthSecrets `json:"harness_auth_secrets,omitempty,omitzero"`
 
 	// InferenceProviders Where models are reached instead of the server's gateway. Told to the worker.
@@ -1811,7 +1880,7 @@ type AmbientAgentConfig struct {
 	// Harness The program that is the agent.
 	Harness Harness `json:"harness,omitempty,omitzero"`
 
-	// HarnessAuthSecrets Names of secrets other harnesses sign in with. Told to the worker.
+	// HarnessAuthSecrets Names of secrets in the run's reach that its model calls are paid with, in place of the server's own keys. No sandbox gets them. A name that stands for nothing, or for another type, is `invalid_request`.
 	HarnessAuthSecrets HarnessAuthSecrets `json:"harness_auth_secrets,omitempty,omitzero"`
 
 	// IdleTimeoutMinutes Minutes the sandbox stays for follow-ups after the work; 0 ends it at once. The worker's or the server's own value (10 minutes) when absent.
@@ -1840,6 +1909,9 @@ type AmbientAgentConfig struct {
 
 	// RunnerId Kept and shown; without effect here.
 	RunnerId string `json:"runner_id,omitempty,omitzero"`
+
+	// Secrets Secrets the run gets of those in its reach, in place of what its environment and agent say. Absent or null: what these say; empty: none.
+	Secrets *[]SecretRef `json:"secrets,omitempty"`
 
 	// SessionSharing Who may open the session by its link.
 	SessionSharing SessionSharing `json:"session_sharing,omitempty,omitzero"`
@@ -2099,8 +2171,8 @@ type CloudEnvironmentConfig struct {
 	// Providers Cloud accounts an environment uses. Kept and shown; without effect here.
 	Providers ProvidersConfig `json:"providers,omitempty,omitzero"`
 
-	// Secrets Names of secrets the environment may use. Kept and shown; this server keeps no secrets yet.
-	Secrets []SecretRef `json:"secrets,omitempty,omitzero"`
+	// Secrets Secrets that its runs get of those in their reach. Absent or null: all; empty: none. Names that stand for nothing are shown in the run.
+	Secrets *[]SecretRef `json:"secrets,omitempty"`
 
 	// SetupCommands Shell commands at the workspace's root, at most 100 of 16 KiB each. The first that fails ends the run FAILED with its output.
 	SetupCommands []string `json:"setup_commands,omitempty,omitzero"`
@@ -2431,6 +2503,27 @@ type CreateScheduledAgentRequest struct {
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
 
+// CreateSecretRequest A secret to store.
+type CreateSecretRequest struct {
+	// Description What it is for.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// FileName Name of the file a `FILE` becomes; its own name when absent.
+	FileName string `json:"file_name,omitempty,omitzero"`
+
+	// Name Letters, digits and `_`, not beginning with a digit. Names the runner needs itself (`PATH`, `CADRE_…`) are refused.
+	Name string `json:"name"`
+
+	// Team The team's, the default for those who may change what is the team's, or with `false` the caller's own: then only runs get it that the caller starts.
+	Team *bool `json:"team,omitempty"`
+
+	// Type What a secret holds. A `RAW_VALUE` is delivered as the environment variable of its name, a `FILE` as a file whose path is in that variable. The others are keys of model vendors: no sandbox gets them, they are for `harness_auth_secrets`.
+	Type SecretType `json:"type,omitempty,omitzero"`
+
+	// Value What is kept secret; which members there are goes by the type. Together with its name a variable must stay below 131,072 bytes.
+	Value SecretValue `json:"value"`
+}
+
 // CredentialStrategy Whose identity a run has towards code hosts: that of the person who asked for it, or of the principal it runs as.
 type CredentialStrategy string
 
@@ -2749,12 +2842,12 @@ type Harness struct {
 // HarnessType `oz` is the built-in agent, and the default. What a server cannot carry out is `operation_not_supported`.
 type HarnessType string
 
-// HarnessAuthSecrets Names of secrets other harnesses sign in with. Told to the worker.
+// HarnessAuthSecrets Names of secrets in the run's reach that its model calls are paid with, in place of the server's own keys. No sandbox gets them. A name that stands for nothing, or for another type, is `invalid_request`.
 type HarnessAuthSecrets struct {
-	// ClaudeAuthSecretName Secret for the harness `claude`.
+	// ClaudeAuthSecretName An `ANTHROPIC_API_KEY`, for calls to Anthropic's models.
 	ClaudeAuthSecretName string `json:"claude_auth_secret_name,omitempty,omitzero"`
 
-	// CodexAuthSecretName Secret for the harness `codex`.
+	// CodexAuthSecretName An `OPENAI_API_KEY`, for calls to OpenAI's models.
 	CodexAuthSecretName string `json:"codex_auth_secret_name,omitempty,omitzero"`
 }
 
@@ -2992,6 +3085,21 @@ type ListScheduledAgentsResponse struct {
 	Schedules []ScheduledAgentItem `json:"schedules"`
 }
 
+// ListSecretUsesResponse A page of uses.
+type ListSecretUsesResponse struct {
+	// PageInfo How to go on.
+	PageInfo PageInfo `json:"page_info"`
+
+	// Uses Latest first.
+	Uses []SecretUse `json:"uses"`
+}
+
+// ListSecretsResponse Secrets, by name.
+type ListSecretsResponse struct {
+	// Secrets Without values.
+	Secrets []Secret `json:"secrets"`
+}
+
 // ListSignInsResponse Where one is signed in.
 type ListSignInsResponse struct {
 	// SignIns Latest use first.
@@ -3077,6 +3185,42 @@ type MCPServerConfig struct {
 
 	// WarpId A server kept by the platform. None are kept here, so it fails when the agent starts.
 	WarpId string `json:"warp_id,omitempty,omitzero"`
+}
+
+// MasterKey A master key by name. The key itself is nowhere but with the servers.
+type MasterKey struct {
+	// DataKeys How many data keys (one per team or person) it seals.
+	DataKeys int `json:"data_keys"`
+
+	// Id Name made from the key.
+	Id string `json:"id"`
+
+	// Primary Whether new data keys are sealed by it.
+	Primary bool `json:"primary"`
+
+	// Since When it was first used.
+	Since time.Time `json:"since"`
+}
+
+// MasterKeyServer A server of this database.
+type MasterKeyServer struct {
+	// Instance Its name.
+	Instance string `json:"instance"`
+
+	// KeyIds Master keys it has.
+	KeyIds []string `json:"key_ids"`
+
+	// SeenAt When it last said so.
+	SeenAt time.Time `json:"seen_at"`
+}
+
+// MasterKeyState Master keys and the servers that have them.
+type MasterKeyState struct {
+	// Keys Keys that something is sealed by, the primary one first.
+	Keys []MasterKey `json:"keys"`
+
+	// Servers Servers alive.
+	Servers []MasterKeyServer `json:"servers"`
 }
 
 // Member A person's place in a team.
@@ -3406,6 +3550,12 @@ type RequestUsage struct {
 	UsageByCategory map[string]UsageByCategory `json:"usage_by_category,omitempty,omitzero"`
 }
 
+// RotateMasterKeyRequest Which key to seal with.
+type RotateMasterKeyRequest struct {
+	// KeyId A key that every server has. When it is absent a server that is alone and keeps its keys in a file makes one and adds it there.
+	KeyId string `json:"key_id,omitempty,omitzero"`
+}
+
 // RunAgentRequest What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with.
 type RunAgentRequest struct {
 	// AgentIdentityUid Agent of the team that the run acts as, its `executor`; only for the team's runs. People, and the team's own keys, may name any; the key of an agent, and a run that acts as one, only itself, which needs no naming.
@@ -3649,6 +3799,9 @@ type RunItem struct {
 	// Scope Whom something belongs to.
 	Scope Scope `json:"scope,omitempty,omitzero"`
 
+	// Secrets Secrets it received, once its sandbox asked for them. In the answer about one run only.
+	Secrets []RunSecret `json:"secrets,omitempty,omitzero"`
+
 	// SessionId Id of the session, which is the run's own.
 	SessionId string `json:"session_id,omitempty,omitzero"`
 
@@ -3676,6 +3829,9 @@ type RunItem struct {
 
 	// TriggerUrl What started the run, as a page to look at.
 	TriggerUrl string `json:"trigger_url,omitempty,omitzero"`
+
+	// UnresolvedSecrets Names its environment, agent or request asks for that stand for nothing in its reach.
+	UnresolvedSecrets []string `json:"unresolved_secrets,omitempty,omitzero"`
 
 	// UpdatedAt When the state last changed.
 	UpdatedAt time.Time `json:"updated_at"`
@@ -3715,6 +3871,15 @@ type RunRequest struct {
 
 	// Prompt The question or the action to be allowed.
 	Prompt string `json:"prompt"`
+}
+
+// RunSecret A secret that a run received.
+type RunSecret struct {
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
 }
 
 // RunSort What to sort by; `agent` is the skill, with runs made from none at the end.
@@ -3958,6 +4123,36 @@ type RunnerReport struct {
 
 	// Waiting Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 	Waiting WaitingCode `json:"waiting,omitempty,omitzero"`
+}
+
+// RunnerSecret A secret with its value.
+type RunnerSecret struct {
+	// Data The file's content.
+	Data []byte `json:"data,omitempty,omitzero"`
+
+	// FileName Name of the file to make; the variable then holds its path.
+	FileName string `json:"file_name,omitempty,omitzero"`
+
+	// Name Environment variable.
+	Name string `json:"name"`
+
+	// Value Its value; absent for a file.
+	Value string `json:"value,omitempty,omitzero"`
+}
+
+// RunnerSecretsRequest What the runner is about to begin.
+type RunnerSecretsRequest struct {
+	// Phase The part of an execution that gets a secret: its set-up commands, or its agent with all it starts.
+	Phase SecretPhase `json:"phase"`
+}
+
+// RunnerSecretsResponse Values of a phase.
+type RunnerSecretsResponse struct {
+	// Secrets By name.
+	Secrets []RunnerSecret `json:"secrets"`
+
+	// Unresolved Names that were asked for and stand for nothing here.
+	Unresolved []string `json:"unresolved,omitempty,omitzero"`
 }
 
 // RunnerStartRequest About the runner that calls.
@@ -4218,10 +4413,103 @@ type ScreenshotArtifactResponseData struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// Secret A secret, without its value.
+type Secret struct {
+	// CreatedAt When it was stored first.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Creator A person or agent. Which members are there depends on what is known.
+	Creator UserProfile `json:"creator"`
+
+	// Description What it is for.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// FileName Name of the file a `FILE` becomes.
+	FileName string `json:"file_name,omitempty,omitzero"`
+
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor"`
+
+	// Name Name of its environment variable.
+	Name string `json:"name"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
+
+	// Type What a secret holds. A `RAW_VALUE` is delivered as the environment variable of its name, a `FILE` as a file whose path is in that variable. The others are keys of model vendors: no sandbox gets them, they are for `harness_auth_secrets`.
+	Type SecretType `json:"type"`
+
+	// Uid UUID.
+	Uid string `json:"uid"`
+
+	// UpdatedAt When anything of it last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// ValueUpdatedAt When its value last changed.
+	ValueUpdatedAt time.Time `json:"value_updated_at"`
+}
+
+// SecretPhase The part of an execution that gets a secret: its set-up commands, or its agent with all it starts.
+type SecretPhase string
+
 // SecretRef A secret by name.
 type SecretRef struct {
 	// Name Its name.
 	Name string `json:"name"`
+
+	// Phases What gets it; set-up commands and agent when absent.
+	Phases []SecretPhase `json:"phases,omitempty,omitzero"`
+}
+
+// SecretType What a secret holds. A `RAW_VALUE` is delivered as the environment variable of its name, a `FILE` as a file whose path is in that variable. The others are keys of model vendors: no sandbox gets them, they are for `harness_auth_secrets`.
+type SecretType string
+
+// SecretUse One delivery of a secret to a sandbox.
+type SecretUse struct {
+	// At When it was first handed out for that phase.
+	At time.Time `json:"at"`
+
+	// Execution Number of its execution.
+	Execution int `json:"execution"`
+
+	// Phase What received it: set-up commands, agent, or the model gateway on the run's behalf (`model`).
+	Phase SecretUsePhase `json:"phase"`
+
+	// RunId The run that received it.
+	RunId string `json:"run_id"`
+}
+
+// SecretUsePhase What received it: set-up commands, agent, or the model gateway on the run's behalf (`model`).
+type SecretUsePhase string
+
+// SecretValue What is kept secret; which members there are goes by the type. Together with its name a variable must stay below 131,072 bytes.
+type SecretValue struct {
+	// ApiKey Of `ANTHROPIC_API_KEY` and `OPENAI_API_KEY`.
+	ApiKey string `json:"api_key,omitempty,omitzero"`
+
+	// AwsAccessKeyId Of `ANTHROPIC_BEDROCK_ACCESS_KEY`.
+	AwsAccessKeyId string `json:"aws_access_key_id,omitempty,omitzero"`
+
+	// AwsBearerTokenBedrock Of `ANTHROPIC_BEDROCK_API_KEY`.
+	AwsBearerTokenBedrock string `json:"aws_bearer_token_bedrock,omitempty,omitzero"`
+
+	// AwsRegion Region of both Bedrock types.
+	AwsRegion string `json:"aws_region,omitempty,omitzero"`
+
+	// AwsSecretAccessKey Of `ANTHROPIC_BEDROCK_ACCESS_KEY`.
+	AwsSecretAccessKey string `json:"aws_secret_access_key,omitempty,omitzero"`
+
+	// AwsSessionToken Of `ANTHROPIC_BEDROCK_ACCESS_KEY`, if it is temporary.
+	AwsSessionToken string `json:"aws_session_token,omitempty,omitzero"`
+
+	// BaseUrl Endpoint an `OPENAI_API_KEY` is for; the vendor's own when absent.
+	BaseUrl string `json:"base_url,omitempty,omitzero"`
+
+	// Data Content of a `FILE`, in base64, at most 512 KiB.
+	Data []byte `json:"data,omitempty,omitzero"`
+
+	// Value Of a `RAW_VALUE`, or of a `FILE` that is text.
+	Value string `json:"value,omitempty,omitzero"`
 }
 
 // SendMessageRequest A message to runs.
@@ -4585,6 +4873,15 @@ type UpdateScheduledAgentRequest struct {
 	Unbounded bool `json:"unbounded,omitempty,omitzero"`
 }
 
+// UpdateSecretRequest What to change.
+type UpdateSecretRequest struct {
+	// Description What it is for; empty clears it.
+	Description *string `json:"description,omitempty"`
+
+	// Value What is kept secret; which members there are goes by the type. Together with its name a variable must stay below 131,072 bytes.
+	Value SecretValue `json:"value,omitempty,omitzero"`
+}
+
 // UpdateTeamDefaultsRequest What of a team's defaults is to change. Absent or null members stay; empty ones clear.
 type UpdateTeamDefaultsRequest struct {
 	// EnvironmentId An environment of the team.
@@ -4810,6 +5107,9 @@ type RunId = string
 // ScheduleId defines model for ScheduleId.
 type ScheduleId = string
 
+// SecretUid defines model for SecretUid.
+type SecretUid = string
+
 // TeamUid defines model for TeamUid.
 type TeamUid = string
 
@@ -5017,6 +5317,15 @@ type ListScheduleTicksParams struct {
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// ListSecretUsesParams defines parameters for ListSecretUses.
+type ListSecretUsesParams struct {
+	// Limit Uses per page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Position from `page_info.next_cursor`; opaque.
+	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // SummarizeUsageParams defines parameters for SummarizeUsage.
 type SummarizeUsageParams struct {
 	// From A moment of the first day. 13 days before `to` when absent.
@@ -5098,6 +5407,9 @@ type CreateApiKeyJSONRequestBody = CreateApiKeyRequest
 // RenameApiKeyJSONRequestBody defines body for RenameApiKey for application/json ContentType.
 type RenameApiKeyJSONRequestBody = RenameRequest
 
+// RotateMasterKeyJSONRequestBody defines body for RotateMasterKey for application/json ContentType.
+type RotateMasterKeyJSONRequestBody = RotateMasterKeyRequest
+
 // UpdateMeJSONRequestBody defines body for UpdateMe for application/json ContentType.
 type UpdateMeJSONRequestBody = UpdateMeRequest
 
@@ -5116,8 +5428,17 @@ type RunnerEndJSONRequestBody = RunnerEndRequest
 // RunnerAppendJSONRequestBody defines body for RunnerAppend for application/json ContentType.
 type RunnerAppendJSONRequestBody = RunnerAppendRequest
 
+// RunnerSecretsJSONRequestBody defines body for RunnerSecrets for application/json ContentType.
+type RunnerSecretsJSONRequestBody = RunnerSecretsRequest
+
 // RunnerStartJSONRequestBody defines body for RunnerStart for application/json ContentType.
 type RunnerStartJSONRequestBody = RunnerStartRequest
+
+// CreateSecretJSONRequestBody defines body for CreateSecret for application/json ContentType.
+type CreateSecretJSONRequestBody = CreateSecretRequest
+
+// UpdateSecretJSONRequestBody defines body for UpdateSecret for application/json ContentType.
+type UpdateSecretJSONRequestBody = UpdateSecretRequest
 
 // CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
 type CreateTeamJSONRequestBody = RenameRequest
@@ -5953,6 +6274,31 @@ type ClientInterface interface {
 	// Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 	RenameApiKey(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetMasterKey What secrets are sealed by
+	//
+	// The master keys in use, by name, and which server has which. While a change is under way there are two; it is over when one is left.
+	//
+	// Corresponds with GET /master-key (the `GetMasterKey` operationId).
+	GetMasterKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateMasterKeyWithBody Seal with another master key
+	//
+	// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+	RotateMasterKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateMasterKey Seal with another master key
+	//
+	// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+	RotateMasterKey(ctx context.Context, body RotateMasterKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UpdateMeWithBody Change what one is called
 	//
 	// The address stays; it is what others invited and what providers vouch for.
@@ -6089,6 +6435,24 @@ type ClientInterface interface {
 	// Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
 	RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RunnerSecretsWithBody Take the secrets of a phase
+	//
+	// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+	RunnerSecretsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RunnerSecrets Take the secrets of a phase
+	//
+	// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+	RunnerSecrets(ctx context.Context, body RunnerSecretsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RunnerStartWithBody Start an execution
 	//
 	// May be repeated. The first call records that the sandbox is up.
@@ -6106,6 +6470,70 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /runner/start (the `RunnerStart` operationId).
 	RunnerStart(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSecrets Secrets
+	//
+	// Those of the caller's team and their own, by name. Values are never shown.
+	//
+	// Corresponds with GET /secrets (the `ListSecrets` operationId).
+	ListSecrets(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSecretWithBody Store a secret
+	//
+	// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /secrets (the `CreateSecret` operationId).
+	CreateSecretWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSecret Store a secret
+	//
+	// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /secrets (the `CreateSecret` operationId).
+	CreateSecret(ctx context.Context, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSecret Delete a secret
+	//
+	// At once and for good. Sandboxes that have it keep it until they end. Errors: `resource_not_found`.
+	//
+	// Corresponds with DELETE /secrets/{secretUid} (the `DeleteSecret` operationId).
+	DeleteSecret(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSecret One secret
+	//
+	// All but its value. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /secrets/{secretUid} (the `GetSecret` operationId).
+	GetSecret(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSecretWithBody Change a secret
+	//
+	// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+	UpdateSecretWithBody(ctx context.Context, secretUid SecretUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSecret Change a secret
+	//
+	// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+	UpdateSecret(ctx context.Context, secretUid SecretUid, body UpdateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSecretUses Which runs received a secret
+	//
+	// Latest first: one use per execution and phase. Whoever sees the secret sees its uses; a run among them may be out of their sight. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /secrets/{secretUid}/uses (the `ListSecretUses` operationId).
+	ListSecretUses(ctx context.Context, secretUid SecretUid, params *ListSecretUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTeams Teams
 	//
@@ -7922,6 +8350,61 @@ func (c *Client) RenameApiKey(ctx context.Context, keyUid string, body RenameApi
 	return c.Client.Do(req)
 }
 
+// GetMasterKey What secrets are sealed by
+//
+// The master keys in use, by name, and which server has which. While a change is under way there are two; it is over when one is left.
+//
+// Corresponds with GET /master-key (the `GetMasterKey` operationId).
+func (c *Client) GetMasterKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMasterKeyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateMasterKeyWithBody Seal with another master key
+//
+// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+func (c *Client) RotateMasterKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateMasterKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateMasterKey Seal with another master key
+//
+// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+func (c *Client) RotateMasterKey(ctx context.Context, body RotateMasterKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateMasterKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // UpdateMeWithBody Change what one is called
 //
 // The address stays; it is what others invited and what providers vouch for.
@@ -8218,6 +8701,44 @@ func (c *Client) RunnerHeartbeat(ctx context.Context, reqEditors ...RequestEdito
 	return c.Client.Do(req)
 }
 
+// RunnerSecretsWithBody Take the secrets of a phase
+//
+// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+func (c *Client) RunnerSecretsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunnerSecretsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RunnerSecrets Take the secrets of a phase
+//
+// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+func (c *Client) RunnerSecrets(ctx context.Context, body RunnerSecretsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunnerSecretsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RunnerStartWithBody Start an execution
 //
 // May be repeated. The first call records that the sandbox is up.
@@ -8246,6 +8767,150 @@ func (c *Client) RunnerStartWithBody(ctx context.Context, contentType string, bo
 // Corresponds with POST /runner/start (the `RunnerStart` operationId).
 func (c *Client) RunnerStart(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRunnerStartRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSecrets Secrets
+//
+// Those of the caller's team and their own, by name. Values are never shown.
+//
+// Corresponds with GET /secrets (the `ListSecrets` operationId).
+func (c *Client) ListSecrets(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSecretsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSecretWithBody Store a secret
+//
+// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /secrets (the `CreateSecret` operationId).
+func (c *Client) CreateSecretWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSecretRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSecret Store a secret
+//
+// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /secrets (the `CreateSecret` operationId).
+func (c *Client) CreateSecret(ctx context.Context, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSecretRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSecret Delete a secret
+//
+// At once and for good. Sandboxes that have it keep it until they end. Errors: `resource_not_found`.
+//
+// Corresponds with DELETE /secrets/{secretUid} (the `DeleteSecret` operationId).
+func (c *Client) DeleteSecret(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSecretRequest(c.Server, secretUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSecret One secret
+//
+// All but its value. Errors: `resource_not_found`.
+//
+// Corresponds with GET /secrets/{secretUid} (the `GetSecret` operationId).
+func (c *Client) GetSecret(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSecretRequest(c.Server, secretUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSecretWithBody Change a secret
+//
+// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+func (c *Client) UpdateSecretWithBody(ctx context.Context, secretUid SecretUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSecretRequestWithBody(c.Server, secretUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSecret Change a secret
+//
+// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+func (c *Client) UpdateSecret(ctx context.Context, secretUid SecretUid, body UpdateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSecretRequest(c.Server, secretUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSecretUses Which runs received a secret
+//
+// Latest first: one use per execution and phase. Whoever sees the secret sees its uses; a run among them may be out of their sight. Errors: `resource_not_found`.
+//
+// Corresponds with GET /secrets/{secretUid}/uses (the `ListSecretUses` operationId).
+func (c *Client) ListSecretUses(ctx context.Context, secretUid SecretUid, params *ListSecretUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSecretUsesRequest(c.Server, secretUid, params)
 	if err != nil {
 		return nil, err
 	}
@@ -11600,6 +12265,73 @@ func NewRenameApiKeyRequestWithBody(server string, keyUid string, contentType st
 	return req, nil
 }
 
+// NewGetMasterKeyRequest constructs an http.Request for the GetMasterKey method
+func NewGetMasterKeyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/master-key")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRotateMasterKeyRequest calls the generic RotateMasterKey builder with application/json body
+func NewRotateMasterKeyRequest(server string, body RotateMasterKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateMasterKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRotateMasterKeyRequestWithBody constructs an http.Request for the RotateMasterKey method, with any body, and a specified content type
+func NewRotateMasterKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/master-key/rotate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewUpdateMeRequest calls the generic UpdateMe builder with application/json body
 func NewUpdateMeRequest(server string, body UpdateMeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11962,6 +12694,46 @@ func NewRunnerHeartbeatRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewRunnerSecretsRequest calls the generic RunnerSecrets builder with application/json body
+func NewRunnerSecretsRequest(server string, body RunnerSecretsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRunnerSecretsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRunnerSecretsRequestWithBody constructs an http.Request for the RunnerSecrets method, with any body, and a specified content type
+func NewRunnerSecretsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runner/secrets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRunnerStartRequest calls the generic RunnerStart builder with application/json body
 func NewRunnerStartRequest(server string, body RunnerStartJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11998,6 +12770,257 @@ func NewRunnerStartRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListSecretsRequest constructs an http.Request for the ListSecrets method
+func NewListSecretsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/secrets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateSecretRequest calls the generic CreateSecret builder with application/json body
+func NewCreateSecretRequest(server string, body CreateSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSecretRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateSecretRequestWithBody constructs an http.Request for the CreateSecret method, with any body, and a specified content type
+func NewCreateSecretRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/secrets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteSecretRequest constructs an http.Request for the DeleteSecret method
+func NewDeleteSecretRequest(server string, secretUid SecretUid) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "secretUid", secretUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/secrets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSecretRequest constructs an http.Request for the GetSecret method
+func NewGetSecretRequest(server string, secretUid SecretUid) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "secretUid", secretUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/secrets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateSecretRequest calls the generic UpdateSecret builder with application/json body
+func NewUpdateSecretRequest(server string, secretUid SecretUid, body UpdateSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateSecretRequestWithBody(server, secretUid, "application/json", bodyReader)
+}
+
+// NewUpdateSecretRequestWithBody constructs an http.Request for the UpdateSecret method, with any body, and a specified content type
+func NewUpdateSecretRequestWithBody(server string, secretUid SecretUid, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "secretUid", secretUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/secrets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListSecretUsesRequest constructs an http.Request for the ListSecretUses method
+func NewListSecretUsesRequest(server string, secretUid SecretUid, params *ListSecretUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "secretUid", secretUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/secrets/%s/uses", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -13655,6 +14678,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 	RenameApiKeyWithResponse(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameApiKeyReply, error)
 
+	// GetMasterKeyWithResponse What secrets are sealed by
+	//
+	// The master keys in use, by name, and which server has which. While a change is under way there are two; it is over when one is left.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /master-key (the `GetMasterKey` operationId).
+	GetMasterKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMasterKeyReply, error)
+
+	// RotateMasterKeyWithBodyWithResponse Seal with another master key
+	//
+	// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+	RotateMasterKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateMasterKeyReply, error)
+
+	// RotateMasterKeyWithResponse Seal with another master key
+	//
+	// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+	RotateMasterKeyWithResponse(ctx context.Context, body RotateMasterKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateMasterKeyReply, error)
+
 	// UpdateMeWithBodyWithResponse Change what one is called
 	//
 	// The address stays; it is what others invited and what providers vouch for.
@@ -13799,6 +14849,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /runner/heartbeat (the `RunnerHeartbeat` operationId).
 	RunnerHeartbeatWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RunnerHeartbeatReply, error)
 
+	// RunnerSecretsWithBodyWithResponse Take the secrets of a phase
+	//
+	// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+	RunnerSecretsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerSecretsReply, error)
+
+	// RunnerSecretsWithResponse Take the secrets of a phase
+	//
+	// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+	RunnerSecretsWithResponse(ctx context.Context, body RunnerSecretsJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerSecretsReply, error)
+
 	// RunnerStartWithBodyWithResponse Start an execution
 	//
 	// May be repeated. The first call records that the sandbox is up.
@@ -13816,6 +14884,78 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /runner/start (the `RunnerStart` operationId).
 	RunnerStartWithResponse(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerStartReply, error)
+
+	// ListSecretsWithResponse Secrets
+	//
+	// Those of the caller's team and their own, by name. Values are never shown.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /secrets (the `ListSecrets` operationId).
+	ListSecretsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSecretsReply, error)
+
+	// CreateSecretWithBodyWithResponse Store a secret
+	//
+	// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /secrets (the `CreateSecret` operationId).
+	CreateSecretWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSecretReply, error)
+
+	// CreateSecretWithResponse Store a secret
+	//
+	// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /secrets (the `CreateSecret` operationId).
+	CreateSecretWithResponse(ctx context.Context, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSecretReply, error)
+
+	// DeleteSecretWithResponse Delete a secret
+	//
+	// At once and for good. Sandboxes that have it keep it until they end. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /secrets/{secretUid} (the `DeleteSecret` operationId).
+	DeleteSecretWithResponse(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*DeleteSecretReply, error)
+
+	// GetSecretWithResponse One secret
+	//
+	// All but its value. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /secrets/{secretUid} (the `GetSecret` operationId).
+	GetSecretWithResponse(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*GetSecretReply, error)
+
+	// UpdateSecretWithBodyWithResponse Change a secret
+	//
+	// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+	UpdateSecretWithBodyWithResponse(ctx context.Context, secretUid SecretUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateSecretReply, error)
+
+	// UpdateSecretWithResponse Change a secret
+	//
+	// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+	UpdateSecretWithResponse(ctx context.Context, secretUid SecretUid, body UpdateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSecretReply, error)
+
+	// ListSecretUsesWithResponse Which runs received a secret
+	//
+	// Latest first: one use per execution and phase. Whoever sees the secret sees its uses; a run among them may be out of their sight. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /secrets/{secretUid}/uses (the `ListSecretUses` operationId).
+	ListSecretUsesWithResponse(ctx context.Context, secretUid SecretUid, params *ListSecretUsesParams, reqEditors ...RequestEditorFn) (*ListSecretUsesReply, error)
 
 	// ListTeamsWithResponse Teams
 	//
@@ -17132,6 +18272,102 @@ func (r RenameApiKeyReply) ContentType() string {
 	return ""
 }
 
+type GetMasterKeyReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MasterKeyState
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMasterKeyReply) GetJSON200() *MasterKeyState {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetMasterKeyReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMasterKeyReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMasterKeyReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMasterKeyReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMasterKeyReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateMasterKeyReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MasterKeyState
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RotateMasterKeyReply) GetJSON200() *MasterKeyState {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateMasterKeyReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateMasterKeyReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateMasterKeyReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateMasterKeyReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateMasterKeyReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type UpdateMeReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17570,6 +18806,54 @@ func (r RunnerHeartbeatReply) ContentType() string {
 	return ""
 }
 
+type RunnerSecretsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunnerSecretsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RunnerSecretsReply) GetJSON200() *RunnerSecretsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RunnerSecretsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RunnerSecretsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RunnerSecretsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RunnerSecretsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RunnerSecretsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type RunnerStartReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17612,6 +18896,287 @@ func (r RunnerStartReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RunnerStartReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSecretsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListSecretsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSecretsReply) GetJSON200() *ListSecretsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSecretsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSecretsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSecretsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSecretsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSecretsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateSecretReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Secret
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateSecretReply) GetJSON201() *Secret {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateSecretReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateSecretReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSecretReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSecretReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSecretReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteSecretReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteSecretReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteSecretReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSecretReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSecretReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSecretReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSecretReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Secret
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSecretReply) GetJSON200() *Secret {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSecretReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSecretReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSecretReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSecretReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSecretReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateSecretReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Secret
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateSecretReply) GetJSON200() *Secret {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateSecretReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateSecretReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateSecretReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateSecretReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateSecretReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSecretUsesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListSecretUsesResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSecretUsesReply) GetJSON200() *ListSecretUsesResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSecretUsesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSecretUsesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSecretUsesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSecretUsesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSecretUsesReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19917,6 +21482,51 @@ func (c *ClientWithResponses) RenameApiKeyWithResponse(ctx context.Context, keyU
 	return ParseRenameApiKeyReply(rsp)
 }
 
+// GetMasterKeyWithResponse What secrets are sealed by
+//
+// The master keys in use, by name, and which server has which. While a change is under way there are two; it is over when one is left.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /master-key (the `GetMasterKey` operationId).
+func (c *ClientWithResponses) GetMasterKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMasterKeyReply, error) {
+	rsp, err := c.GetMasterKey(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMasterKeyReply(rsp)
+}
+
+// RotateMasterKeyWithBodyWithResponse Seal with another master key
+//
+// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+func (c *ClientWithResponses) RotateMasterKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateMasterKeyReply, error) {
+	rsp, err := c.RotateMasterKeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateMasterKeyReply(rsp)
+}
+
+// RotateMasterKeyWithResponse Seal with another master key
+//
+// New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
+func (c *ClientWithResponses) RotateMasterKeyWithResponse(ctx context.Context, body RotateMasterKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateMasterKeyReply, error) {
+	rsp, err := c.RotateMasterKey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateMasterKeyReply(rsp)
+}
+
 // UpdateMeWithBodyWithResponse Change what one is called
 //
 // The address stays; it is what others invited and what providers vouch for.
@@ -20157,6 +21767,36 @@ func (c *ClientWithResponses) RunnerHeartbeatWithResponse(ctx context.Context, r
 	return ParseRunnerHeartbeatReply(rsp)
 }
 
+// RunnerSecretsWithBodyWithResponse Take the secrets of a phase
+//
+// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+func (c *ClientWithResponses) RunnerSecretsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunnerSecretsReply, error) {
+	rsp, err := c.RunnerSecretsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunnerSecretsReply(rsp)
+}
+
+// RunnerSecretsWithResponse Take the secrets of a phase
+//
+// The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /runner/secrets (the `RunnerSecrets` operationId).
+func (c *ClientWithResponses) RunnerSecretsWithResponse(ctx context.Context, body RunnerSecretsJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerSecretsReply, error) {
+	rsp, err := c.RunnerSecrets(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunnerSecretsReply(rsp)
+}
+
 // RunnerStartWithBodyWithResponse Start an execution
 //
 // May be repeated. The first call records that the sandbox is up.
@@ -20185,6 +21825,126 @@ func (c *ClientWithResponses) RunnerStartWithResponse(ctx context.Context, body 
 		return nil, err
 	}
 	return ParseRunnerStartReply(rsp)
+}
+
+// ListSecretsWithResponse Secrets
+//
+// Those of the caller's team and their own, by name. Values are never shown.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /secrets (the `ListSecrets` operationId).
+func (c *ClientWithResponses) ListSecretsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSecretsReply, error) {
+	rsp, err := c.ListSecrets(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSecretsReply(rsp)
+}
+
+// CreateSecretWithBodyWithResponse Store a secret
+//
+// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /secrets (the `CreateSecret` operationId).
+func (c *ClientWithResponses) CreateSecretWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSecretReply, error) {
+	rsp, err := c.CreateSecretWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSecretReply(rsp)
+}
+
+// CreateSecretWithResponse Store a secret
+//
+// Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /secrets (the `CreateSecret` operationId).
+func (c *ClientWithResponses) CreateSecretWithResponse(ctx context.Context, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSecretReply, error) {
+	rsp, err := c.CreateSecret(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSecretReply(rsp)
+}
+
+// DeleteSecretWithResponse Delete a secret
+//
+// At once and for good. Sandboxes that have it keep it until they end. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /secrets/{secretUid} (the `DeleteSecret` operationId).
+func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*DeleteSecretReply, error) {
+	rsp, err := c.DeleteSecret(ctx, secretUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSecretReply(rsp)
+}
+
+// GetSecretWithResponse One secret
+//
+// All but its value. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /secrets/{secretUid} (the `GetSecret` operationId).
+func (c *ClientWithResponses) GetSecretWithResponse(ctx context.Context, secretUid SecretUid, reqEditors ...RequestEditorFn) (*GetSecretReply, error) {
+	rsp, err := c.GetSecret(ctx, secretUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSecretReply(rsp)
+}
+
+// UpdateSecretWithBodyWithResponse Change a secret
+//
+// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+func (c *ClientWithResponses) UpdateSecretWithBodyWithResponse(ctx context.Context, secretUid SecretUid, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateSecretReply, error) {
+	rsp, err := c.UpdateSecretWithBody(ctx, secretUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSecretReply(rsp)
+}
+
+// UpdateSecretWithResponse Change a secret
+//
+// A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /secrets/{secretUid} (the `UpdateSecret` operationId).
+func (c *ClientWithResponses) UpdateSecretWithResponse(ctx context.Context, secretUid SecretUid, body UpdateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSecretReply, error) {
+	rsp, err := c.UpdateSecret(ctx, secretUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSecretReply(rsp)
+}
+
+// ListSecretUsesWithResponse Which runs received a secret
+//
+// Latest first: one use per execution and phase. Whoever sees the secret sees its uses; a run among them may be out of their sight. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /secrets/{secretUid}/uses (the `ListSecretUses` operationId).
+func (c *ClientWithResponses) ListSecretUsesWithResponse(ctx context.Context, secretUid SecretUid, params *ListSecretUsesParams, reqEditors ...RequestEditorFn) (*ListSecretUsesReply, error) {
+	rsp, err := c.ListSecretUses(ctx, secretUid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSecretUsesReply(rsp)
 }
 
 // ListTeamsWithResponse Teams
@@ -22709,6 +24469,72 @@ func ParseRenameApiKeyReply(rsp *http.Response) (*RenameApiKeyReply, error) {
 	return response, nil
 }
 
+// ParseGetMasterKeyReply parses an HTTP response from a GetMasterKeyWithResponse call
+func ParseGetMasterKeyReply(rsp *http.Response) (*GetMasterKeyReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMasterKeyReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MasterKeyState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateMasterKeyReply parses an HTTP response from a RotateMasterKeyWithResponse call
+func ParseRotateMasterKeyReply(rsp *http.Response) (*RotateMasterKeyReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateMasterKeyReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MasterKeyState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseUpdateMeReply parses an HTTP response from a UpdateMeWithResponse call
 func ParseUpdateMeReply(rsp *http.Response) (*UpdateMeReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23015,6 +24841,39 @@ func ParseRunnerHeartbeatReply(rsp *http.Response) (*RunnerHeartbeatReply, error
 	return response, nil
 }
 
+// ParseRunnerSecretsReply parses an HTTP response from a RunnerSecretsWithResponse call
+func ParseRunnerSecretsReply(rsp *http.Response) (*RunnerSecretsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RunnerSecretsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunnerSecretsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRunnerStartReply parses an HTTP response from a RunnerStartWithResponse call
 func ParseRunnerStartReply(rsp *http.Response) (*RunnerStartReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23031,6 +24890,200 @@ func ParseRunnerStartReply(rsp *http.Response) (*RunnerStartReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest RunnerAssignment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSecretsReply parses an HTTP response from a ListSecretsWithResponse call
+func ParseListSecretsReply(rsp *http.Response) (*ListSecretsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSecretsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListSecretsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateSecretReply parses an HTTP response from a CreateSecretWithResponse call
+func ParseCreateSecretReply(rsp *http.Response) (*CreateSecretReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSecretReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Secret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteSecretReply parses an HTTP response from a DeleteSecretWithResponse call
+func ParseDeleteSecretReply(rsp *http.Response) (*DeleteSecretReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSecretReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetSecretReply parses an HTTP response from a GetSecretWithResponse call
+func ParseGetSecretReply(rsp *http.Response) (*GetSecretReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSecretReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Secret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateSecretReply parses an HTTP response from a UpdateSecretWithResponse call
+func ParseUpdateSecretReply(rsp *http.Response) (*UpdateSecretReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateSecretReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Secret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSecretUsesReply parses an HTTP response from a ListSecretUsesWithResponse call
+func ParseListSecretUsesReply(rsp *http.Response) (*ListSecretUsesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSecretUsesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListSecretUsesResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -23897,6 +25950,12 @@ type ServerInterface interface {
 	// RenameApiKey Rename an API key
 	// (PUT /api-keys/{keyUid})
 	RenameApiKey(w http.ResponseWriter, r *http.Request, keyUid string)
+	// GetMasterKey What secrets are sealed by
+	// (GET /master-key)
+	GetMasterKey(w http.ResponseWriter, r *http.Request)
+	// RotateMasterKey Seal with another master key
+	// (POST /master-key/rotate)
+	RotateMasterKey(w http.ResponseWriter, r *http.Request)
 	// UpdateMe Change what one is called
 	// (PUT /me)
 	UpdateMe(w http.ResponseWriter, r *http.Request)
@@ -23927,9 +25986,30 @@ type ServerInterface interface {
 	// RunnerHeartbeat Renew the lease
 	// (POST /runner/heartbeat)
 	RunnerHeartbeat(w http.ResponseWriter, r *http.Request)
+	// RunnerSecrets Take the secrets of a phase
+	// (POST /runner/secrets)
+	RunnerSecrets(w http.ResponseWriter, r *http.Request)
 	// RunnerStart Start an execution
 	// (POST /runner/start)
 	RunnerStart(w http.ResponseWriter, r *http.Request)
+	// ListSecrets Secrets
+	// (GET /secrets)
+	ListSecrets(w http.ResponseWriter, r *http.Request)
+	// CreateSecret Store a secret
+	// (POST /secrets)
+	CreateSecret(w http.ResponseWriter, r *http.Request)
+	// DeleteSecret Delete a secret
+	// (DELETE /secrets/{secretUid})
+	DeleteSecret(w http.ResponseWriter, r *http.Request, secretUid SecretUid)
+	// GetSecret One secret
+	// (GET /secrets/{secretUid})
+	GetSecret(w http.ResponseWriter, r *http.Request, secretUid SecretUid)
+	// UpdateSecret Change a secret
+	// (PUT /secrets/{secretUid})
+	UpdateSecret(w http.ResponseWriter, r *http.Request, secretUid SecretUid)
+	// ListSecretUses Which runs received a secret
+	// (GET /secrets/{secretUid}/uses)
+	ListSecretUses(w http.ResponseWriter, r *http.Request, secretUid SecretUid, params ListSecretUsesParams)
 	// ListTeams Teams
 	// (GET /teams)
 	ListTeams(w http.ResponseWriter, r *http.Request)
@@ -26137,6 +28217,34 @@ func (siw *ServerInterfaceWrapper) RenameApiKey(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetMasterKey operation middleware
+func (siw *ServerInterfaceWrapper) GetMasterKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMasterKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RotateMasterKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateMasterKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RotateMasterKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // UpdateMe operation middleware
 func (siw *ServerInterfaceWrapper) UpdateMe(w http.ResponseWriter, r *http.Request) {
 
@@ -26301,11 +28409,186 @@ func (siw *ServerInterfaceWrapper) RunnerHeartbeat(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// RunnerSecrets operation middleware
+func (siw *ServerInterfaceWrapper) RunnerSecrets(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunnerSecrets(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RunnerStart operation middleware
 func (siw *ServerInterfaceWrapper) RunnerStart(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RunnerStart(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSecrets operation middleware
+func (siw *ServerInterfaceWrapper) ListSecrets(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSecrets(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSecret operation middleware
+func (siw *ServerInterfaceWrapper) CreateSecret(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSecret(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSecret operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "secretUid" -------------
+	var secretUid SecretUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secretUid", r.PathValue("secretUid"), &secretUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "secretUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSecret(w, r, secretUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSecret operation middleware
+func (siw *ServerInterfaceWrapper) GetSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "secretUid" -------------
+	var secretUid SecretUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secretUid", r.PathValue("secretUid"), &secretUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "secretUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSecret(w, r, secretUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateSecret operation middleware
+func (siw *ServerInterfaceWrapper) UpdateSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "secretUid" -------------
+	var secretUid SecretUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secretUid", r.PathValue("secretUid"), &secretUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "secretUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateSecret(w, r, secretUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSecretUses operation middleware
+func (siw *ServerInterfaceWrapper) ListSecretUses(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "secretUid" -------------
+	var secretUid SecretUid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secretUid", r.PathValue("secretUid"), &secretUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "secretUid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSecretUsesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSecretUses(w, r, secretUid, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -27023,6 +29306,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/agent/identities/{agentUid}", wrapper.DeleteAgentIdentity)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/identities/{agentUid}", wrapper.GetAgentIdentity)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/agent/identities/{agentUid}", wrapper.UpdateAgentIdentity)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/secrets", wrapper.ListSecrets)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/secrets", wrapper.CreateSecret)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/secrets/{secretUid}", wrapper.DeleteSecret)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/secrets/{secretUid}", wrapper.GetSecret)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/secrets/{secretUid}", wrapper.UpdateSecret)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/secrets/{secretUid}/uses", wrapper.ListSecretUses)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/master-key", wrapper.GetMasterKey)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/master-key/rotate", wrapper.RotateMasterKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/schedules", wrapper.ListSchedules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/schedules", wrapper.CreateSchedule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/schedules/preview", wrapper.PreviewSchedule)
@@ -27074,6 +29365,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/start", wrapper.RunnerStart)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/entries", wrapper.RunnerAppend)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/deltas", wrapper.RunnerDeltas)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/secrets", wrapper.RunnerSecrets)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/heartbeat", wrapper.RunnerHeartbeat)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/end", wrapper.RunnerEnd)
 
@@ -27097,6 +29389,8 @@ type ProblemApplicationProblemPlusJSONResponse Error
 type RunAcceptedJSONResponse RunAgentResponse
 
 type ScheduleJSONResponse ScheduledAgentItem
+
+type SecretJSONResponse Secret
 
 type TeamJSONResponse Team
 
@@ -29632,6 +31926,83 @@ func (response RenameApiKeydefaultApplicationProblemPlusJSONResponse) VisitRenam
 	return err
 }
 
+type GetMasterKeyRequestObject struct {
+}
+
+type GetMasterKeyResponseObject interface {
+	VisitGetMasterKeyResponse(w http.ResponseWriter) error
+}
+
+type GetMasterKey200JSONResponse MasterKeyState
+
+func (response GetMasterKey200JSONResponse) VisitGetMasterKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMasterKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetMasterKeydefaultApplicationProblemPlusJSONResponse) VisitGetMasterKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateMasterKeyRequestObject struct {
+	Body *RotateMasterKeyJSONRequestBody
+}
+
+type RotateMasterKeyResponseObject interface {
+	VisitRotateMasterKeyResponse(w http.ResponseWriter) error
+}
+
+type RotateMasterKey200JSONResponse MasterKeyState
+
+func (response RotateMasterKey200JSONResponse) VisitRotateMasterKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateMasterKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RotateMasterKeydefaultApplicationProblemPlusJSONResponse) VisitRotateMasterKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateMeRequestObject struct {
 	Body *UpdateMeJSONRequestBody
 }
@@ -29984,6 +32355,45 @@ func (response RunnerHeartbeatdefaultApplicationProblemPlusJSONResponse) VisitRu
 	return err
 }
 
+type RunnerSecretsRequestObject struct {
+	Body *RunnerSecretsJSONRequestBody
+}
+
+type RunnerSecretsResponseObject interface {
+	VisitRunnerSecretsResponse(w http.ResponseWriter) error
+}
+
+type RunnerSecrets200JSONResponse RunnerSecretsResponse
+
+func (response RunnerSecrets200JSONResponse) VisitRunnerSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunnerSecretsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RunnerSecretsdefaultApplicationProblemPlusJSONResponse) VisitRunnerSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RunnerStartRequestObject struct {
 	Body *RunnerStartJSONRequestBody
 }
@@ -30012,6 +32422,235 @@ type RunnerStartdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunnerStartdefaultApplicationProblemPlusJSONResponse) VisitRunnerStartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretsRequestObject struct {
+}
+
+type ListSecretsResponseObject interface {
+	VisitListSecretsResponse(w http.ResponseWriter) error
+}
+
+type ListSecrets200JSONResponse ListSecretsResponse
+
+func (response ListSecrets200JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListSecretsdefaultApplicationProblemPlusJSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecretRequestObject struct {
+	Body *CreateSecretJSONRequestBody
+}
+
+type CreateSecretResponseObject interface {
+	VisitCreateSecretResponse(w http.ResponseWriter) error
+}
+
+type CreateSecret201JSONResponse struct{ SecretJSONResponse }
+
+func (response CreateSecret201JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecretdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateSecretdefaultApplicationProblemPlusJSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecretRequestObject struct {
+	SecretUid SecretUid `json:"secretUid"`
+}
+
+type DeleteSecretResponseObject interface {
+	VisitDeleteSecretResponse(w http.ResponseWriter) error
+}
+
+type DeleteSecret204Response struct {
+}
+
+func (response DeleteSecret204Response) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSecretdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteSecretdefaultApplicationProblemPlusJSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSecretRequestObject struct {
+	SecretUid SecretUid `json:"secretUid"`
+}
+
+type GetSecretResponseObject interface {
+	VisitGetSecretResponse(w http.ResponseWriter) error
+}
+
+type GetSecret200JSONResponse struct{ SecretJSONResponse }
+
+func (response GetSecret200JSONResponse) VisitGetSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSecretdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetSecretdefaultApplicationProblemPlusJSONResponse) VisitGetSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSecretRequestObject struct {
+	SecretUid SecretUid `json:"secretUid"`
+	Body      *UpdateSecretJSONRequestBody
+}
+
+type UpdateSecretResponseObject interface {
+	VisitUpdateSecretResponse(w http.ResponseWriter) error
+}
+
+type UpdateSecret200JSONResponse struct{ SecretJSONResponse }
+
+func (response UpdateSecret200JSONResponse) VisitUpdateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSecretdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateSecretdefaultApplicationProblemPlusJSONResponse) VisitUpdateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretUsesRequestObject struct {
+	SecretUid SecretUid `json:"secretUid"`
+	Params    ListSecretUsesParams
+}
+
+type ListSecretUsesResponseObject interface {
+	VisitListSecretUsesResponse(w http.ResponseWriter) error
+}
+
+type ListSecretUses200JSONResponse ListSecretUsesResponse
+
+func (response ListSecretUses200JSONResponse) VisitListSecretUsesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretUsesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListSecretUsesdefaultApplicationProblemPlusJSONResponse) VisitListSecretUsesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -30992,6 +33631,12 @@ type StrictServerInterface interface {
 	// RenameApiKey Rename an API key
 	// (PUT /api-keys/{keyUid})
 	RenameApiKey(ctx context.Context, request RenameApiKeyRequestObject) (RenameApiKeyResponseObject, error)
+	// GetMasterKey What secrets are sealed by
+	// (GET /master-key)
+	GetMasterKey(ctx context.Context, request GetMasterKeyRequestObject) (GetMasterKeyResponseObject, error)
+	// RotateMasterKey Seal with another master key
+	// (POST /master-key/rotate)
+	RotateMasterKey(ctx context.Context, request RotateMasterKeyRequestObject) (RotateMasterKeyResponseObject, error)
 	// UpdateMe Change what one is called
 	// (PUT /me)
 	UpdateMe(ctx context.Context, request UpdateMeRequestObject) (UpdateMeResponseObject, error)
@@ -31022,9 +33667,30 @@ type StrictServerInterface interface {
 	// RunnerHeartbeat Renew the lease
 	// (POST /runner/heartbeat)
 	RunnerHeartbeat(ctx context.Context, request RunnerHeartbeatRequestObject) (RunnerHeartbeatResponseObject, error)
+	// RunnerSecrets Take the secrets of a phase
+	// (POST /runner/secrets)
+	RunnerSecrets(ctx context.Context, request RunnerSecretsRequestObject) (RunnerSecretsResponseObject, error)
 	// RunnerStart Start an execution
 	// (POST /runner/start)
 	RunnerStart(ctx context.Context, request RunnerStartRequestObject) (RunnerStartResponseObject, error)
+	// ListSecrets Secrets
+	// (GET /secrets)
+	ListSecrets(ctx context.Context, request ListSecretsRequestObject) (ListSecretsResponseObject, error)
+	// CreateSecret Store a secret
+	// (POST /secrets)
+	CreateSecret(ctx context.Context, request CreateSecretRequestObject) (CreateSecretResponseObject, error)
+	// DeleteSecret Delete a secret
+	// (DELETE /secrets/{secretUid})
+	DeleteSecret(ctx context.Context, request DeleteSecretRequestObject) (DeleteSecretResponseObject, error)
+	// GetSecret One secret
+	// (GET /secrets/{secretUid})
+	GetSecret(ctx context.Context, request GetSecretRequestObject) (GetSecretResponseObject, error)
+	// UpdateSecret Change a secret
+	// (PUT /secrets/{secretUid})
+	UpdateSecret(ctx context.Context, request UpdateSecretRequestObject) (UpdateSecretResponseObject, error)
+	// ListSecretUses Which runs received a secret
+	// (GET /secrets/{secretUid}/uses)
+	ListSecretUses(ctx context.Context, request ListSecretUsesRequestObject) (ListSecretUsesResponseObject, error)
 	// ListTeams Teams
 	// (GET /teams)
 	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
@@ -32951,6 +35617,61 @@ func (sh *strictHandler) RenameApiKey(w http.ResponseWriter, r *http.Request, ke
 	}
 }
 
+// GetMasterKey operation middleware
+func (sh *strictHandler) GetMasterKey(w http.ResponseWriter, r *http.Request) {
+	var request GetMasterKeyRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMasterKey(ctx, request.(GetMasterKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMasterKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMasterKeyResponseObject); ok {
+		if err := validResponse.VisitGetMasterKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RotateMasterKey operation middleware
+func (sh *strictHandler) RotateMasterKey(w http.ResponseWriter, r *http.Request) {
+	var request RotateMasterKeyRequestObject
+
+	var body RotateMasterKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateMasterKey(ctx, request.(RotateMasterKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateMasterKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RotateMasterKeyResponseObject); ok {
+		if err := validResponse.VisitRotateMasterKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // UpdateMe operation middleware
 func (sh *strictHandler) UpdateMe(w http.ResponseWriter, r *http.Request) {
 	var request UpdateMeRequestObject
@@ -33237,6 +35958,37 @@ func (sh *strictHandler) RunnerHeartbeat(w http.ResponseWriter, r *http.Request)
 	}
 }
 
+// RunnerSecrets operation middleware
+func (sh *strictHandler) RunnerSecrets(w http.ResponseWriter, r *http.Request) {
+	var request RunnerSecretsRequestObject
+
+	var body RunnerSecretsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunnerSecrets(ctx, request.(RunnerSecretsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunnerSecrets")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunnerSecretsResponseObject); ok {
+		if err := validResponse.VisitRunnerSecretsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // RunnerStart operation middleware
 func (sh *strictHandler) RunnerStart(w http.ResponseWriter, r *http.Request) {
 	var request RunnerStartRequestObject
@@ -33261,6 +36013,173 @@ func (sh *strictHandler) RunnerStart(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RunnerStartResponseObject); ok {
 		if err := validResponse.VisitRunnerStartResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSecrets operation middleware
+func (sh *strictHandler) ListSecrets(w http.ResponseWriter, r *http.Request) {
+	var request ListSecretsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSecrets(ctx, request.(ListSecretsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSecrets")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSecretsResponseObject); ok {
+		if err := validResponse.VisitListSecretsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateSecret operation middleware
+func (sh *strictHandler) CreateSecret(w http.ResponseWriter, r *http.Request) {
+	var request CreateSecretRequestObject
+
+	var body CreateSecretJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSecret(ctx, request.(CreateSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateSecretResponseObject); ok {
+		if err := validResponse.VisitCreateSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSecret operation middleware
+func (sh *strictHandler) DeleteSecret(w http.ResponseWriter, r *http.Request, secretUid SecretUid) {
+	var request DeleteSecretRequestObject
+
+	request.SecretUid = secretUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSecret(ctx, request.(DeleteSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSecretResponseObject); ok {
+		if err := validResponse.VisitDeleteSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSecret operation middleware
+func (sh *strictHandler) GetSecret(w http.ResponseWriter, r *http.Request, secretUid SecretUid) {
+	var request GetSecretRequestObject
+
+	request.SecretUid = secretUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSecret(ctx, request.(GetSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSecretResponseObject); ok {
+		if err := validResponse.VisitGetSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateSecret operation middleware
+func (sh *strictHandler) UpdateSecret(w http.ResponseWriter, r *http.Request, secretUid SecretUid) {
+	var request UpdateSecretRequestObject
+
+	request.SecretUid = secretUid
+
+	var body UpdateSecretJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateSecret(ctx, request.(UpdateSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateSecretResponseObject); ok {
+		if err := validResponse.VisitUpdateSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSecretUses operation middleware
+func (sh *strictHandler) ListSecretUses(w http.ResponseWriter, r *http.Request, secretUid SecretUid, params ListSecretUsesParams) {
+	var request ListSecretUsesRequestObject
+
+	request.SecretUid = secretUid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSecretUses(ctx, request.(ListSecretUsesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSecretUses")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSecretUsesResponseObject); ok {
+		if err := validResponse.VisitListSecretUsesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -20,6 +20,7 @@ const (
 	maxRepos    = 50
 	maxCommands = 100
 	maxCommand  = 16 << 10
+	maxSecrets  = 200
 )
 
 // uidLength and uidLetters are the shape of an environment's uid (contract http-api section 1).
@@ -186,6 +187,26 @@ func CheckCloneURL(field, address string) error {
 	return api.Invalid(field, "must be an https, http or file URL: runners clone over no other")
 }
 
+// CheckSecrets refuses a list of secrets that cannot be meant. Names that stand for nothing are no error:
+// the secret may come later.
+func CheckSecrets(field string, refs []api.SecretRef) error {
+	if len(refs) > maxSecrets {
+		return api.Invalid(field, "must have at most %d members", maxSecrets)
+	}
+	seen := map[string]bool{}
+	for i, ref := range refs {
+		at := fmt.Sprintf("%s[%d].name", field, i)
+		switch {
+		case ref.Name == "" || len(ref.Name) > maxName || strings.ContainsFunc(ref.Name, unicode.IsControl):
+			return api.Invalid(at, "must be the name of a secret")
+		case seen[ref.Name]:
+			return api.Invalid(at, "%s is there twice", ref.Name)
+		}
+		seen[ref.Name] = true
+	}
+	return nil
+}
+
 func checkConfig(c api.CloudEnvironmentConfig) error {
 	switch {
 	case utf8.RuneCountInString(c.Name) > maxName:
@@ -198,6 +219,11 @@ func checkConfig(c api.CloudEnvironmentConfig) error {
 		return api.Invalid("config.source_repos", "must have at most %d members", maxRepos)
 	case len(c.SetupCommands) > maxCommands:
 		return api.Invalid("config.setup_commands", "must have at most %d members", maxCommands)
+	}
+	if c.Secrets != nil {
+		if err := CheckSecrets("config.secrets", *c.Secrets); err != nil {
+			return err
+		}
 	}
 	for i, r := range c.SourceRepos {
 		if err := CheckCloneURL(fmt.Sprintf("config.source_repos[%d].url", i), r.Url); err != nil {

@@ -85,7 +85,9 @@ func newPlane(t testing.TB, dsn string) *plane {
 
 type anyModel struct{}
 
-func (anyModel) Resolve(id string, _ api.HarnessType) (string, error) { return "model" + id, nil }
+func (anyModel) Resolve(id string, _ api.HarnessType, _ ...api.SecretType) (string, error) {
+	return "model" + id, nil
+}
 
 type noBlobs struct{}
 

@@ -43,6 +43,8 @@ type Config struct {
 	// DefaultModel is used where no model is asked for. Empty: the first vendor with a key, else a
 	// local model, else the scripted one.
 	DefaultModel string
+	// PrivateURLs lets keys that runs bring along be for endpoints within our own network.
+	PrivateURLs bool
 	// Prices override the built-in price table.
 	Prices []usage.Price
 
@@ -91,6 +93,8 @@ type Caller struct {
 	ExecutionID string
 	Execution   int
 	TeamUID     string
+	// Own are keys of the run's own, which go before the server's.
+	Own []OwnKey
 }
 
 const (

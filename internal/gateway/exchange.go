@@ -118,7 +118,8 @@ func (x *exchange) read() bool {
 
 // route finds the model and its provider, and asks whether the run may afford it.
 func (x *exchange) route() bool {
-	m, err := x.g.registry.resolve(x.ctx, x.req.model, "")
+	models := x.g.registry.with(x.g.brought(x.caller))
+	m, err := models.resolve(x.ctx, x.req.model, "")
 	if err != nil {
 		var f *api.Failure
 		if errors.As(err, &f) {
@@ -128,7 +129,7 @@ func (x *exchange) route() bool {
 		}
 		return false
 	}
-	x.model, x.to = m, x.g.registry.providers[m.Provider]
+	x.model, x.to = m, models.providers[m.Provider]
 	if !x.to.speaks(x.call) {
 		x.refuse(wire.Error{Status: http.StatusNotFound, Code: "model_not_found", Message: "the model " + m.ID + " is not spoken to with " + string(x.call)})
 		return false

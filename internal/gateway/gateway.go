@@ -36,6 +36,7 @@ type Gateway struct {
 	prices   *usage.Prices
 	registry *registry
 	inflight inflight
+	outside  *http.Transport // to endpoints of own keys
 	close    context.CancelFunc
 }
 
@@ -51,7 +52,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Gateway{
-		cfg: cfg, prices: usage.NewPrices(cfg.Prices...), close: cancel,
+		cfg: cfg, outside: newOutside(cfg.PrivateURLs), prices: usage.NewPrices(cfg.Prices...), close: cancel,
 		registry: &registry{providers: newProviders(cfg, model), library: lib, def: cfg.DefaultModel, known: known()},
 		inflight: inflight{runs: map[string]map[*exchange]struct{}{}},
 	}
@@ -72,6 +73,7 @@ func New(cfg Config) (*Gateway, error) {
 func (g *Gateway) Close() error {
 	g.close()
 	g.inflight.stopAll(errClosing)
+	g.outside.CloseIdleConnections()
 	if d := g.registry.local; d != nil {
 		d.pending.Wait()
 	}
@@ -108,15 +110,16 @@ func (g *Gateway) Default(ctx context.Context) string {
 
 // Resolve returns the id of the model a run with the given harness gets for what it asked for: an
 // id, "auto", "auto-efficient", "auto-genius", "auto-open", or nothing. It fails with an
-// *api.Failure that names model_id.
-func (g *Gateway) Resolve(ctx context.Context, modelID, harness string) (string, error) {
-	m, err := g.registry.resolve(ctx, modelID, harness)
+// *api.Failure that names model_id. own are vendors that the run has keys of its own for.
+func (g *Gateway) Resolve(ctx context.Context, modelID, harness string, own ...string) (string, error) {
+	m, err := g.registry.with(g.promised(own)).resolve(ctx, modelID, harness)
 	return m.ID, err
 }
 
-// Lookup describes the model an id names, listed or not. It fails with an *api.Failure.
-func (g *Gateway) Lookup(ctx context.Context, id string) (Model, error) {
-	return g.registry.resolve(ctx, id, "")
+// Lookup describes the model an id names, listed or not, for a run with own keys for some vendors. It
+// fails with an *api.Failure.
+func (g *Gateway) Lookup(ctx context.Context, id string, own ...string) (Model, error) {
+	return g.registry.with(g.promised(own)).resolve(ctx, id, "")
 }
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {

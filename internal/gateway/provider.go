@@ -30,18 +30,13 @@ func newProviders(c Config, scripts http.Handler) map[string]*provider {
 		},
 	}
 	if c.Anthropic.Key != "" {
-		// The variable holds the root by the vendor's convention, but a version is often added.
-		base := strings.TrimSuffix(strings.TrimRight(c.Anthropic.BaseURL, "/"), "/v1") + "/v1"
-		ps[usage.ProviderAnthropic] = &provider{
-			name: usage.ProviderAnthropic, base: base, key: c.Anthropic.Key, transport: c.Transport,
-			calls: []wire.Call{wire.CallMessages, wire.CallCountTokens},
-		}
+		ps[usage.ProviderAnthropic] = anthropic(c)
 	}
 	openai := func(name, base, path, key string, calls ...wire.Call) {
 		ps[name] = &provider{name: name, base: withPath(base, path), key: key, transport: c.Transport, calls: calls}
 	}
 	if c.OpenAI.Key != "" {
-		openai(usage.ProviderOpenAI, c.OpenAI.BaseURL, "/v1", c.OpenAI.Key, wire.CallResponses, wire.CallChat)
+		ps[usage.ProviderOpenAI] = openAI(c)
 	}
 	if c.Gemini.Key != "" {
 		openai(usage.ProviderGemini, c.Gemini.BaseURL, "/v1beta/openai", c.Gemini.Key, wire.CallChat)
@@ -50,6 +45,22 @@ func newProviders(c Config, scripts http.Handler) map[string]*provider {
 		openai(usage.ProviderLocal, c.LocalURL, "/v1", c.LocalKey, wire.CallChat, wire.CallResponses)
 	}
 	return ps
+}
+
+func anthropic(c Config) *provider {
+	// The variable holds the root by the vendor's convention, but a version is often added.
+	base := strings.TrimSuffix(strings.TrimRight(c.Anthropic.BaseURL, "/"), "/v1") + "/v1"
+	return &provider{
+		name: usage.ProviderAnthropic, base: base, key: c.Anthropic.Key, transport: c.Transport,
+		calls: []wire.Call{wire.CallMessages, wire.CallCountTokens},
+	}
+}
+
+func openAI(c Config) *provider {
+	return &provider{
+		name: usage.ProviderOpenAI, base: withPath(c.OpenAI.BaseURL, "/v1"), key: c.OpenAI.Key, transport: c.Transport,
+		calls: []wire.Call{wire.CallResponses, wire.CallChat},
+	}
 }
 
 // withPath adds the usual path to a base URL that has none.

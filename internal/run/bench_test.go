@@ -28,7 +28,7 @@ var (
 // models knows two models.
 type models struct{}
 
-func (models) Resolve(id string, _ api.HarnessType) (string, error) {
+func (models) Resolve(id string, _ api.HarnessType, _ ...api.SecretType) (string, error) {
 	switch id {
 	case "":
 		return "scripted", nil

@@ -140,6 +140,7 @@ func checkConfig(c api.AmbientAgentConfig) error {
 	return firstError(
 		func() error { return catalog.CheckHarness("config.harness", c.Harness) },
 		func() error { return checkSkills(c) },
+		func() error { return checkSecrets(c) },
 		func() error { return catalog.CheckMCP("config.mcp_servers", c.McpServers) },
 		func() error { return catalog.CheckMemory("config.memory_stores", c.MemoryStores) },
 		func() error { return checkPermissions(c.Permissions) },

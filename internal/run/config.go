@@ -53,7 +53,11 @@ func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner ident
 	if c.CredentialStrategy == api.AmbientAgentConfigCredentialStrategyCREATOR && p.creator.Type != api.UserProfileTypeUser {
 		return c, "", api.Invalid("config.credential_strategy", "CREATOR needs a person who asks for the run, which none did: use EXECUTOR, or on_behalf_of")
 	}
-	model, err := s.cfg.Models.Resolve(c.ModelId, c.Harness.Type)
+	var own []api.SecretType
+	for _, k := range ModelKeys(c) {
+		own = append(own, k.Type)
+	}
+	model, err := s.cfg.Models.Resolve(c.ModelId, c.Harness.Type, own...)
 	if err != nil {
 		return c, "", err
 	}

@@ -119,7 +119,7 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 	r := Run{
 		ID: s.cfg.NewID(), Prompt: req.Prompt, Mode: orMode(req.Mode), Source: source,
 		Location: api.RunExecutionLocationREMOTE, TeamUID: actor.TeamUID,
-		Interactive: req.Interactive, NoSnapshot: req.SnapshotDisabled, CreatedAt: now, UpdatedAt: now,
+		Person: personOf(actor, source), Interactive: req.Interactive, NoSnapshot: req.SnapshotDisabled, CreatedAt: now, UpdatedAt: now,
 	}
 	// Clients take the session's id from the end of the session link, which is the run's.
 	r.ConversationID, r.SessionID = r.ID, r.ID
@@ -138,6 +138,9 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 	r.Host = r.Config.WorkerHost
 	r.Title = orElse(req.Title, titleOf(req.Prompt, r.Skill))
 	if err := s.adopt(ctx, actor, &r, req); err != nil {
+		return draft{}, err
+	}
+	if err := s.checkModelKeys(ctx, r); err != nil {
 		return draft{}, err
 	}
 	d.run = r
@@ -225,6 +228,9 @@ func (s *Service) adopt(ctx context.Context, actor identity.Actor, r *Run, req a
 		return err
 	}
 	r.ParentID, r.Source = parent.ID, api.RunSourceTypeORCHESTRATION
+	if actor.Kind == identity.KindRun {
+		r.Person = parent.Person
+	}
 	r.Metadata = inherit(req.Metadata, parent.Metadata)
 	if len(r.Metadata) > maxMetadata {
 		return api.Invalid("metadata", "has %d keys with those inherited from the parent; at most %d are allowed", len(r.Metadata), maxMetadata)

@@ -298,7 +298,9 @@ type surroundings struct{}
 func (surroundings) Get(_ context.Context, uid string) (catalog.Environment, error) {
 	return catalog.Environment{}, api.NotFound("environment", uid)
 }
-func (surroundings) Resolve(string, api.HarnessType) (string, error) { return "scripted", nil }
+func (surroundings) Resolve(string, api.HarnessType, ...api.SecretType) (string, error) {
+	return "scripted", nil
+}
 func (surroundings) Put(_ context.Context, m blob.Meta, _ io.Reader, _ int64) (blob.Meta, error) {
 	return m, nil
 }

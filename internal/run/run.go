@@ -28,6 +28,7 @@ type Run struct {
 	TeamUID        string // team whose queue and limits it counts against
 	Creator        api.UserProfile
 	Executor       api.UserProfile
+	Person         string // uid of who triggered it by a call of their own; their personal secrets go into it
 	ParentID       string
 	ConversationID string // equals ID unless the run continues another conversation
 	SessionID      string

@@ -12,6 +12,7 @@ import (
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/session"
 )
 
@@ -23,7 +24,7 @@ type Environments interface {
 // Models resolves what a request says about the model ("" is the default) to the id of a model that
 // the harness can use. It returns an api.Failure for one that does not exist.
 type Models interface {
-	Resolve(modelID string, harness api.HarnessType) (string, error)
+	Resolve(modelID string, harness api.HarnessType, own ...api.SecretType) (string, error)
 }
 
 // Blobs keeps what is too large for a row.
@@ -40,6 +41,14 @@ type Leases interface {
 	Renew(ctx context.Context, executionIDs []string, until time.Time) (ended []string, err error)
 }
 
+// Secrets decides which secrets a run gets: secret.Service.
+type Secrets interface {
+	Deliver(ctx context.Context, r secret.Reach, l secret.Lists, phase api.SecretPhase) (api.RunnerSecretsResponse, error)
+	// CheckModelKey refuses a name that is not a key of the type within a run's reach.
+	CheckModelKey(ctx context.Context, r secret.Reach, field, name string, t api.SecretType) error
+	Received(ctx context.Context, runID string) (secret.Received, error)
+}
+
 // Config says what a Service works with. Store, History, Log, Environments, Models, Blobs and Leases
 // are required; the rest has defaults.
 type Config struct {
@@ -50,6 +59,10 @@ type Config struct {
 	Models       Models
 	Blobs        Blobs
 	Leases       Leases
+	// Secrets hands out what runs may have and nobody may read. Without it there are none.
+	Secrets Secrets
+	// AgentSecrets returns the names of secrets that a team's agent lists; none for what is no agent.
+	AgentSecrets func(ctx context.Context, teamUID, agentUID string) ([]string, error)
 
 	// Agents and People are whom runs may run as, and for; without them there are none.
 	Agents Agents

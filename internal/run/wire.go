@@ -35,13 +35,18 @@ func (s *Service) Items(ctx context.Context, runs ...Run) ([]api.RunItem, error)
 	return items, nil
 }
 
-// Item is one run as the API shows it.
+// Item is one run as the API shows it, with the secrets it received.
 func (s *Service) Item(ctx context.Context, r Run) (api.RunItem, error) {
 	items, err := s.Items(ctx, r)
 	if err != nil {
 		return api.RunItem{}, err
 	}
-	return items[0], nil
+	if s.cfg.Secrets == nil {
+		return items[0], nil
+	}
+	got, err := s.cfg.Secrets.Received(ctx, r.ID)
+	items[0].Secrets, items[0].UnresolvedSecrets = got.Secrets, got.Unresolved
+	return items[0], err
 }
 
 // Link is where a person sees the run.

@@ -77,6 +77,8 @@ type Config struct {
 	MaxAgents int
 	// MaxSchedules is how many schedules a team or person may have. Default 10,000.
 	MaxSchedules int
+	// MaxSecrets is how many secrets a team or person may have. Default 1000.
+	MaxSecrets int
 	// ScheduleGrace is how late a tick of a schedule may be and not count as missed. Default 1 min.
 	ScheduleGrace time.Duration
 	// MaxWaiting is how many messages may wait for one run. Default 100.
@@ -178,6 +180,7 @@ func (c Config) Validate() error {
 	wrong(c.MaxAttempts < 0, "attempts: must not be negative")
 	wrong(c.MaxAgents < 0, "agents: must not be negative")
 	wrong(c.MaxSchedules < 0, "schedules: must not be negative")
+	wrong(c.MaxSecrets < 0, "secrets: must not be negative")
 	wrong(c.ScheduleGrace < 0, "schedule grace: must not be negative")
 	wrong(c.MaxWaiting < 0, "waiting messages: must not be negative")
 	wrong(c.Lease < time.Second, "lease %s: must be at least a second", c.Lease)

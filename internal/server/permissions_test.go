@@ -135,11 +135,12 @@ func (w *world) things(runID string) map[string]string {
 	w.t.Helper()
 	team := decode[api.WhoamiResponse](w.get("/whoami").want(200))
 	environment := decode[api.CloudEnvironment](w.post("/agent/environments", api.EnvironmentRequest{Config: api.CloudEnvironmentConfig{Name: "e"}}).want(201))
+	secret := decode[api.Secret](w.post("/secrets", api.CreateSecretRequest{Name: "S", Value: api.SecretValue{Value: "v"}}).want(201))
 	key := decode[api.CreateApiKeyResponse](w.post("/api-keys", api.CreateApiKeyRequest{Name: "k", TeamId: team.TeamUids[0]}).want(201))
 	invitation := decode[api.CreateInvitationResponse](w.post("/teams/"+team.TeamUids[0]+"/invitations", api.CreateInvitationRequest{Email: "i@example.com"}).want(201))
 	return map[string]string{
 		"runId": runID, "conversationId": runID, "environmentId": environment.Uid, "teamUid": team.TeamUids[0],
-		"userUid": team.Uid, "keyUid": key.ApiKey.Uid, "invitationUid": invitation.Invitation.Uid,
+		"userUid": team.Uid, "keyUid": key.ApiKey.Uid, "secretUid": secret.Uid, "invitationUid": invitation.Invitation.Uid,
 	}
 }
 
@@ -167,6 +168,8 @@ func (w *world) probe(op httpapi.Operation, actor, key string, ids map[string]st
 	case op.ID == "runnerPutBlob":
 		r.path += "?kind=output"
 		r.body, r.header = "x", http.Header{"Content-Type": {"application/octet-stream"}}
+	case op.ID == "runnerSecrets":
+		r.body = `{"phase":"setup"}`
 	case op.ID == "runnerDeltas":
 		r.body = `{"deltas":[]}`
 	case op.ID == "runnerAppend":

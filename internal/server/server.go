@@ -54,6 +54,7 @@ type Server struct {
 	bus      *event.Bus
 	identity *identity.Service
 	keyring  *secret.Keyring
+	secrets  *secret.Service
 	sessions *session.Service
 	feed     *feed.Feed
 	gateway  *gateway.Gateway
@@ -120,6 +121,9 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Now: s.cfg.Now, Log: s.cfg.Log, URL: s.cfg.BlobURL, PerRun: s.cfg.RunBlobs})
 	if err != nil {
+		return err
+	}
+	if s.secrets, err = s.openSecrets(); err != nil {
 		return err
 	}
 	if s.gateway, err = s.openGateway(); err != nil {
@@ -193,11 +197,18 @@ func (s *Server) openKeyring(ctx context.Context) (*secret.Keyring, error) {
 	})
 }
 
+func (s *Server) openSecrets() (*secret.Service, error) {
+	stored := store.NewSecrets(s.db)
+	return secret.New(secret.Config{
+		Store: stored, Uses: stored, Keyring: s.keyring, MaxPerOwner: s.cfg.MaxSecrets, Now: s.cfg.Now, Log: s.cfg.Log,
+	})
+}
+
 func (s *Server) openGateway() (*gateway.Gateway, error) {
 	cfg := s.cfg.Models
 	cfg.Now, cfg.Log = s.cfg.Now, s.cfg.Log
 	cfg.Ledger = store.NewLedger(s.db)
-	cfg.Auth = callers{identity: s.identity, fence: fence(store.NewRuns(s.db))}
+	cfg.Auth = callers{identity: s.identity, runs: store.NewRuns(s.db), secrets: s.secrets}
 	return gateway.New(cfg)
 }
 
@@ -217,8 +228,8 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	stored := store.NewRuns(s.db)
 	return run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
-		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db),
-		Agents: s.agents, People: store.NewIdentity(s.db),
+		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db), Secrets: s.secrets,
+		Agents: s.agents, AgentSecrets: s.agents.SecretNames, People: store.NewIdentity(s.db),
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
 		Entries: s.cfg.Entries, RunEntries: s.cfg.RunEntries, RunBlobs: s.cfg.RunBlobs, Now: s.cfg.Now,
@@ -264,7 +275,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		People: s.identity, Account: s.identity, Keys: s.identity, Issuer: s.issuer, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments: shared, Skills: s.skills,
-		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Messages: s.openMessages(runs), Blobs: blobs, Usage: store.NewLedger(s.db),
+		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Secrets: s.secrets, MasterKeys: s.keyring, Messages: s.openMessages(runs), Blobs: blobs, Usage: store.NewLedger(s.db),
 		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
 		Models:    models{s.gateway}, Workers: workers{s.dispatch},
 		Feed: s.feed, Past: store.NewEvents(s.db), Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,

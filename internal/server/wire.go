@@ -17,6 +17,7 @@ import (
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/store"
 	"github.com/cadrehq/cadre/internal/trigger/schedule"
+	"github.com/cadrehq/cadre/internal/usage"
 )
 
 // This file fits the packages to each other. Nothing here decides anything.
@@ -99,18 +100,26 @@ func (t tokens) Mint(r run.Run, x run.Execution) (string, error) {
 // fence refuses run tokens whose execution is over or superseded.
 func fence(runs store.Runs) httpapi.Fence {
 	return func(ctx context.Context, actor identity.Actor) error {
-		r, err := runs.Get(ctx, actor.RunID)
-		if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound || err == nil && (r.Execution != actor.Execution || !r.Live) {
-			return api.Fail(api.PlatformErrorCodeAuthenticationRequired, "the run token's execution has ended")
-		}
+		_, err := live(ctx, runs, actor)
 		return err
 	}
 }
 
-// callers authenticates calls to models: run tokens of live executions only.
+// live returns the run of a run token whose execution is not over.
+func live(ctx context.Context, runs store.Runs, actor identity.Actor) (run.Run, error) {
+	r, err := runs.Get(ctx, actor.RunID)
+	if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound || err == nil && (r.Execution != actor.Execution || !r.Live) {
+		return run.Run{}, api.Fail(api.PlatformErrorCodeAuthenticationRequired, "the run token's execution has ended")
+	}
+	return r, err
+}
+
+// callers authenticates calls to models: run tokens of live executions only. They bring along the keys
+// that their run names.
 type callers struct {
 	identity *identity.Service
-	fence    httpapi.Fence
+	runs     store.Runs
+	secrets  *secret.Service
 }
 
 func (c callers) Authenticate(ctx context.Context, token string) (gateway.Caller, error) {
@@ -121,12 +130,34 @@ func (c callers) Authenticate(ctx context.Context, token string) (gateway.Caller
 	if err := actor.Check(identity.PermGateway); err != nil {
 		return gateway.Caller{}, err
 	}
-	if err := c.fence(ctx, actor); err != nil {
+	r, err := live(ctx, c.runs, actor)
+	if err != nil {
 		return gateway.Caller{}, err
 	}
-	return gateway.Caller{
+	caller := gateway.Caller{
 		RunID: actor.RunID, ExecutionID: actor.ExecutionID, Execution: actor.Execution, TeamUID: actor.TeamUID,
-	}, nil
+	}
+	for _, k := range run.ModelKeys(r.Config) {
+		v, err := c.secrets.ModelKey(ctx, r.Reach(), k.Field, k.Name, k.Type)
+		if err != nil {
+			return gateway.Caller{}, err
+		}
+		caller.Own = append(caller.Own, gateway.OwnKey{Provider: vendors[k.Type], Vendor: gateway.Vendor{Key: v.ApiKey, BaseURL: v.BaseUrl}})
+	}
+	return caller, nil
+}
+
+// vendors are who takes a key of a type.
+var vendors = map[api.SecretType]string{
+	api.SecretTypeANTHROPICAPIKEY: usage.ProviderAnthropic, api.SecretTypeOPENAIAPIKEY: usage.ProviderOpenAI,
+}
+
+func vendorsOf(types []api.SecretType) []string {
+	out := make([]string, len(types))
+	for i, t := range types {
+		out[i] = vendors[t]
+	}
+	return out
 }
 
 // modelWait bounds finding out which model a run gets.
@@ -136,15 +167,19 @@ const modelWait = 5 * time.Second
 type models struct{ *gateway.Gateway }
 
 // Resolve finds the model of a run that is being made.
-func (m models) Resolve(modelID string, harness api.HarnessType) (string, error) {
+func (m models) Resolve(modelID string, harness api.HarnessType, own ...api.SecretType) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), modelWait)
 	defer cancel()
-	return m.Gateway.Resolve(ctx, modelID, string(harness))
+	return m.Gateway.Resolve(ctx, modelID, string(harness), vendorsOf(own)...)
 }
 
 // ForRunner says how a runner that reaches this server at root speaks to its run's model.
 func (m models) ForRunner(ctx context.Context, r run.Run, root string) (api.RunnerModel, error) {
-	model, err := m.Lookup(ctx, r.Config.ModelId)
+	var own []api.SecretType
+	for _, k := range run.ModelKeys(r.Config) {
+		own = append(own, k.Type)
+	}
+	model, err := m.Lookup(ctx, r.Config.ModelId, vendorsOf(own)...)
 	if err != nil {
 		return api.RunnerModel{}, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // Tables that grow with the number of runs: no fixed read may go through all of one. Only small
 // indexes may be read from end to end.
-var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions)\b`)
+var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
 
 // small are partial indexes that hold nothing but what is asked for.
 var small = regexp.MustCompile(`INDEX (executions_unclaimed|schedules_due|schedules_held)\b`)
@@ -59,6 +59,10 @@ func TestPlans(t *testing.T) {
 	_, _, _ = schedules.Outcomes(ctx, id, "", 1)
 	_, _ = schedules.Release(ctx, now)
 	_, _ = NewBlobs(db).ByRun(ctx, id)
+	secrets := NewSecrets(db)
+	_, _ = secrets.Get(ctx, id)
+	_, _ = secrets.Received(ctx, id)
+	_, _, _ = secrets.Uses(ctx, id, "", 1)
 	keyring := NewKeyring(db)
 	_, _ = keyring.DataKey(ctx, identity.Owner{})
 	_, _ = keyring.Under(ctx, id, identity.Owner{}, 1)
@@ -73,9 +77,10 @@ func TestPlans(t *testing.T) {
 
 	queries := map[string]int{ // those with a varying number of arguments
 		selectHeads + "id IN ($1, $2)": 2,
-		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid":                                       2,
-		"SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ($1, $2) ORDER BY parent_id, created_at, id": 2,
-		selectLeases + "x.id IN ($1, $2) ORDER BY x.id":                                                                     2,
+		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid":                                          2,
+		"SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ($1, $2) ORDER BY parent_id, created_at, id":    2,
+		selectSecrets + "(owner_type = $1 AND owner_uid = $2 OR owner_type = $3 AND owner_uid = $4) ORDER BY name, owner_type": 4,
+		selectLeases + "x.id IN ($1, $2) ORDER BY x.id":                                                                        2,
 	}
 	db.stmts.Range(func(query, _ any) bool {
 		queries[query.(string)] = len(regexp.MustCompile(`\$\d+`).FindAllString(query.(string), -1))

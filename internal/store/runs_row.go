@@ -41,7 +41,7 @@ func runValues(r run.Run) []any {
 }
 
 var insertSpecs = newInsert("run_specs",
-	"run_id", "prompt", "config", "creator", "executor", "metadata", "attachments", "origin")
+	"run_id", "prompt", "config", "creator", "executor", "metadata", "attachments", "origin", "person")
 
 // specValues encodes the fixed part of a run.
 func specValues(r run.Run) ([]any, error) {
@@ -54,7 +54,7 @@ func specValues(r run.Run) ([]any, error) {
 		values = append(values, text)
 	}
 	origin, err := originText(r.Origin)
-	return append(values, origin), err
+	return append(values, origin, r.Person), err
 }
 
 // originText encodes what started a run; nothing for the many runs that a request did.
@@ -73,7 +73,7 @@ const runColumns = `r.id, r.title, r.state, r.message, r.error_code, r.retryable
 	r.active_at, r.execution, r.live, r.attempts, r.last_seq, r.last_command, r.input_tokens,
 	r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.input_usd, r.output_usd,
 	r.cache_read_usd, r.cache_write_usd, r.unpriced, r.entry_bytes, r.blob_bytes, r.last_event_seq,
-	r.mail_bytes,	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments, p.origin`
+	r.mail_bytes,	p.prompt, p.config, p.creator, p.executor, p.metadata, p.attachments, p.origin, p.person`
 
 // selectRuns reads runs with their specifications.
 const selectRuns = "SELECT " + runColumns + " FROM runs r JOIN run_specs p ON p.run_id = r.id "
@@ -90,7 +90,7 @@ func scanRun(row scanner) (r storedRun, err error) {
 		&r.Usage.OutputTokens, &r.Usage.CacheReadTokens, &r.Usage.CacheWriteTokens, &r.Usage.InputUSD,
 		&r.Usage.OutputUSD, &r.Usage.CacheReadUSD, &r.Usage.CacheWriteUSD, &r.Usage.Unpriced,
 		&r.EntryBytes, &r.BlobBytes, &r.EventSeq, &r.MailBytes,
-		&r.Prompt, &config, &creator, &executor, &metadata, &attachments, &origin)
+		&r.Prompt, &config, &creator, &executor, &metadata, &attachments, &origin, &r.Person)
 	if err != nil {
 		return r, err
 	}

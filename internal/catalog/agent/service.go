@@ -18,7 +18,7 @@ type Environments interface {
 
 // Models resolves the id of a model; an api.Failure says that there is none.
 type Models interface {
-	Resolve(modelID string, harness api.HarnessType) (string, error)
+	Resolve(modelID string, harness api.HarnessType, own ...api.SecretType) (string, error)
 }
 
 // Config says what a Service works with. All but MaxPerTeam and Did are required.

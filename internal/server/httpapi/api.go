@@ -54,6 +54,8 @@ type Config struct {
 	Agents           Agents
 	Schedules        Schedules
 	Messages         Messages
+	Secrets          Secrets
+	MasterKeys       MasterKeys
 	Blobs            Blobs
 	Usage            Ledger
 	Summaries        Summaries

@@ -12,6 +12,7 @@ import (
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/identity/issuer"
 	"github.com/cadrehq/cadre/internal/run"
+	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/session"
 	"github.com/cadrehq/cadre/internal/trigger/schedule"
 	"github.com/cadrehq/cadre/internal/usage"
@@ -81,6 +82,7 @@ type Runners interface {
 	Commands(ctx context.Context, actor identity.Actor) ([]run.Command, error)
 	End(ctx context.Context, actor identity.Actor, req api.RunnerEndRequest) error
 	LastSnapshot(ctx context.Context, runID string) (run.Snapshot, error)
+	Secrets(ctx context.Context, actor identity.Actor, phase api.SecretPhase) (api.RunnerSecretsResponse, error)
 	Limits() session.Limits
 }
 
@@ -149,6 +151,23 @@ type Messages interface {
 	Events(ctx context.Context, actor identity.Actor, runIDs []string, since int64, limit int) ([]run.Event, error)
 	// MayFollow returns the runs, each once.
 	MayFollow(ctx context.Context, actor identity.Actor, runIDs []string) ([]string, error)
+}
+
+// Secrets keeps secrets: secret.Service. It checks what the actor may reach.
+type Secrets interface {
+	Create(ctx context.Context, actor identity.Actor, req api.CreateSecretRequest) (secret.Secret, error)
+	Get(ctx context.Context, actor identity.Actor, uid string) (secret.Secret, error)
+	List(ctx context.Context, actor identity.Actor) ([]secret.Secret, error)
+	Update(ctx context.Context, actor identity.Actor, uid string, req api.UpdateSecretRequest) (secret.Secret, error)
+	Delete(ctx context.Context, actor identity.Actor, uid string) error
+	// Uses returns which runs received it, latest first, and the position of the rest.
+	Uses(ctx context.Context, actor identity.Actor, uid, cursor string, limit int) ([]secret.Use, string, error)
+}
+
+// MasterKeys changes what secrets are sealed by: secret.Keyring.
+type MasterKeys interface {
+	Rotation(ctx context.Context, actor identity.Actor) (secret.RotationState, error)
+	Rotate(ctx context.Context, actor identity.Actor, id string) (secret.RotationState, error)
 }
 
 // Blobs finds bytes: blob.Service.

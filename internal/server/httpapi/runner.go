@@ -130,6 +130,12 @@ func (a *API) RunnerDeltas(ctx context.Context, req api.RunnerDeltasRequestObjec
 	return api.RunnerDeltas204Response{}, nil
 }
 
+// RunnerSecrets serves POST /runner/secrets.
+func (a *API) RunnerSecrets(ctx context.Context, req api.RunnerSecretsRequestObject) (api.RunnerSecretsResponseObject, error) {
+	out, err := a.cfg.Runs.Secrets(ctx, actorOf(ctx), req.Body.Phase)
+	return api.RunnerSecrets200JSONResponse(out), err
+}
+
 // RunnerHeartbeat serves POST /runner/heartbeat.
 func (a *API) RunnerHeartbeat(ctx context.Context, _ api.RunnerHeartbeatRequestObject) (api.RunnerHeartbeatResponseObject, error) {
 	until, cancelled, err := a.cfg.Runs.Heartbeat(ctx, actorOf(ctx))

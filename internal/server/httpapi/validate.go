@@ -106,6 +106,14 @@ var bounds = map[string]bound{
 	"CreateApiKeyRequest.agent_uid":                            {0, 128},
 	"CreateApiKeyRequest.scopes":                               {0, 4},
 	"CloudEnvironmentConfig.description":                       {0, 240},
+	"CloudEnvironmentConfig.secrets":                           {0, 200},
+	"AmbientAgentConfig.secrets":                               {0, 200},
+	"CreateSecretRequest.name":                                 {0, 256},
+	"CreateSecretRequest.description":                          {0, 240},
+	"CreateSecretRequest.file_name":                            {0, 128},
+	"UpdateSecretRequest.description":                          {0, 240},
+	"ListSecretUsesParams.limit":                               {1, 500},
+	"RotateMasterKeyRequest.key_id":                            {0, 64},
 }
 
 // mayBeEmpty are required strings whose presence is enough.

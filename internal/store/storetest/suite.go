@@ -97,6 +97,8 @@ func Run(t *testing.T, open Opener) {
 		"Keyring":               testKeyring,
 		"KeyringTogether":       testKeyringTogether,
 		"IssuerKeys":            testIssuerKeys,
+		"Secrets":               testSecrets,
+		"SecretUses":            testSecretUses,
 		"Blobs":                 testBlobs,
 		"StoredBytes":           testStoredBytes,
 		"ListFilters":           testListFilters,
@@ -132,6 +134,7 @@ type bundle struct {
 	keyring      store.Keyring
 	agents       store.Agents
 	issuer       store.Issuer
+	secrets      store.Secrets
 	notices      *notices
 }
 
@@ -144,7 +147,8 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
 		keyring: store.NewKeyring(db), agents: store.NewAgents(db),
-		issuer: store.NewIssuer(db),
+		issuer:  store.NewIssuer(db),
+		secrets: store.NewSecrets(db),
 	}
 }
 

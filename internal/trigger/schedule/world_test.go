@@ -140,7 +140,9 @@ func newWorld(t *testing.T, o *options) *world {
 // anyModel resolves every model to itself.
 type anyModel struct{}
 
-func (anyModel) Resolve(id string, _ api.HarnessType) (string, error) { return "model-" + id, nil }
+func (anyModel) Resolve(id string, _ api.HarnessType, _ ...api.SecretType) (string, error) {
+	return "model-" + id, nil
+}
 
 // member makes the first team and its admin.
 func (w *world) member(team, user string) identity.Actor {

@@ -1330,6 +1330,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/master-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What secrets are sealed by
+         * @description The master keys in use, by name, and which server has which. While a change is under way there are two; it is over when one is left.
+         */
+        get: operations["getMasterKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/master-key/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Seal with another master key
+         * @description New data keys are sealed by the key named from now on, and those there are in the background, whatever server dies meanwhile. Nothing waits for it. `conflict` while a server of this database does not have the key.
+         */
+        post: operations["rotateMasterKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me": {
         parameters: {
             query?: never;
@@ -1576,6 +1616,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runner/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the secrets of a phase
+         * @description The values that the run gets for its set-up commands or for its agent, for the runner to hand on and to keep out of all that it reports. What was delivered is in the secret's uses and in the run. Once an execution has taken those of its agent, those of the set-up commands are `operation_not_supported` for it. Runs in a directory of one's own get none.
+         */
+        post: operations["runnerSecrets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runner/start": {
         parameters: {
             query?: never;
@@ -1590,6 +1650,84 @@ export interface paths {
          * @description May be repeated. The first call records that the sandbox is up.
          */
         post: operations["runnerStart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Secrets
+         * @description Those of the caller's team and their own, by name. Values are never shown.
+         */
+        get: operations["listSecrets"];
+        put?: never;
+        /**
+         * Store a secret
+         * @description Runs created from now on can get it. A name is taken once per owner: `conflict` (not retryable).
+         */
+        post: operations["createSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/secrets/{secretUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the secret. */
+                secretUid: components["parameters"]["SecretUid"];
+            };
+            cookie?: never;
+        };
+        /**
+         * One secret
+         * @description All but its value. Errors: `resource_not_found`.
+         */
+        get: operations["getSecret"];
+        /**
+         * Change a secret
+         * @description A member that is absent stays as it is. Executions that begin later get a new value, whatever run they belong to. Name, type and owner stay. Errors: `resource_not_found`.
+         */
+        put: operations["updateSecret"];
+        post?: never;
+        /**
+         * Delete a secret
+         * @description At once and for good. Sandboxes that have it keep it until they end. Errors: `resource_not_found`.
+         */
+        delete: operations["deleteSecret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/secrets/{secretUid}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the secret. */
+                secretUid: components["parameters"]["SecretUid"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Which runs received a secret
+         * @description Latest first: one use per execution and phase. Whoever sees the secret sees its uses; a run among them may be out of their sight. Errors: `resource_not_found`.
+         */
+        get: operations["listSecretUses"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2202,6 +2340,8 @@ export interface components {
             profile_id?: string;
             /** @description Kept and shown; without effect here. */
             runner_id?: string;
+            /** @description Secrets the run gets of those in its reach, in place of what its environment and agent say. Absent or null: what these say; empty: none. */
+            secrets?: components["schemas"]["SecretRef"][] | null;
             session_sharing?: components["schemas"]["SessionSharing"];
             /** @description One skill; see `RunAgentRequest.skill`. Not together with `skills`. */
             skill_spec?: string;
@@ -2430,7 +2570,7 @@ export interface components {
             /** @description At most 200 characters. */
             name?: string;
             providers?: components["schemas"]["ProvidersConfig"];
-            /** @description Names of secrets the environment may use. Kept and shown; this server keeps no secrets yet. */
+            /** @description Secrets that its runs get of those in their reach. Absent or null: all; empty: none. Names that stand for nothing are shown in the run. */
             secrets?: components["schemas"]["SecretRef"][] | null;
             /** @description Shell commands at the workspace's root, at most 100 of 16 KiB each. The first that fails ends the run FAILED with its output. */
             setup_commands?: string[];
@@ -2703,6 +2843,19 @@ export interface components {
             team?: boolean;
             /** @description IANA name of the zone, as Europe/Berlin. UTC when absent. */
             time_zone?: string;
+        };
+        /** @description A secret to store. */
+        CreateSecretRequest: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Name of the file a `FILE` becomes; its own name when absent. */
+            file_name?: string;
+            /** @description Letters, digits and `_`, not beginning with a digit. Names the runner needs itself (`PATH`, `CADRE_…`) are refused. */
+            name: string;
+            /** @description The team's, the default for those who may change what is the team's, or with `false` the caller's own: then only runs get it that the caller starts. */
+            team?: boolean;
+            type?: components["schemas"]["SecretType"];
+            value: components["schemas"]["SecretValue"];
         };
         /**
          * @description Whose identity a run has towards code hosts: that of the person who asked for it, or of the principal it runs as.
@@ -2988,11 +3141,11 @@ export interface components {
              */
             type?: "oz" | "claude" | "gemini" | "codex" | "opencode" | "acp" | "command";
         };
-        /** @description Names of secrets other harnesses sign in with. Told to the worker. */
+        /** @description Names of secrets in the run's reach that its model calls are paid with, in place of the server's own keys. No sandbox gets them. A name that stands for nothing, or for another type, is `invalid_request`. */
         HarnessAuthSecrets: {
-            /** @description Secret for the harness `claude`. */
+            /** @description An `ANTHROPIC_API_KEY`, for calls to Anthropic's models. */
             claude_auth_secret_name?: string;
-            /** @description Secret for the harness `codex`. */
+            /** @description An `OPENAI_API_KEY`, for calls to OpenAI's models. */
             codex_auth_secret_name?: string;
         };
         /** @description For whom a token is, for how long, and what it calls the run. */
@@ -3197,6 +3350,17 @@ export interface components {
             /** @description The latest first. */
             ticks: components["schemas"]["ScheduleTick"][];
         };
+        /** @description Secrets, by name. */
+        ListSecretsResponse: {
+            /** @description Without values. */
+            secrets: components["schemas"]["Secret"][];
+        };
+        /** @description A page of uses. */
+        ListSecretUsesResponse: {
+            page_info: components["schemas"]["PageInfo"];
+            /** @description Latest first. */
+            uses: components["schemas"]["SecretUse"][];
+        };
         /** @description Where one is signed in. */
         ListSignInsResponse: {
             /** @description Latest use first. */
@@ -3248,6 +3412,39 @@ export interface components {
             run_id: string;
             /** @description Bearer token of this execution. Shown once. */
             run_token: string;
+        };
+        /** @description A master key by name. The key itself is nowhere but with the servers. */
+        MasterKey: {
+            /** @description How many data keys (one per team or person) it seals. */
+            data_keys: number;
+            /** @description Name made from the key. */
+            id: string;
+            /** @description Whether new data keys are sealed by it. */
+            primary: boolean;
+            /**
+             * Format: date-time
+             * @description When it was first used.
+             */
+            since: string;
+        };
+        /** @description A server of this database. */
+        MasterKeyServer: {
+            /** @description Its name. */
+            instance: string;
+            /** @description Master keys it has. */
+            key_ids: string[];
+            /**
+             * Format: date-time
+             * @description When it last said so.
+             */
+            seen_at: string;
+        };
+        /** @description Master keys and the servers that have them. */
+        MasterKeyState: {
+            /** @description Keys that something is sealed by, the primary one first. */
+            keys: components["schemas"]["MasterKey"][];
+            /** @description Servers alive. */
+            servers: components["schemas"]["MasterKeyServer"][];
         };
         /** @description One MCP server, named by exactly one of `command`, `url` and `warp_id`. `${NAME}` in a value is taken from the sandbox's environment. */
         MCPServerConfig: {
@@ -3589,6 +3786,11 @@ export interface components {
                 [key: string]: components["schemas"]["UsageByCategory"];
             };
         };
+        /** @description Which key to seal with. */
+        RotateMasterKeyRequest: {
+            /** @description A key that every server has. When it is absent a server that is alone and keeps its keys in a file makes one and adds it there. */
+            key_id?: string;
+        };
         /** @description What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with. */
         RunAgentRequest: {
             /** @description Agent of the team that the run acts as, its `executor`; only for the team's runs. People, and the team's own keys, may name any; the key of an agent, and a run that acts as one, only itself, which needs no naming. */
@@ -3775,6 +3977,8 @@ export interface components {
             run_time?: string;
             schedule?: components["schemas"]["ScheduleInfo"];
             scope?: components["schemas"]["Scope"];
+            /** @description Secrets it received, once its sandbox asked for them. In the answer about one run only. */
+            secrets?: components["schemas"]["RunSecret"][];
             /** @description Id of the session, which is the run's own. */
             session_id?: string;
             /**
@@ -3802,6 +4006,8 @@ export interface components {
              * @description What started the run, as a page to look at.
              */
             trigger_url?: string;
+            /** @description Names its environment, agent or request asks for that stand for nothing in its reach. */
+            unresolved_secrets?: string[];
             /**
              * Format: date-time
              * @description When the state last changed.
@@ -3981,6 +4187,31 @@ export interface components {
             state: components["schemas"]["RunState"];
             waiting?: components["schemas"]["WaitingCode"];
         };
+        /** @description A secret with its value. */
+        RunnerSecret: {
+            /**
+             * Format: byte
+             * @description The file's content.
+             */
+            data?: string;
+            /** @description Name of the file to make; the variable then holds its path. */
+            file_name?: string;
+            /** @description Environment variable. */
+            name: string;
+            /** @description Its value; absent for a file. */
+            value?: string;
+        };
+        /** @description What the runner is about to begin. */
+        RunnerSecretsRequest: {
+            phase: components["schemas"]["SecretPhase"];
+        };
+        /** @description Values of a phase. */
+        RunnerSecretsResponse: {
+            /** @description By name. */
+            secrets: components["schemas"]["RunnerSecret"][];
+            /** @description Names that were asked for and stand for nothing here. */
+            unresolved?: string[];
+        };
         /** @description About the runner that calls. */
         RunnerStartRequest: {
             /** @description Backend that built the sandbox. */
@@ -4013,6 +4244,12 @@ export interface components {
             options?: string[];
             /** @description The question or the action to be allowed. */
             prompt: string;
+        };
+        /** @description A secret that a run received. */
+        RunSecret: {
+            /** @description Its name. */
+            name: string;
+            scope: components["schemas"]["Scope"];
         };
         /**
          * @description What to sort by; `agent` is the skill, with runs made from none at the end.
@@ -4282,10 +4519,94 @@ export interface components {
              */
             expires_at: string;
         };
+        /** @description A secret, without its value. */
+        Secret: {
+            /**
+             * Format: date-time
+             * @description When it was stored first.
+             */
+            created_at: string;
+            creator: components["schemas"]["UserProfile"];
+            /** @description What it is for. */
+            description?: string;
+            /** @description Name of the file a `FILE` becomes. */
+            file_name?: string;
+            last_editor: components["schemas"]["UserProfile"];
+            /** @description Name of its environment variable. */
+            name: string;
+            scope: components["schemas"]["Scope"];
+            type: components["schemas"]["SecretType"];
+            /** @description UUID. */
+            uid: string;
+            /**
+             * Format: date-time
+             * @description When anything of it last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: date-time
+             * @description When its value last changed.
+             */
+            value_updated_at: string;
+        };
+        /**
+         * @description The part of an execution that gets a secret: its set-up commands, or its agent with all it starts.
+         * @enum {string}
+         */
+        SecretPhase: "setup" | "agent";
         /** @description A secret by name. */
         SecretRef: {
             /** @description Its name. */
             name: string;
+            /** @description What gets it; set-up commands and agent when absent. */
+            phases?: components["schemas"]["SecretPhase"][];
+        };
+        /**
+         * @description What a secret holds. A `RAW_VALUE` is delivered as the environment variable of its name, a `FILE` as a file whose path is in that variable. The others are keys of model vendors: no sandbox gets them, they are for `harness_auth_secrets`.
+         * @enum {string}
+         */
+        SecretType: "RAW_VALUE" | "FILE" | "ANTHROPIC_API_KEY" | "ANTHROPIC_BEDROCK_ACCESS_KEY" | "ANTHROPIC_BEDROCK_API_KEY" | "OPENAI_API_KEY";
+        /** @description One delivery of a secret to a sandbox. */
+        SecretUse: {
+            /**
+             * Format: date-time
+             * @description When it was first handed out for that phase.
+             */
+            at: string;
+            /** @description Number of its execution. */
+            execution: number;
+            phase: components["schemas"]["SecretUsePhase"];
+            /** @description The run that received it. */
+            run_id: string;
+        };
+        /**
+         * @description What received it: set-up commands, agent, or the model gateway on the run's behalf (`model`).
+         * @enum {string}
+         */
+        SecretUsePhase: "setup" | "agent" | "model";
+        /** @description What is kept secret; which members there are goes by the type. Together with its name a variable must stay below 131,072 bytes. */
+        SecretValue: {
+            /** @description Of `ANTHROPIC_API_KEY` and `OPENAI_API_KEY`. */
+            api_key?: string;
+            /** @description Of `ANTHROPIC_BEDROCK_ACCESS_KEY`. */
+            aws_access_key_id?: string;
+            /** @description Of `ANTHROPIC_BEDROCK_API_KEY`. */
+            aws_bearer_token_bedrock?: string;
+            /** @description Region of both Bedrock types. */
+            aws_region?: string;
+            /** @description Of `ANTHROPIC_BEDROCK_ACCESS_KEY`. */
+            aws_secret_access_key?: string;
+            /** @description Of `ANTHROPIC_BEDROCK_ACCESS_KEY`, if it is temporary. */
+            aws_session_token?: string;
+            /** @description Endpoint an `OPENAI_API_KEY` is for; the vendor's own when absent. */
+            base_url?: string;
+            /**
+             * Format: byte
+             * @description Content of a `FILE`, in base64, at most 512 KiB.
+             */
+            data?: string;
+            /** @description Of a `RAW_VALUE`, or of a `FILE` that is text. */
+            value?: string;
         };
         /** @description A message to runs. */
         SendMessageRequest: {
@@ -4596,6 +4917,12 @@ export interface components {
             /** @description Removes those of `starts_at` and `ends_at` that are absent. */
             unbounded?: boolean;
         };
+        /** @description What to change. */
+        UpdateSecretRequest: {
+            /** @description What it is for; empty clears it. */
+            description?: string;
+            value?: components["schemas"]["SecretValue"];
+        };
         /** @description What of a team's defaults is to change. Absent or null members stay; empty ones clear. */
         UpdateTeamDefaultsRequest: {
             /** @description An environment of the team. */
@@ -4887,6 +5214,15 @@ export interface components {
                 "application/json": components["schemas"]["ScheduledAgentItem"];
             };
         };
+        /** @description Without its value. */
+        Secret: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Secret"];
+            };
+        };
         /** @description The team. */
         Team: {
             headers: {
@@ -4926,6 +5262,8 @@ export interface components {
         RunId: string;
         /** @description UUID of the schedule. */
         ScheduleId: string;
+        /** @description UUID of the secret. */
+        SecretUid: string;
         /** @description Uid of the team. */
         TeamUid: string;
         /** @description Uid of the person. */
@@ -6707,6 +7045,57 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    getMasterKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where a change of the master key stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterKeyState"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    rotateMasterKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key_id": "0a1b2c3d4e5f"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RotateMasterKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Begun. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterKeyState"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     updateMe: {
         parameters: {
             query?: never;
@@ -7036,6 +7425,36 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    runnerSecrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "phase": "setup"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RunnerSecretsRequest"];
+            };
+        };
+        responses: {
+            /** @description Values. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunnerSecretsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     runnerStart: {
         parameters: {
             query?: never;
@@ -7063,6 +7482,148 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunnerAssignment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSecrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Secrets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSecretsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "NPM_TOKEN",
+                 *       "type": "RAW_VALUE",
+                 *       "value": {
+                 *         "value": "npm_abcdef"
+                 *       },
+                 *       "description": "Reads our registry"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateSecretRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["Secret"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the secret. */
+                secretUid: components["parameters"]["SecretUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Secret"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the secret. */
+                secretUid: components["parameters"]["SecretUid"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "value": {
+                 *         "value": "npm_ghijkl"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateSecretRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Secret"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the secret. */
+                secretUid: components["parameters"]["SecretUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSecretUses: {
+        parameters: {
+            query?: {
+                /** @description Position from `page_info.next_cursor`; opaque. */
+                cursor?: string;
+                /** @description Uses per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description UUID of the secret. */
+                secretUid: components["parameters"]["SecretUid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Uses. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSecretUsesResponse"];
                 };
             };
             default: components["responses"]["Problem"];
