@@ -428,6 +428,27 @@ func (e ConversationMessageRole) Valid() bool {
 	}
 }
 
+// Defines values for CreateFileArtifactRequestArtifactType.
+const (
+	CreateFileArtifactRequestArtifactTypeFILE       CreateFileArtifactRequestArtifactType = "FILE"
+	CreateFileArtifactRequestArtifactTypePLAN       CreateFileArtifactRequestArtifactType = "PLAN"
+	CreateFileArtifactRequestArtifactTypeSCREENSHOT CreateFileArtifactRequestArtifactType = "SCREENSHOT"
+)
+
+// Valid indicates whether the value is a known member of the CreateFileArtifactRequestArtifactType enum.
+func (e CreateFileArtifactRequestArtifactType) Valid() bool {
+	switch e {
+	case CreateFileArtifactRequestArtifactTypeFILE:
+		return true
+	case CreateFileArtifactRequestArtifactTypePLAN:
+		return true
+	case CreateFileArtifactRequestArtifactTypeSCREENSHOT:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CredentialStrategy.
 const (
 	CredentialStrategyCREATOR  CredentialStrategy = "CREATOR"
@@ -881,6 +902,36 @@ func (e PullRequestArtifactArtifactType) Valid() bool {
 	}
 }
 
+// Defines values for ReportExternalReferenceArtifactRequestArtifactType.
+const (
+	ReportExternalReferenceArtifactRequestArtifactTypeEXTERNALREFERENCE ReportExternalReferenceArtifactRequestArtifactType = "EXTERNAL_REFERENCE"
+)
+
+// Valid indicates whether the value is a known member of the ReportExternalReferenceArtifactRequestArtifactType enum.
+func (e ReportExternalReferenceArtifactRequestArtifactType) Valid() bool {
+	switch e {
+	case ReportExternalReferenceArtifactRequestArtifactTypeEXTERNALREFERENCE:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportPullRequestArtifactRequestArtifactType.
+const (
+	ReportPullRequestArtifactRequestArtifactTypePULLREQUEST ReportPullRequestArtifactRequestArtifactType = "PULL_REQUEST"
+)
+
+// Valid indicates whether the value is a known member of the ReportPullRequestArtifactRequestArtifactType enum.
+func (e ReportPullRequestArtifactRequestArtifactType) Valid() bool {
+	switch e {
+	case ReportPullRequestArtifactRequestArtifactTypePULLREQUEST:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportedEventType.
 const (
 	ReportedEventTypeRunBlocked    ReportedEventType = "run_blocked"
@@ -1319,6 +1370,24 @@ func (e SkillRepositoryState) Valid() bool {
 	}
 }
 
+// Defines values for SnapshotUploadRequestMode.
+const (
+	SnapshotUploadRequestModeCheckpoint SnapshotUploadRequestMode = "checkpoint"
+	SnapshotUploadRequestModeLegacy     SnapshotUploadRequestMode = "legacy"
+)
+
+// Valid indicates whether the value is a known member of the SnapshotUploadRequestMode enum.
+func (e SnapshotUploadRequestMode) Valid() bool {
+	switch e {
+	case SnapshotUploadRequestModeCheckpoint:
+		return true
+	case SnapshotUploadRequestModeLegacy:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortOrderAsc  SortOrder = "asc"
@@ -1445,6 +1514,81 @@ func (e TimelineEventKind) Valid() bool {
 	case TimelineEventKindPhase:
 		return true
 	case TimelineEventKindState:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UpdateRunFromAgentRequestTaskState.
+const (
+	UpdateRunFromAgentRequestTaskStateBLOCKED     UpdateRunFromAgentRequestTaskState = "BLOCKED"
+	UpdateRunFromAgentRequestTaskStateCANCELLED   UpdateRunFromAgentRequestTaskState = "CANCELLED"
+	UpdateRunFromAgentRequestTaskStateCLAIMED     UpdateRunFromAgentRequestTaskState = "CLAIMED"
+	UpdateRunFromAgentRequestTaskStateERROR       UpdateRunFromAgentRequestTaskState = "ERROR"
+	UpdateRunFromAgentRequestTaskStateFAILED      UpdateRunFromAgentRequestTaskState = "FAILED"
+	UpdateRunFromAgentRequestTaskStateINPROGRESS  UpdateRunFromAgentRequestTaskState = "IN_PROGRESS"
+	UpdateRunFromAgentRequestTaskStateINPROGRESS1 UpdateRunFromAgentRequestTaskState = "INPROGRESS"
+	UpdateRunFromAgentRequestTaskStateSUCCEEDED   UpdateRunFromAgentRequestTaskState = "SUCCEEDED"
+)
+
+// Valid indicates whether the value is a known member of the UpdateRunFromAgentRequestTaskState enum.
+func (e UpdateRunFromAgentRequestTaskState) Valid() bool {
+	switch e {
+	case UpdateRunFromAgentRequestTaskStateBLOCKED:
+		return true
+	case UpdateRunFromAgentRequestTaskStateCANCELLED:
+		return true
+	case UpdateRunFromAgentRequestTaskStateCLAIMED:
+		return true
+	case UpdateRunFromAgentRequestTaskStateERROR:
+		return true
+	case UpdateRunFromAgentRequestTaskStateFAILED:
+		return true
+	case UpdateRunFromAgentRequestTaskStateINPROGRESS:
+		return true
+	case UpdateRunFromAgentRequestTaskStateINPROGRESS1:
+		return true
+	case UpdateRunFromAgentRequestTaskStateSUCCEEDED:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UploadFieldValueKind.
+const (
+	UploadFieldValueKindContentCrc32c UploadFieldValueKind = "content_crc32c"
+	UploadFieldValueKindContentData   UploadFieldValueKind = "content_data"
+	UploadFieldValueKindStatic        UploadFieldValueKind = "static"
+)
+
+// Valid indicates whether the value is a known member of the UploadFieldValueKind enum.
+func (e UploadFieldValueKind) Valid() bool {
+	switch e {
+	case UploadFieldValueKindContentCrc32c:
+		return true
+	case UploadFieldValueKindContentData:
+		return true
+	case UploadFieldValueKindStatic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UploadTargetMethod.
+const (
+	UploadTargetMethodPOST UploadTargetMethod = "POST"
+	UploadTargetMethodPUT  UploadTargetMethod = "PUT"
+)
+
+// Valid indicates whether the value is a known member of the UploadTargetMethod enum.
+func (e UploadTargetMethod) Valid() bool {
+	switch e {
+	case UploadTargetMethodPOST:
+		return true
+	case UploadTargetMethodPUT:
 		return true
 	default:
 		return false
@@ -1854,6 +1998,15 @@ type AgentRunEvent struct {
 // AgentRunEventType What happened. `ref_id` is the message of a `new_message`, the child of a `child_agent_started` (an event of its parent), and the session of a `run_session_linked` (an event of a child, once it can be watched).
 type AgentRunEventType string
 
+// AgentStatusMessage What to show with the state.
+type AgentStatusMessage struct {
+	// ErrorCode Code of the error table, in capitals or small letters.
+	ErrorCode string `json:"error_code,omitempty,omitzero"`
+
+	// Message For people.
+	Message string `json:"message"`
+}
+
 // AgentType What part an agent has. Kept and shown; without effect here.
 type AgentType string
 
@@ -2012,6 +2165,15 @@ type ArtifactResponse = ArtifactContent
 
 // ArtifactType Kind of artifact.
 type ArtifactType string
+
+// AttachmentDownload A link to a file.
+type AttachmentDownload struct {
+	// AttachmentId Which file.
+	AttachmentId string `json:"attachment_id"`
+
+	// DownloadUrl Works without a key for 15 minutes.
+	DownloadUrl string `json:"download_url"`
+}
 
 // AttachmentInput A file that comes with the prompt.
 type AttachmentInput struct {
@@ -2189,6 +2351,9 @@ type Command struct {
 	// Answer What was decided, by whom and when.
 	Answer RunAnswer `json:"answer,omitempty,omitzero"`
 
+	// Attachments Files said with a message.
+	Attachments []RunnerAttachment `json:"attachments,omitempty,omitzero"`
+
 	// Author A person or agent. Which members are there depends on what is known.
 	Author UserProfile `json:"author,omitempty,omitzero"`
 
@@ -2227,6 +2392,27 @@ type CommandMessage struct {
 
 	// Subject What it is about.
 	Subject string `json:"subject,omitempty,omitzero"`
+}
+
+// CommitSnapshotRequest A whole checkpoint.
+type CommitSnapshotRequest struct {
+	// Files Names of all of its files.
+	Files []string `json:"files"`
+
+	// Generation Which one.
+	Generation string `json:"generation"`
+}
+
+// CommitSnapshotResponse The checkpoint that counts.
+type CommitSnapshotResponse struct {
+	// Generation Which one.
+	Generation string `json:"generation"`
+}
+
+// ConfirmFileArtifactRequest What was sent.
+type ConfirmFileArtifactRequest struct {
+	// Crc32c CRC32C of the file: Base64 of four bytes, the highest first.
+	Crc32c string `json:"crc32c"`
 }
 
 // ConnectedWorker The workers of one host name.
@@ -2431,6 +2617,57 @@ type CreateApiKeyResponse struct {
 	RawApiKey string `json:"raw_api_key"`
 }
 
+// CreateExternalConversationRequest A harness's conversation.
+type CreateExternalConversationRequest struct {
+	// Format Of its transcript: `claude_code_cli`, `codex_cli` or `gemini_cli`.
+	Format string `json:"format"`
+}
+
+// CreateExternalConversationResponse The run's conversation.
+type CreateExternalConversationResponse struct {
+	// ConversationId UUID of the conversation.
+	ConversationId string `json:"conversation_id"`
+}
+
+// CreateFileArtifactRequest A file the run made.
+type CreateFileArtifactRequest struct {
+	// ArtifactType What it is; FILE unless given.
+	ArtifactType CreateFileArtifactRequestArtifactType `json:"artifact_type,omitempty,omitzero"`
+
+	// ConversationId Instead of the run: its conversation, whose newest run is meant.
+	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// Description What it shows.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Filepath Path as the agent knows it. A label only.
+	Filepath string `json:"filepath"`
+
+	// MimeType Media type.
+	MimeType string `json:"mime_type"`
+
+	// RunId The run. A run token means its own unless it says otherwise.
+	RunId string `json:"run_id,omitempty,omitzero"`
+
+	// SizeBytes Exact size.
+	SizeBytes int64 `json:"size_bytes"`
+
+	// Title Heading for people.
+	Title string `json:"title,omitempty,omitzero"`
+}
+
+// CreateFileArtifactRequestArtifactType What it is; FILE unless given.
+type CreateFileArtifactRequestArtifactType string
+
+// CreateFileArtifactResponse A file to be sent.
+type CreateFileArtifactResponse struct {
+	// ArtifactUid Uid it will have.
+	ArtifactUid string `json:"artifact_uid"`
+
+	// UploadTarget Where to send a file. It works for this file only, until the link expires.
+	UploadTarget UploadTarget `json:"upload_target"`
+}
+
 // CreateInvitationRequest Whom to invite.
 type CreateInvitationRequest struct {
 	// Email Address of whom it is for.
@@ -2550,6 +2787,18 @@ type Delta struct {
 
 // DeltaKind What a fragment belongs to.
 type DeltaKind string
+
+// DownloadAttachmentsRequest Files to read.
+type DownloadAttachmentsRequest struct {
+	// AttachmentIds Which ones.
+	AttachmentIds []string `json:"attachment_ids"`
+}
+
+// DownloadAttachmentsResponse Links to files.
+type DownloadAttachmentsResponse struct {
+	// Attachments In the order of the ids.
+	Attachments []AttachmentDownload `json:"attachments"`
+}
 
 // Entry One durable, numbered item of a session.
 type Entry struct {
@@ -2782,6 +3031,15 @@ type FileArtifactResponseData struct {
 	Title string `json:"title,omitempty,omitzero"`
 }
 
+// FinishTaskRequest How the work ended.
+type FinishTaskRequest struct {
+	// Success Whether it was done.
+	Success bool `json:"success"`
+
+	// Summary What was done, or why it was not.
+	Summary string `json:"summary"`
+}
+
 // GcpProviderConfig Workload identity federation with Google Cloud.
 type GcpProviderConfig struct {
 	// ProjectNumber Number of the project.
@@ -2823,8 +3081,26 @@ type HandoffAttachment struct {
 
 // HandoffAttachmentsResponse Snapshot of a run's workspace.
 type HandoffAttachmentsResponse struct {
-	// Attachments One file, or none when nothing was kept.
+	// Attachments The workspace as one archive, and the files an agent uploaded; empty when nothing was kept.
 	Attachments []HandoffAttachment `json:"attachments"`
+}
+
+// HandoffUploadSnapshotRequest Files for a run to begin with.
+type HandoffUploadSnapshotRequest struct {
+	// Files What is to come.
+	Files []SnapshotFile `json:"files"`
+}
+
+// HandoffUploadSnapshotResponse Where to send the files, and what names them.
+type HandoffUploadSnapshotResponse struct {
+	// ExpiresAt Until when.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// InitialSnapshotToken To create one run with. It is the caller's own.
+	InitialSnapshotToken string `json:"initial_snapshot_token"`
+
+	// Uploads In the order of the files.
+	Uploads []UploadTarget `json:"uploads"`
 }
 
 // Harness The program that is the agent.
@@ -3017,6 +3293,12 @@ type ListApiKeysResponse struct {
 type ListArtifactsResponse struct {
 	// Artifacts Oldest first.
 	Artifacts []ArtifactItem `json:"artifacts"`
+}
+
+// ListAttachmentsResponse Files given to a run.
+type ListAttachmentsResponse struct {
+	// Attachments Oldest first.
+	Attachments []RunAttachment `json:"attachments"`
 }
 
 // ListEntriesResponse A page of a session.
@@ -3355,6 +3637,12 @@ type NewEntry struct {
 	Type EntryType `json:"type"`
 }
 
+// NotifyUserRequest Something people should know.
+type NotifyUserRequest struct {
+	// Message What to tell them.
+	Message string `json:"message"`
+}
+
 // PageInfo How to go on.
 type PageInfo struct {
 	// HasNextPage Whether there is more.
@@ -3457,6 +3745,30 @@ type PlanArtifactResponseData struct {
 // PlatformErrorCode Why a request was refused or a run ended FAILED or ERROR. Each code has a page below `/docs/errors/`. (Contract http-api section 2, and three of our own for what happens to sandboxes and what runs store.)
 type PlatformErrorCode string
 
+// PrepareAttachmentsRequest Files for a message.
+type PrepareAttachmentsRequest struct {
+	// Files What is to come.
+	Files []SnapshotFile `json:"files"`
+}
+
+// PrepareAttachmentsResponse Where to send the files.
+type PrepareAttachmentsResponse struct {
+	// Attachments In the order of the files.
+	Attachments []PreparedAttachment `json:"attachments"`
+}
+
+// PreparedAttachment A file to be sent.
+type PreparedAttachment struct {
+	// AttachmentId To name it by.
+	AttachmentId string `json:"attachment_id"`
+
+	// UploadTarget Where to send a file. It works for this file only, until the link expires.
+	UploadTarget UploadTarget `json:"upload_target,omitempty,omitzero"`
+
+	// UploadUrl Where to PUT it.
+	UploadUrl string `json:"upload_url"`
+}
+
 // ProvidersConfig Cloud accounts an environment uses. Kept and shown; without effect here.
 type ProvidersConfig struct {
 	// Aws A role in an AWS account.
@@ -3490,10 +3802,31 @@ type PullRequestArtifactData struct {
 	Url string `json:"url"`
 }
 
+// RenameConversationRequest A new title.
+type RenameConversationRequest struct {
+	// Title One line, at most 1024 bytes.
+	Title string `json:"title"`
+}
+
+// RenameConversationResponse The title.
+type RenameConversationResponse struct {
+	// Title As it is kept.
+	Title string `json:"title"`
+}
+
 // RenameRequest A name.
 type RenameRequest struct {
 	// Name At most 100 characters.
 	Name string `json:"name"`
+}
+
+// ReportArtifactRequest Something made outside of the sandbox.
+type ReportArtifactRequest = ReportedArtifact
+
+// ReportArtifactResponse The artifact.
+type ReportArtifactResponse struct {
+	// ArtifactUid Its uid.
+	ArtifactUid string `json:"artifact_uid"`
 }
 
 // ReportEventRequest A client's report.
@@ -3512,6 +3845,45 @@ type ReportEventRequest struct {
 type ReportEventResponse struct {
 	// Sequence Its place in the order of events.
 	Sequence int64 `json:"sequence"`
+}
+
+// ReportExternalReferenceArtifactRequest Something made elsewhere.
+type ReportExternalReferenceArtifactRequest struct {
+	// ArtifactType What it is.
+	ArtifactType ReportExternalReferenceArtifactRequestArtifactType `json:"artifact_type"`
+
+	// Data About something made elsewhere.
+	Data ExternalReferenceArtifactData `json:"data"`
+}
+
+// ReportExternalReferenceArtifactRequestArtifactType What it is.
+type ReportExternalReferenceArtifactRequestArtifactType string
+
+// ReportPullRequestArtifactRequest A pull request.
+type ReportPullRequestArtifactRequest struct {
+	// ArtifactType What it is.
+	ArtifactType ReportPullRequestArtifactRequestArtifactType `json:"artifact_type"`
+
+	// Data About a pull request.
+	Data PullRequestArtifactData `json:"data"`
+}
+
+// ReportPullRequestArtifactRequestArtifactType What it is.
+type ReportPullRequestArtifactRequestArtifactType string
+
+// ReportShutdownError Why it did not end as it should.
+type ReportShutdownError struct {
+	// Category In a word, as `process_exit`.
+	Category string `json:"category"`
+
+	// Message For people.
+	Message string `json:"message"`
+}
+
+// ReportShutdownRequest The end of the agent's process.
+type ReportShutdownRequest struct {
+	// Error Why it did not end as it should.
+	Error ReportShutdownError `json:"error,omitempty,omitzero"`
 }
 
 // ReportedEventType What a client may report of a run it carries out.
@@ -3550,6 +3922,42 @@ type RequestUsage struct {
 	UsageByCategory map[string]UsageByCategory `json:"usage_by_category,omitempty,omitzero"`
 }
 
+// ResolvePromptRequest What the client found in the sandbox.
+type ResolvePromptRequest struct {
+	// AttachmentsDir Directory that the run's files were saved to.
+	AttachmentsDir string `json:"attachments_dir,omitempty,omitzero"`
+
+	// Skill The skill to carry out.
+	Skill ResolvePromptSkill `json:"skill,omitempty,omitzero"`
+}
+
+// ResolvePromptResponse What to tell the model. Joined by blank lines are `resumption_prompt`, `context` and `prompt`.
+type ResolvePromptResponse struct {
+	// Context The files that came with it.
+	Context string `json:"context,omitempty,omitzero"`
+
+	// Prompt What to do.
+	Prompt string `json:"prompt"`
+
+	// ResumptionPrompt What to know of the work so far.
+	ResumptionPrompt string `json:"resumption_prompt,omitempty,omitzero"`
+
+	// SystemPrompt Instructions that hold throughout.
+	SystemPrompt string `json:"system_prompt,omitempty,omitzero"`
+}
+
+// ResolvePromptSkill The skill to carry out.
+type ResolvePromptSkill struct {
+	// Content Its text; `$ARGUMENTS` and `$N` stand for the run's prompt.
+	Content string `json:"content"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Path Where it was found.
+	Path string `json:"path,omitempty,omitzero"`
+}
+
 // RotateMasterKeyRequest Which key to seal with.
 type RotateMasterKeyRequest struct {
 	// KeyId A key that every server has. When it is absent a server that is alone and keeps its keys in a file makes one and adds it there.
@@ -3570,7 +3978,7 @@ type RunAgentRequest struct {
 	// ConversationId Conversation to continue (the id of its first run). The new run begins with all that was said and done there.
 	ConversationId string `json:"conversation_id,omitempty,omitzero"`
 
-	// InitialSnapshotToken Not supported here; any value is `operation_not_supported`.
+	// InitialSnapshotToken From `uploadHandoffSnapshot`: what the run begins with. It works once.
 	InitialSnapshotToken string `json:"initial_snapshot_token,omitempty,omitzero"`
 
 	// Interactive A person is expected to be there. Told to the runner; the built-in agent works the same either way.
@@ -3662,6 +4070,21 @@ type RunAnswer struct {
 	Text string `json:"text,omitempty,omitzero"`
 }
 
+// RunAttachment A file given to a run.
+type RunAttachment struct {
+	// DownloadUrl Works without a key for 15 minutes.
+	DownloadUrl string `json:"download_url"`
+
+	// FileId Its id.
+	FileId string `json:"file_id"`
+
+	// Filename Name to save it under.
+	Filename string `json:"filename"`
+
+	// MimeType Media type as given.
+	MimeType string `json:"mime_type"`
+}
+
 // RunExecutionLocation REMOTE runs are carried out by a worker, LOCAL ones by the machine that registered them.
 type RunExecutionLocation string
 
@@ -3718,6 +4141,9 @@ type RunFilter struct {
 
 // RunFollowupRequest Something to say to a run.
 type RunFollowupRequest struct {
+	// Attachments Ids of files sent before by `prepareAttachments`. While the run asks something they are only listed.
+	Attachments []string `json:"attachments,omitempty,omitzero"`
+
 	// Message At most 1 MiB of UTF-8. While the run asks something, a message is taken as the answer.
 	Message string `json:"message,omitempty,omitzero"`
 
@@ -4632,6 +5058,36 @@ type SkillRepository struct {
 // SkillRepositoryState `ready`: its skills are in the list; `reading`: it is being read for the first time, ask again; `failed`: see `error`. Skills found before it failed are still listed.
 type SkillRepositoryState string
 
+// SnapshotFile A file to come.
+type SnapshotFile struct {
+	// Filename Name to keep it under, at most 255 bytes. Made safe before it touches a file system.
+	Filename string `json:"filename"`
+
+	// MimeType Media type.
+	MimeType string `json:"mime_type"`
+}
+
+// SnapshotUploadRequest Files of a workspace.
+type SnapshotUploadRequest struct {
+	// Files What is to come.
+	Files []SnapshotFile `json:"files"`
+
+	// Generation Checkpoint they belong to: letters, digits, dots, dashes and single underscores.
+	Generation string `json:"generation,omitempty,omitzero"`
+
+	// Mode How they come to count. `legacy` unless given.
+	Mode SnapshotUploadRequestMode `json:"mode,omitempty,omitzero"`
+}
+
+// SnapshotUploadRequestMode How they come to count. `legacy` unless given.
+type SnapshotUploadRequestMode string
+
+// SnapshotUploadResponse Where to send the files.
+type SnapshotUploadResponse struct {
+	// Uploads In the order of the files.
+	Uploads []UploadTarget `json:"uploads"`
+}
+
 // SortOrder Direction.
 type SortOrder string
 
@@ -4822,6 +5278,27 @@ type UpdateMeRequest struct {
 	Name string `json:"name"`
 }
 
+// UpdateRunFromAgentRequest What an agent says of its run.
+type UpdateRunFromAgentRequest struct {
+	// ConversationId Must be the run's.
+	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// SessionDebugUntil Accepted from other clients and ignored.
+	SessionDebugUntil time.Time `json:"session_debug_until,omitempty,omitzero"`
+
+	// SessionId Accepted from other clients and ignored; a session has its run's id.
+	SessionId string `json:"session_id,omitempty,omitzero"`
+
+	// StatusMessage What to show with the state.
+	StatusMessage AgentStatusMessage `json:"status_message,omitempty,omitzero"`
+
+	// TaskState How far it is.
+	TaskState UpdateRunFromAgentRequestTaskState `json:"task_state,omitempty,omitzero"`
+}
+
+// UpdateRunFromAgentRequestTaskState How far it is.
+type UpdateRunFromAgentRequestTaskState string
+
 // UpdateScheduledAgentRequest A schedule's new definition.
 type UpdateScheduledAgentRequest struct {
 	// AgentConfig How a run is carried out. Everything has a default; a run shows what it was resolved to.
@@ -4892,6 +5369,60 @@ type UpdateTeamDefaultsRequest struct {
 
 	// WorkerHost A worker host.
 	WorkerHost *string `json:"worker_host,omitempty"`
+}
+
+// UploadField A member of a form.
+type UploadField struct {
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Value What a member of a form holds.
+	Value UploadFieldValue `json:"value"`
+}
+
+// UploadFieldValue What a member of a form holds.
+type UploadFieldValue struct {
+	// Kind Given words
+	Kind UploadFieldValueKind `json:"kind"`
+
+	// Value The given words.
+	Value string `json:"value,omitempty,omitzero"`
+}
+
+// UploadFieldValueKind Given words
+type UploadFieldValueKind string
+
+// UploadReceipt What arrived.
+type UploadReceipt struct {
+	// Crc32c Their CRC32C, Base64 of four bytes, the highest first.
+	Crc32c string `json:"crc32c"`
+
+	// SizeBytes How many bytes.
+	SizeBytes int64 `json:"size_bytes"`
+}
+
+// UploadTarget Where to send a file. It works for this file only, until the link expires.
+type UploadTarget struct {
+	// Fields For a POST of a form. Never given here.
+	Fields []UploadField `json:"fields,omitempty,omitzero"`
+
+	// Headers Headers to send with it.
+	Headers map[string]string `json:"headers"`
+
+	// Method Always PUT here: the body is the file.
+	Method UploadTargetMethod `json:"method"`
+
+	// Url Signed link of this server.
+	Url string `json:"url"`
+}
+
+// UploadTargetMethod Always PUT here: the body is the file.
+type UploadTargetMethod string
+
+// UploadTargetRequest What a file is about.
+type UploadTargetRequest struct {
+	// ConversationId The run's conversation.
+	ConversationId string `json:"conversation_id"`
 }
 
 // UsageBucket What some runs came to.
@@ -5110,6 +5641,9 @@ type ScheduleId = string
 // SecretUid defines model for SecretUid.
 type SecretUid = string
 
+// SpokenRun defines model for SpokenRun.
+type SpokenRun = string
+
 // TeamUid defines model for TeamUid.
 type TeamUid = string
 
@@ -5124,6 +5658,9 @@ type Agent = AgentResponse
 
 // Conversation A conversation in normalised form, the same for every harness.
 type Conversation = ConversationResponse
+
+// Done defines model for Done.
+type Done = map[string]interface{}
 
 // Environment A named definition of what a workspace is made from.
 type Environment = CloudEnvironment
@@ -5317,6 +5854,72 @@ type ListScheduleTicksParams struct {
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// UploadBlockSnapshotParams defines parameters for UploadBlockSnapshot.
+type UploadBlockSnapshotParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// CommitSnapshotParams defines parameters for CommitSnapshot.
+type CommitSnapshotParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// CreateExternalConversationParams defines parameters for CreateExternalConversation.
+type CreateExternalConversationParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// FinishTaskParams defines parameters for FinishTask.
+type FinishTaskParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// NotifyUserParams defines parameters for NotifyUser.
+type NotifyUserParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// ReportArtifactParams defines parameters for ReportArtifact.
+type ReportArtifactParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// ReportShutdownParams defines parameters for ReportShutdown.
+type ReportShutdownParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// ResolvePromptParams defines parameters for ResolvePrompt.
+type ResolvePromptParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// GetHarnessTranscriptParams defines parameters for GetHarnessTranscript.
+type GetHarnessTranscriptParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// UploadHarnessTranscriptParams defines parameters for UploadHarnessTranscript.
+type UploadHarnessTranscriptParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// UploadSnapshotParams defines parameters for UploadSnapshot.
+type UploadSnapshotParams struct {
+	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
+	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
 // ListSecretUsesParams defines parameters for ListSecretUses.
 type ListSecretUsesParams struct {
 	// Limit Uses per page.
@@ -5341,6 +5944,15 @@ type SummarizeUsageParams struct {
 	By UsageBy `form:"by,omitempty" json:"by,omitempty,omitzero"`
 }
 
+// CreateFileArtifactJSONRequestBody defines body for CreateFileArtifact for application/json ContentType.
+type CreateFileArtifactJSONRequestBody = CreateFileArtifactRequest
+
+// ConfirmFileArtifactJSONRequestBody defines body for ConfirmFileArtifact for application/json ContentType.
+type ConfirmFileArtifactJSONRequestBody = ConfirmFileArtifactRequest
+
+// RenameConversationJSONRequestBody defines body for RenameConversation for application/json ContentType.
+type RenameConversationJSONRequestBody = RenameConversationRequest
+
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
 type CreateEnvironmentJSONRequestBody = EnvironmentRequest
 
@@ -5349,6 +5961,9 @@ type UpdateEnvironmentJSONRequestBody = EnvironmentRequest
 
 // ReportEventJSONRequestBody defines body for ReportEvent for application/json ContentType.
 type ReportEventJSONRequestBody = ReportEventRequest
+
+// UploadHandoffSnapshotJSONRequestBody defines body for UploadHandoffSnapshot for application/json ContentType.
+type UploadHandoffSnapshotJSONRequestBody = HandoffUploadSnapshotRequest
 
 // CreateAgentIdentityJSONRequestBody defines body for CreateAgentIdentity for application/json ContentType.
 type CreateAgentIdentityJSONRequestBody = CreateAgentRequest
@@ -5377,6 +5992,12 @@ type DeleteRunsJSONRequestBody = KeepRunsRequest
 // UnarchiveRunsJSONRequestBody defines body for UnarchiveRuns for application/json ContentType.
 type UnarchiveRunsJSONRequestBody = KeepRunsRequest
 
+// DownloadAttachmentsJSONRequestBody defines body for DownloadAttachments for application/json ContentType.
+type DownloadAttachmentsJSONRequestBody = DownloadAttachmentsRequest
+
+// PrepareAttachmentsJSONRequestBody defines body for PrepareAttachments for application/json ContentType.
+type PrepareAttachmentsJSONRequestBody = PrepareAttachmentsRequest
+
 // ReportClientEventJSONRequestBody defines body for ReportClientEvent for application/json ContentType.
 type ReportClientEventJSONRequestBody = ClientEventRequest
 
@@ -5392,6 +6013,9 @@ type IssueIdentityTokenJSONRequestBody = IdentityTokenRequest
 // AnswerRequestJSONRequestBody defines body for AnswerRequest for application/json ContentType.
 type AnswerRequestJSONRequestBody = AnswerRequest
 
+// UpdateRunFromAgentJSONRequestBody defines body for UpdateRunFromAgent for application/json ContentType.
+type UpdateRunFromAgentJSONRequestBody = UpdateRunFromAgentRequest
+
 // CreateScheduleJSONRequestBody defines body for CreateSchedule for application/json ContentType.
 type CreateScheduleJSONRequestBody = CreateScheduledAgentRequest
 
@@ -5406,6 +6030,36 @@ type CreateApiKeyJSONRequestBody = CreateApiKeyRequest
 
 // RenameApiKeyJSONRequestBody defines body for RenameApiKey for application/json ContentType.
 type RenameApiKeyJSONRequestBody = RenameRequest
+
+// UploadBlockSnapshotJSONRequestBody defines body for UploadBlockSnapshot for application/json ContentType.
+type UploadBlockSnapshotJSONRequestBody = UploadTargetRequest
+
+// CommitSnapshotJSONRequestBody defines body for CommitSnapshot for application/json ContentType.
+type CommitSnapshotJSONRequestBody = CommitSnapshotRequest
+
+// CreateExternalConversationJSONRequestBody defines body for CreateExternalConversation for application/json ContentType.
+type CreateExternalConversationJSONRequestBody = CreateExternalConversationRequest
+
+// FinishTaskJSONRequestBody defines body for FinishTask for application/json ContentType.
+type FinishTaskJSONRequestBody = FinishTaskRequest
+
+// NotifyUserJSONRequestBody defines body for NotifyUser for application/json ContentType.
+type NotifyUserJSONRequestBody = NotifyUserRequest
+
+// ReportArtifactJSONRequestBody defines body for ReportArtifact for application/json ContentType.
+type ReportArtifactJSONRequestBody = ReportArtifactRequest
+
+// ReportShutdownJSONRequestBody defines body for ReportShutdown for application/json ContentType.
+type ReportShutdownJSONRequestBody = ReportShutdownRequest
+
+// ResolvePromptJSONRequestBody defines body for ResolvePrompt for application/json ContentType.
+type ResolvePromptJSONRequestBody = ResolvePromptRequest
+
+// UploadHarnessTranscriptJSONRequestBody defines body for UploadHarnessTranscript for application/json ContentType.
+type UploadHarnessTranscriptJSONRequestBody = UploadTargetRequest
+
+// UploadSnapshotJSONRequestBody defines body for UploadSnapshot for application/json ContentType.
+type UploadSnapshotJSONRequestBody = SnapshotUploadRequest
 
 // RotateMasterKeyJSONRequestBody defines body for RotateMasterKey for application/json ContentType.
 type RotateMasterKeyJSONRequestBody = RotateMasterKeyRequest
@@ -5536,12 +6190,48 @@ type ClientInterface interface {
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkills(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateFileArtifactWithBody Upload a file the run made
+	//
+	// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+	CreateFileArtifactWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateFileArtifact Upload a file the run made
+	//
+	// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+	CreateFileArtifact(ctx context.Context, body CreateFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetArtifact One artifact
 	//
 	// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
 	//
 	// Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 	GetArtifact(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmFileArtifactWithBody Confirm an uploaded file
+	//
+	// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+	ConfirmFileArtifactWithBody(ctx context.Context, artifactUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmFileArtifact Confirm an uploaded file
+	//
+	// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+	ConfirmFileArtifact(ctx context.Context, artifactUid string, body ConfirmFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkers Workers
 	//
@@ -5563,6 +6253,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 	RedirectConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameConversationWithBody Rename a conversation
+	//
+	// All runs of it have this title from now on. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+	RenameConversationWithBody(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameConversation Rename a conversation
+	//
+	// All runs of it have this title from now on. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+	RenameConversation(ctx context.Context, conversationId ConversationId, body RenameConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEnvironments Environments
 	//
@@ -5645,6 +6353,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
 	ReportEvent(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadHandoffSnapshotWithBody Upload files for a run to begin with
+	//
+	// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+	UploadHandoffSnapshotWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadHandoffSnapshot Upload files for a run to begin with
+	//
+	// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+	UploadHandoffSnapshot(ctx context.Context, body UploadHandoffSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAgentIdentities Agents
 	//
@@ -5930,6 +6656,49 @@ type ClientInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 	ListArtifacts(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAttachments Files given to a run
+	//
+	// With its prompt and with later messages. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /agent/runs/{runId}/attachments (the `ListAttachments` operationId).
+	ListAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadAttachmentsWithBody Links to files given to a run
+	//
+	// Errors: `resource_not_found`, also for a file that has not arrived.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+	DownloadAttachmentsWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadAttachments Links to files given to a run
+	//
+	// Errors: `resource_not_found`, also for a file that has not arrived.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+	DownloadAttachments(ctx context.Context, runId RunId, body DownloadAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PrepareAttachmentsWithBody Upload files for a message
+	//
+	// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+	PrepareAttachmentsWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PrepareAttachments Upload files for a message
+	//
+	// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+	PrepareAttachments(ctx context.Context, runId RunId, body PrepareAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRunBlob The whole of a large output
 	//
 	// What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
@@ -6099,6 +6868,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
 	UnarchiveRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRunFromAgentWithBody Report a state
+	//
+	// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+	UpdateRunFromAgentWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRunFromAgent Report a state
+	//
+	// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+	UpdateRunFromAgent(ctx context.Context, runId RunId, body UpdateRunFromAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsage Model calls of a run
 	//
@@ -6273,6 +7060,193 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 	RenameApiKey(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadBlockSnapshotWithBody Upload a picture of the terminal
+	//
+	// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+	UploadBlockSnapshotWithBody(ctx context.Context, params *UploadBlockSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadBlockSnapshot Upload a picture of the terminal
+	//
+	// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+	UploadBlockSnapshot(ctx context.Context, params *UploadBlockSnapshotParams, body UploadBlockSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CommitSnapshotWithBody Make a checkpoint count
+	//
+	// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+	CommitSnapshotWithBody(ctx context.Context, params *CommitSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CommitSnapshot Make a checkpoint count
+	//
+	// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+	CommitSnapshot(ctx context.Context, params *CommitSnapshotParams, body CommitSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExternalConversationWithBody Name the conversation of a harness
+	//
+	// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+	CreateExternalConversationWithBody(ctx context.Context, params *CreateExternalConversationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExternalConversation Name the conversation of a harness
+	//
+	// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+	CreateExternalConversation(ctx context.Context, params *CreateExternalConversationParams, body CreateExternalConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishTaskWithBody Say how the work ended
+	//
+	// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+	FinishTaskWithBody(ctx context.Context, params *FinishTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishTask Say how the work ended
+	//
+	// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+	FinishTask(ctx context.Context, params *FinishTaskParams, body FinishTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NotifyUserWithBody Tell people something
+	//
+	// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+	NotifyUserWithBody(ctx context.Context, params *NotifyUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NotifyUser Tell people something
+	//
+	// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+	NotifyUser(ctx context.Context, params *NotifyUserParams, body NotifyUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportArtifactWithBody Report a pull request or a link
+	//
+	// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+	ReportArtifactWithBody(ctx context.Context, params *ReportArtifactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportArtifact Report a pull request or a link
+	//
+	// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+	ReportArtifact(ctx context.Context, params *ReportArtifactParams, body ReportArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportShutdownWithBody Say that the agent's process has ended
+	//
+	// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+	ReportShutdownWithBody(ctx context.Context, params *ReportShutdownParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportShutdown Say that the agent's process has ended
+	//
+	// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+	ReportShutdown(ctx context.Context, params *ReportShutdownParams, body ReportShutdownJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResolvePromptWithBody What the agent is to do
+	//
+	// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+	ResolvePromptWithBody(ctx context.Context, params *ResolvePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResolvePrompt What the agent is to do
+	//
+	// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+	ResolvePrompt(ctx context.Context, params *ResolvePromptParams, body ResolvePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetHarnessTranscript Harness's transcript
+	//
+	// Redirects to what was uploaded last for the run, else for an earlier run of its conversation, so that the harness can go on from it. Errors: `resource_not_found` when nothing was.
+	//
+	// Corresponds with GET /harness-support/transcript (the `GetHarnessTranscript` operationId).
+	GetHarnessTranscript(ctx context.Context, params *GetHarnessTranscriptParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadHarnessTranscriptWithBody Upload a harness's transcript
+	//
+	// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+	UploadHarnessTranscriptWithBody(ctx context.Context, params *UploadHarnessTranscriptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadHarnessTranscript Upload a harness's transcript
+	//
+	// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+	UploadHarnessTranscript(ctx context.Context, params *UploadHarnessTranscriptParams, body UploadHarnessTranscriptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadSnapshotWithBody Upload files of a workspace
+	//
+	// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+	UploadSnapshotWithBody(ctx context.Context, params *UploadSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadSnapshot Upload files of a workspace
+	//
+	// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+	UploadSnapshot(ctx context.Context, params *UploadSnapshotParams, body UploadSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMasterKey What secrets are sealed by
 	//
@@ -6752,6 +7726,44 @@ func (c *Client) ListSkills(ctx context.Context, params *ListSkillsParams, reqEd
 	return c.Client.Do(req)
 }
 
+// CreateFileArtifactWithBody Upload a file the run made
+//
+// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+func (c *Client) CreateFileArtifactWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFileArtifactRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateFileArtifact Upload a file the run made
+//
+// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+func (c *Client) CreateFileArtifact(ctx context.Context, body CreateFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFileArtifactRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetArtifact One artifact
 //
 // Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
@@ -6759,6 +7771,44 @@ func (c *Client) ListSkills(ctx context.Context, params *ListSkillsParams, reqEd
 // Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 func (c *Client) GetArtifact(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetArtifactRequest(c.Server, artifactUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmFileArtifactWithBody Confirm an uploaded file
+//
+// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+func (c *Client) ConfirmFileArtifactWithBody(ctx context.Context, artifactUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmFileArtifactRequestWithBody(c.Server, artifactUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmFileArtifact Confirm an uploaded file
+//
+// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+func (c *Client) ConfirmFileArtifact(ctx context.Context, artifactUid string, body ConfirmFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmFileArtifactRequest(c.Server, artifactUid, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6810,6 +7860,44 @@ func (c *Client) GetConversation(ctx context.Context, conversationId Conversatio
 // Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 func (c *Client) RedirectConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRedirectConversationRequest(c.Server, conversationId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenameConversationWithBody Rename a conversation
+//
+// All runs of it have this title from now on. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+func (c *Client) RenameConversationWithBody(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameConversationRequestWithBody(c.Server, conversationId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenameConversation Rename a conversation
+//
+// All runs of it have this title from now on. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+func (c *Client) RenameConversation(ctx context.Context, conversationId ConversationId, body RenameConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameConversationRequest(c.Server, conversationId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6992,6 +8080,44 @@ func (c *Client) ReportEventWithBody(ctx context.Context, runId RunId, contentTy
 // Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
 func (c *Client) ReportEvent(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportEventRequest(c.Server, runId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadHandoffSnapshotWithBody Upload files for a run to begin with
+//
+// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+func (c *Client) UploadHandoffSnapshotWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadHandoffSnapshotRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadHandoffSnapshot Upload files for a run to begin with
+//
+// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+func (c *Client) UploadHandoffSnapshot(ctx context.Context, body UploadHandoffSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadHandoffSnapshotRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7586,6 +8712,99 @@ func (c *Client) ListArtifacts(ctx context.Context, runId RunId, reqEditors ...R
 	return c.Client.Do(req)
 }
 
+// ListAttachments Files given to a run
+//
+// With its prompt and with later messages. Errors: `resource_not_found`.
+//
+// Corresponds with GET /agent/runs/{runId}/attachments (the `ListAttachments` operationId).
+func (c *Client) ListAttachments(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAttachmentsRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadAttachmentsWithBody Links to files given to a run
+//
+// Errors: `resource_not_found`, also for a file that has not arrived.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+func (c *Client) DownloadAttachmentsWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadAttachmentsRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadAttachments Links to files given to a run
+//
+// Errors: `resource_not_found`, also for a file that has not arrived.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+func (c *Client) DownloadAttachments(ctx context.Context, runId RunId, body DownloadAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadAttachmentsRequest(c.Server, runId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PrepareAttachmentsWithBody Upload files for a message
+//
+// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+func (c *Client) PrepareAttachmentsWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPrepareAttachmentsRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PrepareAttachments Upload files for a message
+//
+// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+func (c *Client) PrepareAttachments(ctx context.Context, runId RunId, body PrepareAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPrepareAttachmentsRequest(c.Server, runId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetRunBlob The whole of a large output
 //
 // What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
@@ -7946,6 +9165,44 @@ func (c *Client) GetTranscript(ctx context.Context, runId RunId, reqEditors ...R
 // Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
 func (c *Client) UnarchiveRun(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUnarchiveRunRequest(c.Server, runId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRunFromAgentWithBody Report a state
+//
+// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+func (c *Client) UpdateRunFromAgentWithBody(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRunFromAgentRequestWithBody(c.Server, runId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRunFromAgent Report a state
+//
+// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+func (c *Client) UpdateRunFromAgent(ctx context.Context, runId RunId, body UpdateRunFromAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRunFromAgentRequest(c.Server, runId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8340,6 +9597,403 @@ func (c *Client) RenameApiKeyWithBody(ctx context.Context, keyUid string, conten
 // Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 func (c *Client) RenameApiKey(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRenameApiKeyRequest(c.Server, keyUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadBlockSnapshotWithBody Upload a picture of the terminal
+//
+// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+func (c *Client) UploadBlockSnapshotWithBody(ctx context.Context, params *UploadBlockSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadBlockSnapshotRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadBlockSnapshot Upload a picture of the terminal
+//
+// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+func (c *Client) UploadBlockSnapshot(ctx context.Context, params *UploadBlockSnapshotParams, body UploadBlockSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadBlockSnapshotRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CommitSnapshotWithBody Make a checkpoint count
+//
+// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+func (c *Client) CommitSnapshotWithBody(ctx context.Context, params *CommitSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCommitSnapshotRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CommitSnapshot Make a checkpoint count
+//
+// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+func (c *Client) CommitSnapshot(ctx context.Context, params *CommitSnapshotParams, body CommitSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCommitSnapshotRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExternalConversationWithBody Name the conversation of a harness
+//
+// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+func (c *Client) CreateExternalConversationWithBody(ctx context.Context, params *CreateExternalConversationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExternalConversationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExternalConversation Name the conversation of a harness
+//
+// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+func (c *Client) CreateExternalConversation(ctx context.Context, params *CreateExternalConversationParams, body CreateExternalConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExternalConversationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishTaskWithBody Say how the work ended
+//
+// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+func (c *Client) FinishTaskWithBody(ctx context.Context, params *FinishTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishTaskRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishTask Say how the work ended
+//
+// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+func (c *Client) FinishTask(ctx context.Context, params *FinishTaskParams, body FinishTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishTaskRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NotifyUserWithBody Tell people something
+//
+// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+func (c *Client) NotifyUserWithBody(ctx context.Context, params *NotifyUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNotifyUserRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NotifyUser Tell people something
+//
+// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+func (c *Client) NotifyUser(ctx context.Context, params *NotifyUserParams, body NotifyUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNotifyUserRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportArtifactWithBody Report a pull request or a link
+//
+// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+func (c *Client) ReportArtifactWithBody(ctx context.Context, params *ReportArtifactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportArtifactRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportArtifact Report a pull request or a link
+//
+// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+func (c *Client) ReportArtifact(ctx context.Context, params *ReportArtifactParams, body ReportArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportArtifactRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportShutdownWithBody Say that the agent's process has ended
+//
+// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+func (c *Client) ReportShutdownWithBody(ctx context.Context, params *ReportShutdownParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportShutdownRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportShutdown Say that the agent's process has ended
+//
+// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+func (c *Client) ReportShutdown(ctx context.Context, params *ReportShutdownParams, body ReportShutdownJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportShutdownRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResolvePromptWithBody What the agent is to do
+//
+// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+func (c *Client) ResolvePromptWithBody(ctx context.Context, params *ResolvePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResolvePromptRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResolvePrompt What the agent is to do
+//
+// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+func (c *Client) ResolvePrompt(ctx context.Context, params *ResolvePromptParams, body ResolvePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResolvePromptRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetHarnessTranscript Harness's transcript
+//
+// Redirects to what was uploaded last for the run, else for an earlier run of its conversation, so that the harness can go on from it. Errors: `resource_not_found` when nothing was.
+//
+// Corresponds with GET /harness-support/transcript (the `GetHarnessTranscript` operationId).
+func (c *Client) GetHarnessTranscript(ctx context.Context, params *GetHarnessTranscriptParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetHarnessTranscriptRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadHarnessTranscriptWithBody Upload a harness's transcript
+//
+// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+func (c *Client) UploadHarnessTranscriptWithBody(ctx context.Context, params *UploadHarnessTranscriptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadHarnessTranscriptRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadHarnessTranscript Upload a harness's transcript
+//
+// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+func (c *Client) UploadHarnessTranscript(ctx context.Context, params *UploadHarnessTranscriptParams, body UploadHarnessTranscriptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadHarnessTranscriptRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadSnapshotWithBody Upload files of a workspace
+//
+// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+func (c *Client) UploadSnapshotWithBody(ctx context.Context, params *UploadSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadSnapshotRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadSnapshot Upload files of a workspace
+//
+// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+func (c *Client) UploadSnapshot(ctx context.Context, params *UploadSnapshotParams, body UploadSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadSnapshotRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9444,6 +11098,46 @@ func NewListSkillsRequest(server string, params *ListSkillsParams) (*http.Reques
 	return req, nil
 }
 
+// NewCreateFileArtifactRequest calls the generic CreateFileArtifact builder with application/json body
+func NewCreateFileArtifactRequest(server string, body CreateFileArtifactJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateFileArtifactRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateFileArtifactRequestWithBody constructs an http.Request for the CreateFileArtifact method, with any body, and a specified content type
+func NewCreateFileArtifactRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/artifacts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetArtifactRequest constructs an http.Request for the GetArtifact method
 func NewGetArtifactRequest(server string, artifactUid string) (*http.Request, error) {
 	var err error
@@ -9474,6 +11168,53 @@ func NewGetArtifactRequest(server string, artifactUid string) (*http.Request, er
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewConfirmFileArtifactRequest calls the generic ConfirmFileArtifact builder with application/json body
+func NewConfirmFileArtifactRequest(server string, artifactUid string, body ConfirmFileArtifactJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmFileArtifactRequestWithBody(server, artifactUid, "application/json", bodyReader)
+}
+
+// NewConfirmFileArtifactRequestWithBody constructs an http.Request for the ConfirmFileArtifact method, with any body, and a specified content type
+func NewConfirmFileArtifactRequestWithBody(server string, artifactUid string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "artifactUid", artifactUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/artifacts/%s/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -9569,6 +11310,53 @@ func NewRedirectConversationRequest(server string, conversationId ConversationId
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRenameConversationRequest calls the generic RenameConversation builder with application/json body
+func NewRenameConversationRequest(server string, conversationId ConversationId, body RenameConversationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRenameConversationRequestWithBody(server, conversationId, "application/json", bodyReader)
+}
+
+// NewRenameConversationRequestWithBody constructs an http.Request for the RenameConversation method, with any body, and a specified content type
+func NewRenameConversationRequestWithBody(server string, conversationId ConversationId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "conversationId", conversationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/conversations/%s/rename", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -9880,6 +11668,46 @@ func NewReportEventRequestWithBody(server string, runId RunId, contentType strin
 	}
 
 	operationPath := fmt.Sprintf("/agent/events/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUploadHandoffSnapshotRequest calls the generic UploadHandoffSnapshot builder with application/json body
+func NewUploadHandoffSnapshotRequest(server string, body UploadHandoffSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUploadHandoffSnapshotRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUploadHandoffSnapshotRequestWithBody constructs an http.Request for the UploadHandoffSnapshot method, with any body, and a specified content type
+func NewUploadHandoffSnapshotRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/handoff/upload-snapshot")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10998,6 +12826,134 @@ func NewListArtifactsRequest(server string, runId RunId) (*http.Request, error) 
 	return req, nil
 }
 
+// NewListAttachmentsRequest constructs an http.Request for the ListAttachments method
+func NewListAttachmentsRequest(server string, runId RunId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/attachments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDownloadAttachmentsRequest calls the generic DownloadAttachments builder with application/json body
+func NewDownloadAttachmentsRequest(server string, runId RunId, body DownloadAttachmentsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDownloadAttachmentsRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewDownloadAttachmentsRequestWithBody constructs an http.Request for the DownloadAttachments method, with any body, and a specified content type
+func NewDownloadAttachmentsRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/attachments/download", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPrepareAttachmentsRequest calls the generic PrepareAttachments builder with application/json body
+func NewPrepareAttachmentsRequest(server string, runId RunId, body PrepareAttachmentsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPrepareAttachmentsRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewPrepareAttachmentsRequestWithBody constructs an http.Request for the PrepareAttachments method, with any body, and a specified content type
+func NewPrepareAttachmentsRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/attachments/prepare", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetRunBlobRequest constructs an http.Request for the GetRunBlob method
 func NewGetRunBlobRequest(server string, runId RunId, blobId string) (*http.Request, error) {
 	var err error
@@ -11618,6 +13574,53 @@ func NewUnarchiveRunRequest(server string, runId RunId) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewUpdateRunFromAgentRequest calls the generic UpdateRunFromAgent builder with application/json body
+func NewUpdateRunFromAgentRequest(server string, runId RunId, body UpdateRunFromAgentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateRunFromAgentRequestWithBody(server, runId, "application/json", bodyReader)
+}
+
+// NewUpdateRunFromAgentRequestWithBody constructs an http.Request for the UpdateRunFromAgent method, with any body, and a specified content type
+func NewUpdateRunFromAgentRequestWithBody(server string, runId RunId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/update", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -12261,6 +14264,576 @@ func NewRenameApiKeyRequestWithBody(server string, keyUid string, contentType st
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUploadBlockSnapshotRequest calls the generic UploadBlockSnapshot builder with application/json body
+func NewUploadBlockSnapshotRequest(server string, params *UploadBlockSnapshotParams, body UploadBlockSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUploadBlockSnapshotRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUploadBlockSnapshotRequestWithBody constructs an http.Request for the UploadBlockSnapshot method, with any body, and a specified content type
+func NewUploadBlockSnapshotRequestWithBody(server string, params *UploadBlockSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/block-snapshot")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewCommitSnapshotRequest calls the generic CommitSnapshot builder with application/json body
+func NewCommitSnapshotRequest(server string, params *CommitSnapshotParams, body CommitSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCommitSnapshotRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCommitSnapshotRequestWithBody constructs an http.Request for the CommitSnapshot method, with any body, and a specified content type
+func NewCommitSnapshotRequestWithBody(server string, params *CommitSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/commit-snapshot")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewCreateExternalConversationRequest calls the generic CreateExternalConversation builder with application/json body
+func NewCreateExternalConversationRequest(server string, params *CreateExternalConversationParams, body CreateExternalConversationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExternalConversationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateExternalConversationRequestWithBody constructs an http.Request for the CreateExternalConversation method, with any body, and a specified content type
+func NewCreateExternalConversationRequestWithBody(server string, params *CreateExternalConversationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/external-conversation")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewFinishTaskRequest calls the generic FinishTask builder with application/json body
+func NewFinishTaskRequest(server string, params *FinishTaskParams, body FinishTaskJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishTaskRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewFinishTaskRequestWithBody constructs an http.Request for the FinishTask method, with any body, and a specified content type
+func NewFinishTaskRequestWithBody(server string, params *FinishTaskParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/finish-task")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewNotifyUserRequest calls the generic NotifyUser builder with application/json body
+func NewNotifyUserRequest(server string, params *NotifyUserParams, body NotifyUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewNotifyUserRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewNotifyUserRequestWithBody constructs an http.Request for the NotifyUser method, with any body, and a specified content type
+func NewNotifyUserRequestWithBody(server string, params *NotifyUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/notify-user")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewReportArtifactRequest calls the generic ReportArtifact builder with application/json body
+func NewReportArtifactRequest(server string, params *ReportArtifactParams, body ReportArtifactJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportArtifactRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReportArtifactRequestWithBody constructs an http.Request for the ReportArtifact method, with any body, and a specified content type
+func NewReportArtifactRequestWithBody(server string, params *ReportArtifactParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/report-artifact")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewReportShutdownRequest calls the generic ReportShutdown builder with application/json body
+func NewReportShutdownRequest(server string, params *ReportShutdownParams, body ReportShutdownJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportShutdownRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReportShutdownRequestWithBody constructs an http.Request for the ReportShutdown method, with any body, and a specified content type
+func NewReportShutdownRequestWithBody(server string, params *ReportShutdownParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/report-shutdown")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewResolvePromptRequest calls the generic ResolvePrompt builder with application/json body
+func NewResolvePromptRequest(server string, params *ResolvePromptParams, body ResolvePromptJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResolvePromptRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewResolvePromptRequestWithBody constructs an http.Request for the ResolvePrompt method, with any body, and a specified content type
+func NewResolvePromptRequestWithBody(server string, params *ResolvePromptParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/resolve-prompt")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetHarnessTranscriptRequest constructs an http.Request for the GetHarnessTranscript method
+func NewGetHarnessTranscriptRequest(server string, params *GetHarnessTranscriptParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/transcript")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewUploadHarnessTranscriptRequest calls the generic UploadHarnessTranscript builder with application/json body
+func NewUploadHarnessTranscriptRequest(server string, params *UploadHarnessTranscriptParams, body UploadHarnessTranscriptJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUploadHarnessTranscriptRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUploadHarnessTranscriptRequestWithBody constructs an http.Request for the UploadHarnessTranscript method, with any body, and a specified content type
+func NewUploadHarnessTranscriptRequestWithBody(server string, params *UploadHarnessTranscriptParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/transcript")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewUploadSnapshotRequest calls the generic UploadSnapshot builder with application/json body
+func NewUploadSnapshotRequest(server string, params *UploadSnapshotParams, body UploadSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUploadSnapshotRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUploadSnapshotRequestWithBody constructs an http.Request for the UploadSnapshot method, with any body, and a specified content type
+func NewUploadSnapshotRequestWithBody(server string, params *UploadSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/harness-support/upload-snapshot")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Warp-Cloud-Agent-ID", params.XWarpCloudAgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-Warp-Cloud-Agent-ID", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -13856,6 +16429,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent (the `ListSkills` operationId).
 	ListSkillsWithResponse(ctx context.Context, params *ListSkillsParams, reqEditors ...RequestEditorFn) (*ListSkillsReply, error)
 
+	// CreateFileArtifactWithBodyWithResponse Upload a file the run made
+	//
+	// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+	CreateFileArtifactWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFileArtifactReply, error)
+
+	// CreateFileArtifactWithResponse Upload a file the run made
+	//
+	// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+	CreateFileArtifactWithResponse(ctx context.Context, body CreateFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFileArtifactReply, error)
+
 	// GetArtifactWithResponse One artifact
 	//
 	// Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
@@ -13864,6 +16455,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agent/artifacts/{artifactUid} (the `GetArtifact` operationId).
 	GetArtifactWithResponse(ctx context.Context, artifactUid string, reqEditors ...RequestEditorFn) (*GetArtifactReply, error)
+
+	// ConfirmFileArtifactWithBodyWithResponse Confirm an uploaded file
+	//
+	// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+	ConfirmFileArtifactWithBodyWithResponse(ctx context.Context, artifactUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmFileArtifactReply, error)
+
+	// ConfirmFileArtifactWithResponse Confirm an uploaded file
+	//
+	// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+	ConfirmFileArtifactWithResponse(ctx context.Context, artifactUid string, body ConfirmFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmFileArtifactReply, error)
 
 	// ListWorkersWithResponse Workers
 	//
@@ -13891,6 +16500,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /agent/conversations/{conversationId}/redirect (the `RedirectConversation` operationId).
 	RedirectConversationWithResponse(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*RedirectConversationReply, error)
+
+	// RenameConversationWithBodyWithResponse Rename a conversation
+	//
+	// All runs of it have this title from now on. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+	RenameConversationWithBodyWithResponse(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameConversationReply, error)
+
+	// RenameConversationWithResponse Rename a conversation
+	//
+	// All runs of it have this title from now on. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+	RenameConversationWithResponse(ctx context.Context, conversationId ConversationId, body RenameConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameConversationReply, error)
 
 	// ListEnvironmentsWithResponse Environments
 	//
@@ -13981,6 +16608,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /agent/events/{runId} (the `ReportEvent` operationId).
 	ReportEventWithResponse(ctx context.Context, runId RunId, body ReportEventJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportEventReply, error)
+
+	// UploadHandoffSnapshotWithBodyWithResponse Upload files for a run to begin with
+	//
+	// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+	UploadHandoffSnapshotWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadHandoffSnapshotReply, error)
+
+	// UploadHandoffSnapshotWithResponse Upload files for a run to begin with
+	//
+	// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+	UploadHandoffSnapshotWithResponse(ctx context.Context, body UploadHandoffSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadHandoffSnapshotReply, error)
 
 	// ListAgentIdentitiesWithResponse Agents
 	//
@@ -14290,6 +16935,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/runs/{runId}/artifacts (the `ListArtifacts` operationId).
 	ListArtifactsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListArtifactsReply, error)
 
+	// ListAttachmentsWithResponse Files given to a run
+	//
+	// With its prompt and with later messages. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /agent/runs/{runId}/attachments (the `ListAttachments` operationId).
+	ListAttachmentsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListAttachmentsReply, error)
+
+	// DownloadAttachmentsWithBodyWithResponse Links to files given to a run
+	//
+	// Errors: `resource_not_found`, also for a file that has not arrived.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+	DownloadAttachmentsWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DownloadAttachmentsReply, error)
+
+	// DownloadAttachmentsWithResponse Links to files given to a run
+	//
+	// Errors: `resource_not_found`, also for a file that has not arrived.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+	DownloadAttachmentsWithResponse(ctx context.Context, runId RunId, body DownloadAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*DownloadAttachmentsReply, error)
+
+	// PrepareAttachmentsWithBodyWithResponse Upload files for a message
+	//
+	// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+	PrepareAttachmentsWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PrepareAttachmentsReply, error)
+
+	// PrepareAttachmentsWithResponse Upload files for a message
+	//
+	// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+	PrepareAttachmentsWithResponse(ctx context.Context, runId RunId, body PrepareAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*PrepareAttachmentsReply, error)
+
 	// GetRunBlobWithResponse The whole of a large output
 	//
 	// What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
@@ -14479,6 +17169,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /agent/runs/{runId}/unarchive (the `UnarchiveRun` operationId).
 	UnarchiveRunWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*UnarchiveRunReply, error)
+
+	// UpdateRunFromAgentWithBodyWithResponse Report a state
+	//
+	// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+	UpdateRunFromAgentWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRunFromAgentReply, error)
+
+	// UpdateRunFromAgentWithResponse Report a state
+	//
+	// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+	UpdateRunFromAgentWithResponse(ctx context.Context, runId RunId, body UpdateRunFromAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRunFromAgentReply, error)
 
 	// ListUsageWithResponse Model calls of a run
 	//
@@ -14677,6 +17385,195 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 	RenameApiKeyWithResponse(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameApiKeyReply, error)
+
+	// UploadBlockSnapshotWithBodyWithResponse Upload a picture of the terminal
+	//
+	// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+	UploadBlockSnapshotWithBodyWithResponse(ctx context.Context, params *UploadBlockSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadBlockSnapshotReply, error)
+
+	// UploadBlockSnapshotWithResponse Upload a picture of the terminal
+	//
+	// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+	UploadBlockSnapshotWithResponse(ctx context.Context, params *UploadBlockSnapshotParams, body UploadBlockSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadBlockSnapshotReply, error)
+
+	// CommitSnapshotWithBodyWithResponse Make a checkpoint count
+	//
+	// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+	CommitSnapshotWithBodyWithResponse(ctx context.Context, params *CommitSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CommitSnapshotReply, error)
+
+	// CommitSnapshotWithResponse Make a checkpoint count
+	//
+	// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+	CommitSnapshotWithResponse(ctx context.Context, params *CommitSnapshotParams, body CommitSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*CommitSnapshotReply, error)
+
+	// CreateExternalConversationWithBodyWithResponse Name the conversation of a harness
+	//
+	// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+	CreateExternalConversationWithBodyWithResponse(ctx context.Context, params *CreateExternalConversationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExternalConversationReply, error)
+
+	// CreateExternalConversationWithResponse Name the conversation of a harness
+	//
+	// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+	CreateExternalConversationWithResponse(ctx context.Context, params *CreateExternalConversationParams, body CreateExternalConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExternalConversationReply, error)
+
+	// FinishTaskWithBodyWithResponse Say how the work ended
+	//
+	// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+	FinishTaskWithBodyWithResponse(ctx context.Context, params *FinishTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishTaskReply, error)
+
+	// FinishTaskWithResponse Say how the work ended
+	//
+	// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+	FinishTaskWithResponse(ctx context.Context, params *FinishTaskParams, body FinishTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishTaskReply, error)
+
+	// NotifyUserWithBodyWithResponse Tell people something
+	//
+	// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+	NotifyUserWithBodyWithResponse(ctx context.Context, params *NotifyUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*NotifyUserReply, error)
+
+	// NotifyUserWithResponse Tell people something
+	//
+	// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+	NotifyUserWithResponse(ctx context.Context, params *NotifyUserParams, body NotifyUserJSONRequestBody, reqEditors ...RequestEditorFn) (*NotifyUserReply, error)
+
+	// ReportArtifactWithBodyWithResponse Report a pull request or a link
+	//
+	// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+	ReportArtifactWithBodyWithResponse(ctx context.Context, params *ReportArtifactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportArtifactReply, error)
+
+	// ReportArtifactWithResponse Report a pull request or a link
+	//
+	// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+	ReportArtifactWithResponse(ctx context.Context, params *ReportArtifactParams, body ReportArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportArtifactReply, error)
+
+	// ReportShutdownWithBodyWithResponse Say that the agent's process has ended
+	//
+	// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+	ReportShutdownWithBodyWithResponse(ctx context.Context, params *ReportShutdownParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportShutdownReply, error)
+
+	// ReportShutdownWithResponse Say that the agent's process has ended
+	//
+	// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+	ReportShutdownWithResponse(ctx context.Context, params *ReportShutdownParams, body ReportShutdownJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportShutdownReply, error)
+
+	// ResolvePromptWithBodyWithResponse What the agent is to do
+	//
+	// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+	ResolvePromptWithBodyWithResponse(ctx context.Context, params *ResolvePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResolvePromptReply, error)
+
+	// ResolvePromptWithResponse What the agent is to do
+	//
+	// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+	ResolvePromptWithResponse(ctx context.Context, params *ResolvePromptParams, body ResolvePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*ResolvePromptReply, error)
+
+	// GetHarnessTranscriptWithResponse Harness's transcript
+	//
+	// Redirects to what was uploaded last for the run, else for an earlier run of its conversation, so that the harness can go on from it. Errors: `resource_not_found` when nothing was.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /harness-support/transcript (the `GetHarnessTranscript` operationId).
+	GetHarnessTranscriptWithResponse(ctx context.Context, params *GetHarnessTranscriptParams, reqEditors ...RequestEditorFn) (*GetHarnessTranscriptReply, error)
+
+	// UploadHarnessTranscriptWithBodyWithResponse Upload a harness's transcript
+	//
+	// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+	UploadHarnessTranscriptWithBodyWithResponse(ctx context.Context, params *UploadHarnessTranscriptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadHarnessTranscriptReply, error)
+
+	// UploadHarnessTranscriptWithResponse Upload a harness's transcript
+	//
+	// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+	UploadHarnessTranscriptWithResponse(ctx context.Context, params *UploadHarnessTranscriptParams, body UploadHarnessTranscriptJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadHarnessTranscriptReply, error)
+
+	// UploadSnapshotWithBodyWithResponse Upload files of a workspace
+	//
+	// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+	UploadSnapshotWithBodyWithResponse(ctx context.Context, params *UploadSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadSnapshotReply, error)
+
+	// UploadSnapshotWithResponse Upload files of a workspace
+	//
+	// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+	UploadSnapshotWithResponse(ctx context.Context, params *UploadSnapshotParams, body UploadSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadSnapshotReply, error)
 
 	// GetMasterKeyWithResponse What secrets are sealed by
 	//
@@ -15235,6 +18132,54 @@ func (r ListSkillsReply) ContentType() string {
 	return ""
 }
 
+type CreateFileArtifactReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CreateFileArtifactResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateFileArtifactReply) GetJSON200() *CreateFileArtifactResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateFileArtifactReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateFileArtifactReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateFileArtifactReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateFileArtifactReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateFileArtifactReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetArtifactReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15277,6 +18222,54 @@ func (r GetArtifactReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetArtifactReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmFileArtifactReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ArtifactResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmFileArtifactReply) GetJSON200() *ArtifactResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmFileArtifactReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmFileArtifactReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmFileArtifactReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmFileArtifactReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmFileArtifactReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15421,6 +18414,54 @@ func (r RedirectConversationReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RedirectConversationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenameConversationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RenameConversationResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenameConversationReply) GetJSON200() *RenameConversationResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenameConversationReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenameConversationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenameConversationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenameConversationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenameConversationReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15750,6 +18791,54 @@ func (r ReportEventReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReportEventReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UploadHandoffSnapshotReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HandoffUploadSnapshotResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UploadHandoffSnapshotReply) GetJSON200() *HandoffUploadSnapshotResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UploadHandoffSnapshotReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadHandoffSnapshotReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadHandoffSnapshotReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadHandoffSnapshotReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadHandoffSnapshotReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16750,6 +19839,150 @@ func (r ListArtifactsReply) ContentType() string {
 	return ""
 }
 
+type ListAttachmentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListAttachmentsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAttachmentsReply) GetJSON200() *ListAttachmentsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAttachmentsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAttachmentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAttachmentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAttachmentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAttachmentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DownloadAttachmentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DownloadAttachmentsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DownloadAttachmentsReply) GetJSON200() *DownloadAttachmentsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadAttachmentsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadAttachmentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadAttachmentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadAttachmentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadAttachmentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PrepareAttachmentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PrepareAttachmentsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PrepareAttachmentsReply) GetJSON200() *PrepareAttachmentsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PrepareAttachmentsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PrepareAttachmentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PrepareAttachmentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PrepareAttachmentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PrepareAttachmentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetRunBlobReply302Headers the declared response headers of an HTTP 302 response for GetRunBlob
 type GetRunBlobReply302Headers struct {
 	Location string
@@ -17450,6 +20683,54 @@ func (r UnarchiveRunReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UnarchiveRunReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateRunFromAgentReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Acknowledged
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateRunFromAgentReply) GetJSON200() *Acknowledged {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateRunFromAgentReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateRunFromAgentReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateRunFromAgentReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateRunFromAgentReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateRunFromAgentReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18266,6 +21547,534 @@ func (r RenameApiKeyReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RenameApiKeyReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UploadBlockSnapshotReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UploadTarget
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UploadBlockSnapshotReply) GetJSON200() *UploadTarget {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UploadBlockSnapshotReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadBlockSnapshotReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadBlockSnapshotReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadBlockSnapshotReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadBlockSnapshotReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CommitSnapshotReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CommitSnapshotResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CommitSnapshotReply) GetJSON200() *CommitSnapshotResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CommitSnapshotReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CommitSnapshotReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CommitSnapshotReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CommitSnapshotReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CommitSnapshotReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateExternalConversationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CreateExternalConversationResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateExternalConversationReply) GetJSON200() *CreateExternalConversationResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateExternalConversationReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateExternalConversationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateExternalConversationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateExternalConversationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateExternalConversationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishTaskReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Done
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishTaskReply) GetJSON200() *Done {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishTaskReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishTaskReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishTaskReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishTaskReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishTaskReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type NotifyUserReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Done
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r NotifyUserReply) GetJSON200() *Done {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r NotifyUserReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r NotifyUserReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r NotifyUserReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r NotifyUserReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r NotifyUserReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportArtifactReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportArtifactResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportArtifactReply) GetJSON200() *ReportArtifactResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportArtifactReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportArtifactReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportArtifactReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportArtifactReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportArtifactReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportShutdownReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Done
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportShutdownReply) GetJSON200() *Done {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportShutdownReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportShutdownReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportShutdownReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportShutdownReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportShutdownReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResolvePromptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResolvePromptResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResolvePromptReply) GetJSON200() *ResolvePromptResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResolvePromptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResolvePromptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResolvePromptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResolvePromptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResolvePromptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetHarnessTranscriptReply302Headers the declared response headers of an HTTP 302 response for GetHarnessTranscript
+type GetHarnessTranscriptReply302Headers struct {
+	Location string
+}
+
+type GetHarnessTranscriptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers302 the parsed response headers for an HTTP 302 response
+	Headers302 *GetHarnessTranscriptReply302Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetHarnessTranscriptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetHarnessTranscriptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetHarnessTranscriptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetHarnessTranscriptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetHarnessTranscriptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UploadHarnessTranscriptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UploadTarget
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UploadHarnessTranscriptReply) GetJSON200() *UploadTarget {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UploadHarnessTranscriptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadHarnessTranscriptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadHarnessTranscriptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadHarnessTranscriptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadHarnessTranscriptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UploadSnapshotReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SnapshotUploadResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UploadSnapshotReply) GetJSON200() *SnapshotUploadResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UploadSnapshotReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadSnapshotReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadSnapshotReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadSnapshotReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadSnapshotReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20144,6 +23953,36 @@ func (c *ClientWithResponses) ListSkillsWithResponse(ctx context.Context, params
 	return ParseListSkillsReply(rsp)
 }
 
+// CreateFileArtifactWithBodyWithResponse Upload a file the run made
+//
+// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+func (c *ClientWithResponses) CreateFileArtifactWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFileArtifactReply, error) {
+	rsp, err := c.CreateFileArtifactWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateFileArtifactReply(rsp)
+}
+
+// CreateFileArtifactWithResponse Upload a file the run made
+//
+// Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/artifacts (the `CreateFileArtifact` operationId).
+func (c *ClientWithResponses) CreateFileArtifactWithResponse(ctx context.Context, body CreateFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFileArtifactReply, error) {
+	rsp, err := c.CreateFileArtifact(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateFileArtifactReply(rsp)
+}
+
 // GetArtifactWithResponse One artifact
 //
 // Whoever may see the run may see what it produced. Errors: `resource_not_found`, also for kinds without content.
@@ -20157,6 +23996,36 @@ func (c *ClientWithResponses) GetArtifactWithResponse(ctx context.Context, artif
 		return nil, err
 	}
 	return ParseGetArtifactReply(rsp)
+}
+
+// ConfirmFileArtifactWithBodyWithResponse Confirm an uploaded file
+//
+// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+func (c *ClientWithResponses) ConfirmFileArtifactWithBodyWithResponse(ctx context.Context, artifactUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmFileArtifactReply, error) {
+	rsp, err := c.ConfirmFileArtifactWithBody(ctx, artifactUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmFileArtifactReply(rsp)
+}
+
+// ConfirmFileArtifactWithResponse Confirm an uploaded file
+//
+// Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/artifacts/{artifactUid}/confirm (the `ConfirmFileArtifact` operationId).
+func (c *ClientWithResponses) ConfirmFileArtifactWithResponse(ctx context.Context, artifactUid string, body ConfirmFileArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmFileArtifactReply, error) {
+	rsp, err := c.ConfirmFileArtifact(ctx, artifactUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmFileArtifactReply(rsp)
 }
 
 // ListWorkersWithResponse Workers
@@ -20202,6 +24071,36 @@ func (c *ClientWithResponses) RedirectConversationWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseRedirectConversationReply(rsp)
+}
+
+// RenameConversationWithBodyWithResponse Rename a conversation
+//
+// All runs of it have this title from now on. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+func (c *ClientWithResponses) RenameConversationWithBodyWithResponse(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameConversationReply, error) {
+	rsp, err := c.RenameConversationWithBody(ctx, conversationId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameConversationReply(rsp)
+}
+
+// RenameConversationWithResponse Rename a conversation
+//
+// All runs of it have this title from now on. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/conversations/{conversationId}/rename (the `RenameConversation` operationId).
+func (c *ClientWithResponses) RenameConversationWithResponse(ctx context.Context, conversationId ConversationId, body RenameConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameConversationReply, error) {
+	rsp, err := c.RenameConversation(ctx, conversationId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameConversationReply(rsp)
 }
 
 // ListEnvironmentsWithResponse Environments
@@ -20352,6 +24251,36 @@ func (c *ClientWithResponses) ReportEventWithResponse(ctx context.Context, runId
 		return nil, err
 	}
 	return ParseReportEventReply(rsp)
+}
+
+// UploadHandoffSnapshotWithBodyWithResponse Upload files for a run to begin with
+//
+// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+func (c *ClientWithResponses) UploadHandoffSnapshotWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadHandoffSnapshotReply, error) {
+	rsp, err := c.UploadHandoffSnapshotWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadHandoffSnapshotReply(rsp)
+}
+
+// UploadHandoffSnapshotWithResponse Upload files for a run to begin with
+//
+// For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/handoff/upload-snapshot (the `UploadHandoffSnapshot` operationId).
+func (c *ClientWithResponses) UploadHandoffSnapshotWithResponse(ctx context.Context, body UploadHandoffSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadHandoffSnapshotReply, error) {
+	rsp, err := c.UploadHandoffSnapshot(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadHandoffSnapshotReply(rsp)
 }
 
 // ListAgentIdentitiesWithResponse Agents
@@ -20842,6 +24771,81 @@ func (c *ClientWithResponses) ListArtifactsWithResponse(ctx context.Context, run
 	return ParseListArtifactsReply(rsp)
 }
 
+// ListAttachmentsWithResponse Files given to a run
+//
+// With its prompt and with later messages. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /agent/runs/{runId}/attachments (the `ListAttachments` operationId).
+func (c *ClientWithResponses) ListAttachmentsWithResponse(ctx context.Context, runId RunId, reqEditors ...RequestEditorFn) (*ListAttachmentsReply, error) {
+	rsp, err := c.ListAttachments(ctx, runId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAttachmentsReply(rsp)
+}
+
+// DownloadAttachmentsWithBodyWithResponse Links to files given to a run
+//
+// Errors: `resource_not_found`, also for a file that has not arrived.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+func (c *ClientWithResponses) DownloadAttachmentsWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DownloadAttachmentsReply, error) {
+	rsp, err := c.DownloadAttachmentsWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadAttachmentsReply(rsp)
+}
+
+// DownloadAttachmentsWithResponse Links to files given to a run
+//
+// Errors: `resource_not_found`, also for a file that has not arrived.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/download (the `DownloadAttachments` operationId).
+func (c *ClientWithResponses) DownloadAttachmentsWithResponse(ctx context.Context, runId RunId, body DownloadAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*DownloadAttachmentsReply, error) {
+	rsp, err := c.DownloadAttachments(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadAttachmentsReply(rsp)
+}
+
+// PrepareAttachmentsWithBodyWithResponse Upload files for a message
+//
+// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+func (c *ClientWithResponses) PrepareAttachmentsWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PrepareAttachmentsReply, error) {
+	rsp, err := c.PrepareAttachmentsWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePrepareAttachmentsReply(rsp)
+}
+
+// PrepareAttachmentsWithResponse Upload files for a message
+//
+// Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/attachments/prepare (the `PrepareAttachments` operationId).
+func (c *ClientWithResponses) PrepareAttachmentsWithResponse(ctx context.Context, runId RunId, body PrepareAttachmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*PrepareAttachmentsReply, error) {
+	rsp, err := c.PrepareAttachments(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePrepareAttachmentsReply(rsp)
+}
+
 // GetRunBlobWithResponse The whole of a large output
 //
 // What an entry could not hold: the `blob` of an `action_result`, or `_whole` among the input of an `action`. Redirects to the bytes. Errors: `resource_not_found`.
@@ -21150,6 +25154,36 @@ func (c *ClientWithResponses) UnarchiveRunWithResponse(ctx context.Context, runI
 		return nil, err
 	}
 	return ParseUnarchiveRunReply(rsp)
+}
+
+// UpdateRunFromAgentWithBodyWithResponse Report a state
+//
+// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+func (c *ClientWithResponses) UpdateRunFromAgentWithBodyWithResponse(ctx context.Context, runId RunId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRunFromAgentReply, error) {
+	rsp, err := c.UpdateRunFromAgentWithBody(ctx, runId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateRunFromAgentReply(rsp)
+}
+
+// UpdateRunFromAgentWithResponse Report a state
+//
+// For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/update (the `UpdateRunFromAgent` operationId).
+func (c *ClientWithResponses) UpdateRunFromAgentWithResponse(ctx context.Context, runId RunId, body UpdateRunFromAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRunFromAgentReply, error) {
+	rsp, err := c.UpdateRunFromAgent(ctx, runId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateRunFromAgentReply(rsp)
 }
 
 // ListUsageWithResponse Model calls of a run
@@ -21480,6 +25514,321 @@ func (c *ClientWithResponses) RenameApiKeyWithResponse(ctx context.Context, keyU
 		return nil, err
 	}
 	return ParseRenameApiKeyReply(rsp)
+}
+
+// UploadBlockSnapshotWithBodyWithResponse Upload a picture of the terminal
+//
+// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+func (c *ClientWithResponses) UploadBlockSnapshotWithBodyWithResponse(ctx context.Context, params *UploadBlockSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadBlockSnapshotReply, error) {
+	rsp, err := c.UploadBlockSnapshotWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadBlockSnapshotReply(rsp)
+}
+
+// UploadBlockSnapshotWithResponse Upload a picture of the terminal
+//
+// What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/block-snapshot (the `UploadBlockSnapshot` operationId).
+func (c *ClientWithResponses) UploadBlockSnapshotWithResponse(ctx context.Context, params *UploadBlockSnapshotParams, body UploadBlockSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadBlockSnapshotReply, error) {
+	rsp, err := c.UploadBlockSnapshot(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadBlockSnapshotReply(rsp)
+}
+
+// CommitSnapshotWithBodyWithResponse Make a checkpoint count
+//
+// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+func (c *ClientWithResponses) CommitSnapshotWithBodyWithResponse(ctx context.Context, params *CommitSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CommitSnapshotReply, error) {
+	rsp, err := c.CommitSnapshotWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCommitSnapshotReply(rsp)
+}
+
+// CommitSnapshotWithResponse Make a checkpoint count
+//
+// From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/commit-snapshot (the `CommitSnapshot` operationId).
+func (c *ClientWithResponses) CommitSnapshotWithResponse(ctx context.Context, params *CommitSnapshotParams, body CommitSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*CommitSnapshotReply, error) {
+	rsp, err := c.CommitSnapshot(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCommitSnapshotReply(rsp)
+}
+
+// CreateExternalConversationWithBodyWithResponse Name the conversation of a harness
+//
+// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+func (c *ClientWithResponses) CreateExternalConversationWithBodyWithResponse(ctx context.Context, params *CreateExternalConversationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExternalConversationReply, error) {
+	rsp, err := c.CreateExternalConversationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExternalConversationReply(rsp)
+}
+
+// CreateExternalConversationWithResponse Name the conversation of a harness
+//
+// For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/external-conversation (the `CreateExternalConversation` operationId).
+func (c *ClientWithResponses) CreateExternalConversationWithResponse(ctx context.Context, params *CreateExternalConversationParams, body CreateExternalConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExternalConversationReply, error) {
+	rsp, err := c.CreateExternalConversation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExternalConversationReply(rsp)
+}
+
+// FinishTaskWithBodyWithResponse Say how the work ended
+//
+// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+func (c *ClientWithResponses) FinishTaskWithBodyWithResponse(ctx context.Context, params *FinishTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishTaskReply, error) {
+	rsp, err := c.FinishTaskWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishTaskReply(rsp)
+}
+
+// FinishTaskWithResponse Say how the work ended
+//
+// The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/finish-task (the `FinishTask` operationId).
+func (c *ClientWithResponses) FinishTaskWithResponse(ctx context.Context, params *FinishTaskParams, body FinishTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishTaskReply, error) {
+	rsp, err := c.FinishTask(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishTaskReply(rsp)
+}
+
+// NotifyUserWithBodyWithResponse Tell people something
+//
+// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+func (c *ClientWithResponses) NotifyUserWithBodyWithResponse(ctx context.Context, params *NotifyUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*NotifyUserReply, error) {
+	rsp, err := c.NotifyUserWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseNotifyUserReply(rsp)
+}
+
+// NotifyUserWithResponse Tell people something
+//
+// An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/notify-user (the `NotifyUser` operationId).
+func (c *ClientWithResponses) NotifyUserWithResponse(ctx context.Context, params *NotifyUserParams, body NotifyUserJSONRequestBody, reqEditors ...RequestEditorFn) (*NotifyUserReply, error) {
+	rsp, err := c.NotifyUser(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseNotifyUserReply(rsp)
+}
+
+// ReportArtifactWithBodyWithResponse Report a pull request or a link
+//
+// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+func (c *ClientWithResponses) ReportArtifactWithBodyWithResponse(ctx context.Context, params *ReportArtifactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportArtifactReply, error) {
+	rsp, err := c.ReportArtifactWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportArtifactReply(rsp)
+}
+
+// ReportArtifactWithResponse Report a pull request or a link
+//
+// Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/report-artifact (the `ReportArtifact` operationId).
+func (c *ClientWithResponses) ReportArtifactWithResponse(ctx context.Context, params *ReportArtifactParams, body ReportArtifactJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportArtifactReply, error) {
+	rsp, err := c.ReportArtifact(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportArtifactReply(rsp)
+}
+
+// ReportShutdownWithBodyWithResponse Say that the agent's process has ended
+//
+// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+func (c *ClientWithResponses) ReportShutdownWithBodyWithResponse(ctx context.Context, params *ReportShutdownParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportShutdownReply, error) {
+	rsp, err := c.ReportShutdownWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportShutdownReply(rsp)
+}
+
+// ReportShutdownWithResponse Say that the agent's process has ended
+//
+// With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/report-shutdown (the `ReportShutdown` operationId).
+func (c *ClientWithResponses) ReportShutdownWithResponse(ctx context.Context, params *ReportShutdownParams, body ReportShutdownJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportShutdownReply, error) {
+	rsp, err := c.ReportShutdown(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportShutdownReply(rsp)
+}
+
+// ResolvePromptWithBodyWithResponse What the agent is to do
+//
+// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+func (c *ClientWithResponses) ResolvePromptWithBodyWithResponse(ctx context.Context, params *ResolvePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResolvePromptReply, error) {
+	rsp, err := c.ResolvePromptWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResolvePromptReply(rsp)
+}
+
+// ResolvePromptWithResponse What the agent is to do
+//
+// Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/resolve-prompt (the `ResolvePrompt` operationId).
+func (c *ClientWithResponses) ResolvePromptWithResponse(ctx context.Context, params *ResolvePromptParams, body ResolvePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*ResolvePromptReply, error) {
+	rsp, err := c.ResolvePrompt(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResolvePromptReply(rsp)
+}
+
+// GetHarnessTranscriptWithResponse Harness's transcript
+//
+// Redirects to what was uploaded last for the run, else for an earlier run of its conversation, so that the harness can go on from it. Errors: `resource_not_found` when nothing was.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /harness-support/transcript (the `GetHarnessTranscript` operationId).
+func (c *ClientWithResponses) GetHarnessTranscriptWithResponse(ctx context.Context, params *GetHarnessTranscriptParams, reqEditors ...RequestEditorFn) (*GetHarnessTranscriptReply, error) {
+	rsp, err := c.GetHarnessTranscript(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetHarnessTranscriptReply(rsp)
+}
+
+// UploadHarnessTranscriptWithBodyWithResponse Upload a harness's transcript
+//
+// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+func (c *ClientWithResponses) UploadHarnessTranscriptWithBodyWithResponse(ctx context.Context, params *UploadHarnessTranscriptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadHarnessTranscriptReply, error) {
+	rsp, err := c.UploadHarnessTranscriptWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadHarnessTranscriptReply(rsp)
+}
+
+// UploadHarnessTranscriptWithResponse Upload a harness's transcript
+//
+// The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/transcript (the `UploadHarnessTranscript` operationId).
+func (c *ClientWithResponses) UploadHarnessTranscriptWithResponse(ctx context.Context, params *UploadHarnessTranscriptParams, body UploadHarnessTranscriptJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadHarnessTranscriptReply, error) {
+	rsp, err := c.UploadHarnessTranscript(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadHarnessTranscriptReply(rsp)
+}
+
+// UploadSnapshotWithBodyWithResponse Upload files of a workspace
+//
+// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+func (c *ClientWithResponses) UploadSnapshotWithBodyWithResponse(ctx context.Context, params *UploadSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadSnapshotReply, error) {
+	rsp, err := c.UploadSnapshotWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadSnapshotReply(rsp)
+}
+
+// UploadSnapshotWithResponse Upload files of a workspace
+//
+// What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /harness-support/upload-snapshot (the `UploadSnapshot` operationId).
+func (c *ClientWithResponses) UploadSnapshotWithResponse(ctx context.Context, params *UploadSnapshotParams, body UploadSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UploadSnapshotReply, error) {
+	rsp, err := c.UploadSnapshot(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadSnapshotReply(rsp)
 }
 
 // GetMasterKeyWithResponse What secrets are sealed by
@@ -22359,6 +26708,39 @@ func ParseListSkillsReply(rsp *http.Response) (*ListSkillsReply, error) {
 	return response, nil
 }
 
+// ParseCreateFileArtifactReply parses an HTTP response from a CreateFileArtifactWithResponse call
+func ParseCreateFileArtifactReply(rsp *http.Response) (*CreateFileArtifactReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateFileArtifactReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CreateFileArtifactResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetArtifactReply parses an HTTP response from a GetArtifactWithResponse call
 func ParseGetArtifactReply(rsp *http.Response) (*GetArtifactReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22368,6 +26750,39 @@ func ParseGetArtifactReply(rsp *http.Response) (*GetArtifactReply, error) {
 	}
 
 	response := &GetArtifactReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ArtifactResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmFileArtifactReply parses an HTTP response from a ConfirmFileArtifactWithResponse call
+func ParseConfirmFileArtifactReply(rsp *http.Response) (*ConfirmFileArtifactReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmFileArtifactReply{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -22474,6 +26889,39 @@ func ParseRedirectConversationReply(rsp *http.Response) (*RedirectConversationRe
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ConversationRedirectResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenameConversationReply parses an HTTP response from a RenameConversationWithResponse call
+func ParseRenameConversationReply(rsp *http.Response) (*RenameConversationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenameConversationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RenameConversationResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -22701,6 +27149,39 @@ func ParseReportEventReply(rsp *http.Response) (*ReportEventReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ReportEventResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUploadHandoffSnapshotReply parses an HTTP response from a UploadHandoffSnapshotWithResponse call
+func ParseUploadHandoffSnapshotReply(rsp *http.Response) (*UploadHandoffSnapshotReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadHandoffSnapshotReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HandoffUploadSnapshotResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -23403,6 +27884,105 @@ func ParseListArtifactsReply(rsp *http.Response) (*ListArtifactsReply, error) {
 	return response, nil
 }
 
+// ParseListAttachmentsReply parses an HTTP response from a ListAttachmentsWithResponse call
+func ParseListAttachmentsReply(rsp *http.Response) (*ListAttachmentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAttachmentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListAttachmentsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDownloadAttachmentsReply parses an HTTP response from a DownloadAttachmentsWithResponse call
+func ParseDownloadAttachmentsReply(rsp *http.Response) (*DownloadAttachmentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadAttachmentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DownloadAttachmentsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePrepareAttachmentsReply parses an HTTP response from a PrepareAttachmentsWithResponse call
+func ParsePrepareAttachmentsReply(rsp *http.Response) (*PrepareAttachmentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PrepareAttachmentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PrepareAttachmentsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetRunBlobReply parses an HTTP response from a GetRunBlobWithResponse call
 func ParseGetRunBlobReply(rsp *http.Response) (*GetRunBlobReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23891,6 +28471,39 @@ func ParseUnarchiveRunReply(rsp *http.Response) (*UnarchiveRunReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest KeptRun
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateRunFromAgentReply parses an HTTP response from a UpdateRunFromAgentWithResponse call
+func ParseUpdateRunFromAgentReply(rsp *http.Response) (*UpdateRunFromAgentReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateRunFromAgentReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Acknowledged
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -24452,6 +29065,378 @@ func ParseRenameApiKeyReply(rsp *http.Response) (*RenameApiKeyReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ApiKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUploadBlockSnapshotReply parses an HTTP response from a UploadBlockSnapshotWithResponse call
+func ParseUploadBlockSnapshotReply(rsp *http.Response) (*UploadBlockSnapshotReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadBlockSnapshotReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UploadTarget
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCommitSnapshotReply parses an HTTP response from a CommitSnapshotWithResponse call
+func ParseCommitSnapshotReply(rsp *http.Response) (*CommitSnapshotReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CommitSnapshotReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CommitSnapshotResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateExternalConversationReply parses an HTTP response from a CreateExternalConversationWithResponse call
+func ParseCreateExternalConversationReply(rsp *http.Response) (*CreateExternalConversationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateExternalConversationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CreateExternalConversationResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishTaskReply parses an HTTP response from a FinishTaskWithResponse call
+func ParseFinishTaskReply(rsp *http.Response) (*FinishTaskReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishTaskReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Done
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseNotifyUserReply parses an HTTP response from a NotifyUserWithResponse call
+func ParseNotifyUserReply(rsp *http.Response) (*NotifyUserReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &NotifyUserReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Done
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReportArtifactReply parses an HTTP response from a ReportArtifactWithResponse call
+func ParseReportArtifactReply(rsp *http.Response) (*ReportArtifactReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportArtifactReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportArtifactResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReportShutdownReply parses an HTTP response from a ReportShutdownWithResponse call
+func ParseReportShutdownReply(rsp *http.Response) (*ReportShutdownReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportShutdownReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Done
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResolvePromptReply parses an HTTP response from a ResolvePromptWithResponse call
+func ParseResolvePromptReply(rsp *http.Response) (*ResolvePromptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResolvePromptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResolvePromptResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetHarnessTranscriptReply parses an HTTP response from a GetHarnessTranscriptWithResponse call
+func ParseGetHarnessTranscriptReply(rsp *http.Response) (*GetHarnessTranscriptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetHarnessTranscriptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		var headers GetHarnessTranscriptReply302Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers302 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUploadHarnessTranscriptReply parses an HTTP response from a UploadHarnessTranscriptWithResponse call
+func ParseUploadHarnessTranscriptReply(rsp *http.Response) (*UploadHarnessTranscriptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadHarnessTranscriptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UploadTarget
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUploadSnapshotReply parses an HTTP response from a UploadSnapshotWithResponse call
+func ParseUploadSnapshotReply(rsp *http.Response) (*UploadSnapshotReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadSnapshotReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SnapshotUploadResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -25758,9 +30743,15 @@ type ServerInterface interface {
 	// ListSkills Skills
 	// (GET /agent)
 	ListSkills(w http.ResponseWriter, r *http.Request, params ListSkillsParams)
+	// CreateFileArtifact Upload a file the run made
+	// (POST /agent/artifacts)
+	CreateFileArtifact(w http.ResponseWriter, r *http.Request)
 	// GetArtifact One artifact
 	// (GET /agent/artifacts/{artifactUid})
 	GetArtifact(w http.ResponseWriter, r *http.Request, artifactUid string)
+	// ConfirmFileArtifact Confirm an uploaded file
+	// (POST /agent/artifacts/{artifactUid}/confirm)
+	ConfirmFileArtifact(w http.ResponseWriter, r *http.Request, artifactUid string)
 	// ListWorkers Workers
 	// (GET /agent/connected-self-hosted-workers)
 	ListWorkers(w http.ResponseWriter, r *http.Request)
@@ -25770,6 +30761,9 @@ type ServerInterface interface {
 	// RedirectConversation Live session of a conversation
 	// (GET /agent/conversations/{conversationId}/redirect)
 	RedirectConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
+	// RenameConversation Rename a conversation
+	// (POST /agent/conversations/{conversationId}/rename)
+	RenameConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
 	// ListEnvironments Environments
 	// (GET /agent/environments)
 	ListEnvironments(w http.ResponseWriter, r *http.Request, params ListEnvironmentsParams)
@@ -25791,6 +30785,9 @@ type ServerInterface interface {
 	// ReportEvent Report what happened to a run
 	// (POST /agent/events/{runId})
 	ReportEvent(w http.ResponseWriter, r *http.Request, runId RunId)
+	// UploadHandoffSnapshot Upload files for a run to begin with
+	// (POST /agent/handoff/upload-snapshot)
+	UploadHandoffSnapshot(w http.ResponseWriter, r *http.Request)
 	// ListAgentIdentities Agents
 	// (GET /agent/identities)
 	ListAgentIdentities(w http.ResponseWriter, r *http.Request, params ListAgentIdentitiesParams)
@@ -25854,6 +30851,15 @@ type ServerInterface interface {
 	// ListArtifacts Artifacts of a run
 	// (GET /agent/runs/{runId}/artifacts)
 	ListArtifacts(w http.ResponseWriter, r *http.Request, runId RunId)
+	// ListAttachments Files given to a run
+	// (GET /agent/runs/{runId}/attachments)
+	ListAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
+	// DownloadAttachments Links to files given to a run
+	// (POST /agent/runs/{runId}/attachments/download)
+	DownloadAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
+	// PrepareAttachments Upload files for a message
+	// (POST /agent/runs/{runId}/attachments/prepare)
+	PrepareAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
 	// GetRunBlob The whole of a large output
 	// (GET /agent/runs/{runId}/blobs/{blobId})
 	GetRunBlob(w http.ResponseWriter, r *http.Request, runId RunId, blobId string)
@@ -25899,6 +30905,9 @@ type ServerInterface interface {
 	// UnarchiveRun Fetch an archived run back
 	// (POST /agent/runs/{runId}/unarchive)
 	UnarchiveRun(w http.ResponseWriter, r *http.Request, runId RunId)
+	// UpdateRunFromAgent Report a state
+	// (POST /agent/runs/{runId}/update)
+	UpdateRunFromAgent(w http.ResponseWriter, r *http.Request, runId RunId)
 	// ListUsage Model calls of a run
 	// (GET /agent/runs/{runId}/usage)
 	ListUsage(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -25950,6 +30959,39 @@ type ServerInterface interface {
 	// RenameApiKey Rename an API key
 	// (PUT /api-keys/{keyUid})
 	RenameApiKey(w http.ResponseWriter, r *http.Request, keyUid string)
+	// UploadBlockSnapshot Upload a picture of the terminal
+	// (POST /harness-support/block-snapshot)
+	UploadBlockSnapshot(w http.ResponseWriter, r *http.Request, params UploadBlockSnapshotParams)
+	// CommitSnapshot Make a checkpoint count
+	// (POST /harness-support/commit-snapshot)
+	CommitSnapshot(w http.ResponseWriter, r *http.Request, params CommitSnapshotParams)
+	// CreateExternalConversation Name the conversation of a harness
+	// (POST /harness-support/external-conversation)
+	CreateExternalConversation(w http.ResponseWriter, r *http.Request, params CreateExternalConversationParams)
+	// FinishTask Say how the work ended
+	// (POST /harness-support/finish-task)
+	FinishTask(w http.ResponseWriter, r *http.Request, params FinishTaskParams)
+	// NotifyUser Tell people something
+	// (POST /harness-support/notify-user)
+	NotifyUser(w http.ResponseWriter, r *http.Request, params NotifyUserParams)
+	// ReportArtifact Report a pull request or a link
+	// (POST /harness-support/report-artifact)
+	ReportArtifact(w http.ResponseWriter, r *http.Request, params ReportArtifactParams)
+	// ReportShutdown Say that the agent's process has ended
+	// (POST /harness-support/report-shutdown)
+	ReportShutdown(w http.ResponseWriter, r *http.Request, params ReportShutdownParams)
+	// ResolvePrompt What the agent is to do
+	// (POST /harness-support/resolve-prompt)
+	ResolvePrompt(w http.ResponseWriter, r *http.Request, params ResolvePromptParams)
+	// GetHarnessTranscript Harness's transcript
+	// (GET /harness-support/transcript)
+	GetHarnessTranscript(w http.ResponseWriter, r *http.Request, params GetHarnessTranscriptParams)
+	// UploadHarnessTranscript Upload a harness's transcript
+	// (POST /harness-support/transcript)
+	UploadHarnessTranscript(w http.ResponseWriter, r *http.Request, params UploadHarnessTranscriptParams)
+	// UploadSnapshot Upload files of a workspace
+	// (POST /harness-support/upload-snapshot)
+	UploadSnapshot(w http.ResponseWriter, r *http.Request, params UploadSnapshotParams)
 	// GetMasterKey What secrets are sealed by
 	// (GET /master-key)
 	GetMasterKey(w http.ResponseWriter, r *http.Request)
@@ -26153,6 +31195,20 @@ func (siw *ServerInterfaceWrapper) ListSkills(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// CreateFileArtifact operation middleware
+func (siw *ServerInterfaceWrapper) CreateFileArtifact(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateFileArtifact(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetArtifact operation middleware
 func (siw *ServerInterfaceWrapper) GetArtifact(w http.ResponseWriter, r *http.Request) {
 
@@ -26170,6 +31226,32 @@ func (siw *ServerInterfaceWrapper) GetArtifact(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetArtifact(w, r, artifactUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ConfirmFileArtifact operation middleware
+func (siw *ServerInterfaceWrapper) ConfirmFileArtifact(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "artifactUid" -------------
+	var artifactUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "artifactUid", r.PathValue("artifactUid"), &artifactUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "artifactUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ConfirmFileArtifact(w, r, artifactUid)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -26236,6 +31318,32 @@ func (siw *ServerInterfaceWrapper) RedirectConversation(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RedirectConversation(w, r, conversationId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenameConversation operation middleware
+func (siw *ServerInterfaceWrapper) RenameConversation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "conversationId" -------------
+	var conversationId ConversationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "conversationId", r.PathValue("conversationId"), &conversationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "conversationId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenameConversation(w, r, conversationId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -26446,6 +31554,20 @@ func (siw *ServerInterfaceWrapper) ReportEvent(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReportEvent(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadHandoffSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) UploadHandoffSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadHandoffSnapshot(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -27369,6 +32491,84 @@ func (siw *ServerInterfaceWrapper) ListArtifacts(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ListAttachments operation middleware
+func (siw *ServerInterfaceWrapper) ListAttachments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAttachments(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DownloadAttachments operation middleware
+func (siw *ServerInterfaceWrapper) DownloadAttachments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DownloadAttachments(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PrepareAttachments operation middleware
+func (siw *ServerInterfaceWrapper) PrepareAttachments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PrepareAttachments(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRunBlob operation middleware
 func (siw *ServerInterfaceWrapper) GetRunBlob(w http.ResponseWriter, r *http.Request) {
 
@@ -27806,6 +33006,32 @@ func (siw *ServerInterfaceWrapper) UnarchiveRun(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// UpdateRunFromAgent operation middleware
+func (siw *ServerInterfaceWrapper) UpdateRunFromAgent(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateRunFromAgent(w, r, runId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListUsage operation middleware
 func (siw *ServerInterfaceWrapper) ListUsage(w http.ResponseWriter, r *http.Request) {
 
@@ -28208,6 +33434,457 @@ func (siw *ServerInterfaceWrapper) RenameApiKey(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RenameApiKey(w, r, keyUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadBlockSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) UploadBlockSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadBlockSnapshotParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadBlockSnapshot(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CommitSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) CommitSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CommitSnapshotParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CommitSnapshot(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateExternalConversation operation middleware
+func (siw *ServerInterfaceWrapper) CreateExternalConversation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateExternalConversationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateExternalConversation(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FinishTask operation middleware
+func (siw *ServerInterfaceWrapper) FinishTask(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FinishTaskParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FinishTask(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// NotifyUser operation middleware
+func (siw *ServerInterfaceWrapper) NotifyUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params NotifyUserParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.NotifyUser(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportArtifact operation middleware
+func (siw *ServerInterfaceWrapper) ReportArtifact(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportArtifactParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportArtifact(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportShutdown operation middleware
+func (siw *ServerInterfaceWrapper) ReportShutdown(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportShutdownParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportShutdown(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResolvePrompt operation middleware
+func (siw *ServerInterfaceWrapper) ResolvePrompt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResolvePromptParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResolvePrompt(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetHarnessTranscript operation middleware
+func (siw *ServerInterfaceWrapper) GetHarnessTranscript(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetHarnessTranscriptParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetHarnessTranscript(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadHarnessTranscript operation middleware
+func (siw *ServerInterfaceWrapper) UploadHarnessTranscript(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadHarnessTranscriptParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadHarnessTranscript(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) UploadSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadSnapshotParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Warp-Cloud-Agent-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Warp-Cloud-Agent-ID")]; found {
+		var XWarpCloudAgentID SpokenRun
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Warp-Cloud-Agent-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Warp-Cloud-Agent-ID", valueList[0], &XWarpCloudAgentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Warp-Cloud-Agent-ID", Err: err})
+			return
+		}
+
+		params.XWarpCloudAgentID = XWarpCloudAgentID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadSnapshot(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -29368,6 +35045,25 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/secrets", wrapper.RunnerSecrets)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/heartbeat", wrapper.RunnerHeartbeat)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/end", wrapper.RunnerEnd)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/external-conversation", wrapper.CreateExternalConversation)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/harness-support/transcript", wrapper.GetHarnessTranscript)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/transcript", wrapper.UploadHarnessTranscript)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/block-snapshot", wrapper.UploadBlockSnapshot)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/resolve-prompt", wrapper.ResolvePrompt)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/report-artifact", wrapper.ReportArtifact)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/notify-user", wrapper.NotifyUser)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/finish-task", wrapper.FinishTask)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/report-shutdown", wrapper.ReportShutdown)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/upload-snapshot", wrapper.UploadSnapshot)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/harness-support/commit-snapshot", wrapper.CommitSnapshot)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/handoff/upload-snapshot", wrapper.UploadHandoffSnapshot)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/attachments", wrapper.ListAttachments)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/attachments/prepare", wrapper.PrepareAttachments)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/attachments/download", wrapper.DownloadAttachments)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/update", wrapper.UpdateRunFromAgent)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/artifacts", wrapper.CreateFileArtifact)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/artifacts/{artifactUid}/confirm", wrapper.ConfirmFileArtifact)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/conversations/{conversationId}/rename", wrapper.RenameConversation)
 
 	return m
 }
@@ -29377,6 +35073,8 @@ type AcknowledgedJSONResponse Acknowledgement
 type AgentJSONResponse AgentResponse
 
 type ConversationJSONResponse ConversationResponse
+
+type DoneJSONResponse map[string]interface{}
 
 type EnvironmentJSONResponse CloudEnvironment
 
@@ -29395,6 +35093,8 @@ type SecretJSONResponse Secret
 type TeamJSONResponse Team
 
 type TeamDefaultsJSONResponse TeamDefaults
+
+type UploadTargetJSONResponse UploadTarget
 
 type UserJSONResponse User
 
@@ -29426,6 +35126,45 @@ type ListSkillsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSkillsdefaultApplicationProblemPlusJSONResponse) VisitListSkillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateFileArtifactRequestObject struct {
+	Body *CreateFileArtifactJSONRequestBody
+}
+
+type CreateFileArtifactResponseObject interface {
+	VisitCreateFileArtifactResponse(w http.ResponseWriter) error
+}
+
+type CreateFileArtifact200JSONResponse CreateFileArtifactResponse
+
+func (response CreateFileArtifact200JSONResponse) VisitCreateFileArtifactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateFileArtifactdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateFileArtifactdefaultApplicationProblemPlusJSONResponse) VisitCreateFileArtifactResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -29473,6 +35212,54 @@ type GetArtifactdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetArtifactdefaultApplicationProblemPlusJSONResponse) VisitGetArtifactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmFileArtifactRequestObject struct {
+	ArtifactUid string `json:"artifactUid"`
+	Body        *ConfirmFileArtifactJSONRequestBody
+}
+
+type ConfirmFileArtifactResponseObject interface {
+	VisitConfirmFileArtifactResponse(w http.ResponseWriter) error
+}
+
+type ConfirmFileArtifact200JSONResponse ArtifactResponse
+
+func (t ConfirmFileArtifact200JSONResponse) MarshalJSON() ([]byte, error) {
+	return ArtifactResponse(t).MarshalJSON()
+}
+
+func (t *ConfirmFileArtifact200JSONResponse) UnmarshalJSON(b []byte) error {
+	return (*ArtifactResponse)(t).UnmarshalJSON(b)
+}
+
+func (response ConfirmFileArtifact200JSONResponse) VisitConfirmFileArtifactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmFileArtifactdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ConfirmFileArtifactdefaultApplicationProblemPlusJSONResponse) VisitConfirmFileArtifactResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -29589,6 +35376,46 @@ type RedirectConversationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RedirectConversationdefaultApplicationProblemPlusJSONResponse) VisitRedirectConversationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameConversationRequestObject struct {
+	ConversationId ConversationId `json:"conversationId"`
+	Body           *RenameConversationJSONRequestBody
+}
+
+type RenameConversationResponseObject interface {
+	VisitRenameConversationResponse(w http.ResponseWriter) error
+}
+
+type RenameConversation200JSONResponse RenameConversationResponse
+
+func (response RenameConversation200JSONResponse) VisitRenameConversationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameConversationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RenameConversationdefaultApplicationProblemPlusJSONResponse) VisitRenameConversationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -29858,6 +35685,45 @@ type ReportEventdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReportEventdefaultApplicationProblemPlusJSONResponse) VisitReportEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadHandoffSnapshotRequestObject struct {
+	Body *UploadHandoffSnapshotJSONRequestBody
+}
+
+type UploadHandoffSnapshotResponseObject interface {
+	VisitUploadHandoffSnapshotResponse(w http.ResponseWriter) error
+}
+
+type UploadHandoffSnapshot200JSONResponse HandoffUploadSnapshotResponse
+
+func (response UploadHandoffSnapshot200JSONResponse) VisitUploadHandoffSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadHandoffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UploadHandoffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitUploadHandoffSnapshotResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -30681,6 +36547,125 @@ func (response ListArtifactsdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListAttachmentsRequestObject struct {
+	RunId RunId `json:"runId"`
+}
+
+type ListAttachmentsResponseObject interface {
+	VisitListAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type ListAttachments200JSONResponse ListAttachmentsResponse
+
+func (response ListAttachments200JSONResponse) VisitListAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAttachmentsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListAttachmentsdefaultApplicationProblemPlusJSONResponse) VisitListAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadAttachmentsRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *DownloadAttachmentsJSONRequestBody
+}
+
+type DownloadAttachmentsResponseObject interface {
+	VisitDownloadAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type DownloadAttachments200JSONResponse DownloadAttachmentsResponse
+
+func (response DownloadAttachments200JSONResponse) VisitDownloadAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadAttachmentsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DownloadAttachmentsdefaultApplicationProblemPlusJSONResponse) VisitDownloadAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PrepareAttachmentsRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *PrepareAttachmentsJSONRequestBody
+}
+
+type PrepareAttachmentsResponseObject interface {
+	VisitPrepareAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type PrepareAttachments200JSONResponse PrepareAttachmentsResponse
+
+func (response PrepareAttachments200JSONResponse) VisitPrepareAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PrepareAttachmentsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response PrepareAttachmentsdefaultApplicationProblemPlusJSONResponse) VisitPrepareAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetRunBlobRequestObject struct {
 	RunId  RunId  `json:"runId"`
 	BlobId string `json:"blobId"`
@@ -31251,6 +37236,46 @@ type UnarchiveRundefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UnarchiveRundefaultApplicationProblemPlusJSONResponse) VisitUnarchiveRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRunFromAgentRequestObject struct {
+	RunId RunId `json:"runId"`
+	Body  *UpdateRunFromAgentJSONRequestBody
+}
+
+type UpdateRunFromAgentResponseObject interface {
+	VisitUpdateRunFromAgentResponse(w http.ResponseWriter) error
+}
+
+type UpdateRunFromAgent200JSONResponse struct{ AcknowledgedJSONResponse }
+
+func (response UpdateRunFromAgent200JSONResponse) VisitUpdateRunFromAgentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRunFromAgentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateRunFromAgentdefaultApplicationProblemPlusJSONResponse) VisitUpdateRunFromAgentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -31915,6 +37940,445 @@ type RenameApiKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RenameApiKeydefaultApplicationProblemPlusJSONResponse) VisitRenameApiKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadBlockSnapshotRequestObject struct {
+	Params UploadBlockSnapshotParams
+	Body   *UploadBlockSnapshotJSONRequestBody
+}
+
+type UploadBlockSnapshotResponseObject interface {
+	VisitUploadBlockSnapshotResponse(w http.ResponseWriter) error
+}
+
+type UploadBlockSnapshot200JSONResponse struct{ UploadTargetJSONResponse }
+
+func (response UploadBlockSnapshot200JSONResponse) VisitUploadBlockSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadBlockSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UploadBlockSnapshotdefaultApplicationProblemPlusJSONResponse) VisitUploadBlockSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommitSnapshotRequestObject struct {
+	Params CommitSnapshotParams
+	Body   *CommitSnapshotJSONRequestBody
+}
+
+type CommitSnapshotResponseObject interface {
+	VisitCommitSnapshotResponse(w http.ResponseWriter) error
+}
+
+type CommitSnapshot200JSONResponse CommitSnapshotResponse
+
+func (response CommitSnapshot200JSONResponse) VisitCommitSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommitSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CommitSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCommitSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExternalConversationRequestObject struct {
+	Params CreateExternalConversationParams
+	Body   *CreateExternalConversationJSONRequestBody
+}
+
+type CreateExternalConversationResponseObject interface {
+	VisitCreateExternalConversationResponse(w http.ResponseWriter) error
+}
+
+type CreateExternalConversation200JSONResponse CreateExternalConversationResponse
+
+func (response CreateExternalConversation200JSONResponse) VisitCreateExternalConversationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExternalConversationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateExternalConversationdefaultApplicationProblemPlusJSONResponse) VisitCreateExternalConversationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FinishTaskRequestObject struct {
+	Params FinishTaskParams
+	Body   *FinishTaskJSONRequestBody
+}
+
+type FinishTaskResponseObject interface {
+	VisitFinishTaskResponse(w http.ResponseWriter) error
+}
+
+type FinishTask200JSONResponse struct{ DoneJSONResponse }
+
+func (response FinishTask200JSONResponse) VisitFinishTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FinishTaskdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response FinishTaskdefaultApplicationProblemPlusJSONResponse) VisitFinishTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type NotifyUserRequestObject struct {
+	Params NotifyUserParams
+	Body   *NotifyUserJSONRequestBody
+}
+
+type NotifyUserResponseObject interface {
+	VisitNotifyUserResponse(w http.ResponseWriter) error
+}
+
+type NotifyUser200JSONResponse struct{ DoneJSONResponse }
+
+func (response NotifyUser200JSONResponse) VisitNotifyUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type NotifyUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response NotifyUserdefaultApplicationProblemPlusJSONResponse) VisitNotifyUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportArtifactRequestObject struct {
+	Params ReportArtifactParams
+	Body   *ReportArtifactJSONRequestBody
+}
+
+type ReportArtifactResponseObject interface {
+	VisitReportArtifactResponse(w http.ResponseWriter) error
+}
+
+type ReportArtifact200JSONResponse ReportArtifactResponse
+
+func (response ReportArtifact200JSONResponse) VisitReportArtifactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportArtifactdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ReportArtifactdefaultApplicationProblemPlusJSONResponse) VisitReportArtifactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportShutdownRequestObject struct {
+	Params ReportShutdownParams
+	Body   *ReportShutdownJSONRequestBody
+}
+
+type ReportShutdownResponseObject interface {
+	VisitReportShutdownResponse(w http.ResponseWriter) error
+}
+
+type ReportShutdown200JSONResponse struct{ DoneJSONResponse }
+
+func (response ReportShutdown200JSONResponse) VisitReportShutdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportShutdowndefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ReportShutdowndefaultApplicationProblemPlusJSONResponse) VisitReportShutdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolvePromptRequestObject struct {
+	Params ResolvePromptParams
+	Body   *ResolvePromptJSONRequestBody
+}
+
+type ResolvePromptResponseObject interface {
+	VisitResolvePromptResponse(w http.ResponseWriter) error
+}
+
+type ResolvePrompt200JSONResponse ResolvePromptResponse
+
+func (response ResolvePrompt200JSONResponse) VisitResolvePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolvePromptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ResolvePromptdefaultApplicationProblemPlusJSONResponse) VisitResolvePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHarnessTranscriptRequestObject struct {
+	Params GetHarnessTranscriptParams
+}
+
+type GetHarnessTranscriptResponseObject interface {
+	VisitGetHarnessTranscriptResponse(w http.ResponseWriter) error
+}
+
+type GetHarnessTranscript302ResponseHeaders struct {
+	Location string
+}
+
+type GetHarnessTranscript302Response struct {
+	Headers GetHarnessTranscript302ResponseHeaders
+}
+
+func (response GetHarnessTranscript302Response) VisitGetHarnessTranscriptResponse(w http.ResponseWriter) error {
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(302)
+	return nil
+}
+
+type GetHarnessTranscriptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetHarnessTranscriptdefaultApplicationProblemPlusJSONResponse) VisitGetHarnessTranscriptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadHarnessTranscriptRequestObject struct {
+	Params UploadHarnessTranscriptParams
+	Body   *UploadHarnessTranscriptJSONRequestBody
+}
+
+type UploadHarnessTranscriptResponseObject interface {
+	VisitUploadHarnessTranscriptResponse(w http.ResponseWriter) error
+}
+
+type UploadHarnessTranscript200JSONResponse struct{ UploadTargetJSONResponse }
+
+func (response UploadHarnessTranscript200JSONResponse) VisitUploadHarnessTranscriptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadHarnessTranscriptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UploadHarnessTranscriptdefaultApplicationProblemPlusJSONResponse) VisitUploadHarnessTranscriptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadSnapshotRequestObject struct {
+	Params UploadSnapshotParams
+	Body   *UploadSnapshotJSONRequestBody
+}
+
+type UploadSnapshotResponseObject interface {
+	VisitUploadSnapshotResponse(w http.ResponseWriter) error
+}
+
+type UploadSnapshot200JSONResponse SnapshotUploadResponse
+
+func (response UploadSnapshot200JSONResponse) VisitUploadSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UploadSnapshotdefaultApplicationProblemPlusJSONResponse) VisitUploadSnapshotResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -33439,9 +39903,15 @@ type StrictServerInterface interface {
 	// ListSkills Skills
 	// (GET /agent)
 	ListSkills(ctx context.Context, request ListSkillsRequestObject) (ListSkillsResponseObject, error)
+	// CreateFileArtifact Upload a file the run made
+	// (POST /agent/artifacts)
+	CreateFileArtifact(ctx context.Context, request CreateFileArtifactRequestObject) (CreateFileArtifactResponseObject, error)
 	// GetArtifact One artifact
 	// (GET /agent/artifacts/{artifactUid})
 	GetArtifact(ctx context.Context, request GetArtifactRequestObject) (GetArtifactResponseObject, error)
+	// ConfirmFileArtifact Confirm an uploaded file
+	// (POST /agent/artifacts/{artifactUid}/confirm)
+	ConfirmFileArtifact(ctx context.Context, request ConfirmFileArtifactRequestObject) (ConfirmFileArtifactResponseObject, error)
 	// ListWorkers Workers
 	// (GET /agent/connected-self-hosted-workers)
 	ListWorkers(ctx context.Context, request ListWorkersRequestObject) (ListWorkersResponseObject, error)
@@ -33451,6 +39921,9 @@ type StrictServerInterface interface {
 	// RedirectConversation Live session of a conversation
 	// (GET /agent/conversations/{conversationId}/redirect)
 	RedirectConversation(ctx context.Context, request RedirectConversationRequestObject) (RedirectConversationResponseObject, error)
+	// RenameConversation Rename a conversation
+	// (POST /agent/conversations/{conversationId}/rename)
+	RenameConversation(ctx context.Context, request RenameConversationRequestObject) (RenameConversationResponseObject, error)
 	// ListEnvironments Environments
 	// (GET /agent/environments)
 	ListEnvironments(ctx context.Context, request ListEnvironmentsRequestObject) (ListEnvironmentsResponseObject, error)
@@ -33472,6 +39945,9 @@ type StrictServerInterface interface {
 	// ReportEvent Report what happened to a run
 	// (POST /agent/events/{runId})
 	ReportEvent(ctx context.Context, request ReportEventRequestObject) (ReportEventResponseObject, error)
+	// UploadHandoffSnapshot Upload files for a run to begin with
+	// (POST /agent/handoff/upload-snapshot)
+	UploadHandoffSnapshot(ctx context.Context, request UploadHandoffSnapshotRequestObject) (UploadHandoffSnapshotResponseObject, error)
 	// ListAgentIdentities Agents
 	// (GET /agent/identities)
 	ListAgentIdentities(ctx context.Context, request ListAgentIdentitiesRequestObject) (ListAgentIdentitiesResponseObject, error)
@@ -33535,6 +40011,15 @@ type StrictServerInterface interface {
 	// ListArtifacts Artifacts of a run
 	// (GET /agent/runs/{runId}/artifacts)
 	ListArtifacts(ctx context.Context, request ListArtifactsRequestObject) (ListArtifactsResponseObject, error)
+	// ListAttachments Files given to a run
+	// (GET /agent/runs/{runId}/attachments)
+	ListAttachments(ctx context.Context, request ListAttachmentsRequestObject) (ListAttachmentsResponseObject, error)
+	// DownloadAttachments Links to files given to a run
+	// (POST /agent/runs/{runId}/attachments/download)
+	DownloadAttachments(ctx context.Context, request DownloadAttachmentsRequestObject) (DownloadAttachmentsResponseObject, error)
+	// PrepareAttachments Upload files for a message
+	// (POST /agent/runs/{runId}/attachments/prepare)
+	PrepareAttachments(ctx context.Context, request PrepareAttachmentsRequestObject) (PrepareAttachmentsResponseObject, error)
 	// GetRunBlob The whole of a large output
 	// (GET /agent/runs/{runId}/blobs/{blobId})
 	GetRunBlob(ctx context.Context, request GetRunBlobRequestObject) (GetRunBlobResponseObject, error)
@@ -33580,6 +40065,9 @@ type StrictServerInterface interface {
 	// UnarchiveRun Fetch an archived run back
 	// (POST /agent/runs/{runId}/unarchive)
 	UnarchiveRun(ctx context.Context, request UnarchiveRunRequestObject) (UnarchiveRunResponseObject, error)
+	// UpdateRunFromAgent Report a state
+	// (POST /agent/runs/{runId}/update)
+	UpdateRunFromAgent(ctx context.Context, request UpdateRunFromAgentRequestObject) (UpdateRunFromAgentResponseObject, error)
 	// ListUsage Model calls of a run
 	// (GET /agent/runs/{runId}/usage)
 	ListUsage(ctx context.Context, request ListUsageRequestObject) (ListUsageResponseObject, error)
@@ -33631,6 +40119,39 @@ type StrictServerInterface interface {
 	// RenameApiKey Rename an API key
 	// (PUT /api-keys/{keyUid})
 	RenameApiKey(ctx context.Context, request RenameApiKeyRequestObject) (RenameApiKeyResponseObject, error)
+	// UploadBlockSnapshot Upload a picture of the terminal
+	// (POST /harness-support/block-snapshot)
+	UploadBlockSnapshot(ctx context.Context, request UploadBlockSnapshotRequestObject) (UploadBlockSnapshotResponseObject, error)
+	// CommitSnapshot Make a checkpoint count
+	// (POST /harness-support/commit-snapshot)
+	CommitSnapshot(ctx context.Context, request CommitSnapshotRequestObject) (CommitSnapshotResponseObject, error)
+	// CreateExternalConversation Name the conversation of a harness
+	// (POST /harness-support/external-conversation)
+	CreateExternalConversation(ctx context.Context, request CreateExternalConversationRequestObject) (CreateExternalConversationResponseObject, error)
+	// FinishTask Say how the work ended
+	// (POST /harness-support/finish-task)
+	FinishTask(ctx context.Context, request FinishTaskRequestObject) (FinishTaskResponseObject, error)
+	// NotifyUser Tell people something
+	// (POST /harness-support/notify-user)
+	NotifyUser(ctx context.Context, request NotifyUserRequestObject) (NotifyUserResponseObject, error)
+	// ReportArtifact Report a pull request or a link
+	// (POST /harness-support/report-artifact)
+	ReportArtifact(ctx context.Context, request ReportArtifactRequestObject) (ReportArtifactResponseObject, error)
+	// ReportShutdown Say that the agent's process has ended
+	// (POST /harness-support/report-shutdown)
+	ReportShutdown(ctx context.Context, request ReportShutdownRequestObject) (ReportShutdownResponseObject, error)
+	// ResolvePrompt What the agent is to do
+	// (POST /harness-support/resolve-prompt)
+	ResolvePrompt(ctx context.Context, request ResolvePromptRequestObject) (ResolvePromptResponseObject, error)
+	// GetHarnessTranscript Harness's transcript
+	// (GET /harness-support/transcript)
+	GetHarnessTranscript(ctx context.Context, request GetHarnessTranscriptRequestObject) (GetHarnessTranscriptResponseObject, error)
+	// UploadHarnessTranscript Upload a harness's transcript
+	// (POST /harness-support/transcript)
+	UploadHarnessTranscript(ctx context.Context, request UploadHarnessTranscriptRequestObject) (UploadHarnessTranscriptResponseObject, error)
+	// UploadSnapshot Upload files of a workspace
+	// (POST /harness-support/upload-snapshot)
+	UploadSnapshot(ctx context.Context, request UploadSnapshotRequestObject) (UploadSnapshotResponseObject, error)
 	// GetMasterKey What secrets are sealed by
 	// (GET /master-key)
 	GetMasterKey(ctx context.Context, request GetMasterKeyRequestObject) (GetMasterKeyResponseObject, error)
@@ -33818,6 +40339,37 @@ func (sh *strictHandler) ListSkills(w http.ResponseWriter, r *http.Request, para
 	}
 }
 
+// CreateFileArtifact operation middleware
+func (sh *strictHandler) CreateFileArtifact(w http.ResponseWriter, r *http.Request) {
+	var request CreateFileArtifactRequestObject
+
+	var body CreateFileArtifactJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateFileArtifact(ctx, request.(CreateFileArtifactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateFileArtifact")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateFileArtifactResponseObject); ok {
+		if err := validResponse.VisitCreateFileArtifactResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetArtifact operation middleware
 func (sh *strictHandler) GetArtifact(w http.ResponseWriter, r *http.Request, artifactUid string) {
 	var request GetArtifactRequestObject
@@ -33837,6 +40389,39 @@ func (sh *strictHandler) GetArtifact(w http.ResponseWriter, r *http.Request, art
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetArtifactResponseObject); ok {
 		if err := validResponse.VisitGetArtifactResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ConfirmFileArtifact operation middleware
+func (sh *strictHandler) ConfirmFileArtifact(w http.ResponseWriter, r *http.Request, artifactUid string) {
+	var request ConfirmFileArtifactRequestObject
+
+	request.ArtifactUid = artifactUid
+
+	var body ConfirmFileArtifactJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmFileArtifact(ctx, request.(ConfirmFileArtifactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmFileArtifact")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ConfirmFileArtifactResponseObject); ok {
+		if err := validResponse.VisitConfirmFileArtifactResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -33913,6 +40498,39 @@ func (sh *strictHandler) RedirectConversation(w http.ResponseWriter, r *http.Req
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RedirectConversationResponseObject); ok {
 		if err := validResponse.VisitRedirectConversationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenameConversation operation middleware
+func (sh *strictHandler) RenameConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId) {
+	var request RenameConversationRequestObject
+
+	request.ConversationId = conversationId
+
+	var body RenameConversationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameConversation(ctx, request.(RenameConversationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameConversation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenameConversationResponseObject); ok {
+		if err := validResponse.VisitRenameConversationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -34114,6 +40732,37 @@ func (sh *strictHandler) ReportEvent(w http.ResponseWriter, r *http.Request, run
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReportEventResponseObject); ok {
 		if err := validResponse.VisitReportEventResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UploadHandoffSnapshot operation middleware
+func (sh *strictHandler) UploadHandoffSnapshot(w http.ResponseWriter, r *http.Request) {
+	var request UploadHandoffSnapshotRequestObject
+
+	var body UploadHandoffSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadHandoffSnapshot(ctx, request.(UploadHandoffSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadHandoffSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UploadHandoffSnapshotResponseObject); ok {
+		if err := validResponse.VisitUploadHandoffSnapshotResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -34721,6 +41370,98 @@ func (sh *strictHandler) ListArtifacts(w http.ResponseWriter, r *http.Request, r
 	}
 }
 
+// ListAttachments operation middleware
+func (sh *strictHandler) ListAttachments(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request ListAttachmentsRequestObject
+
+	request.RunId = runId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAttachments(ctx, request.(ListAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAttachments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAttachmentsResponseObject); ok {
+		if err := validResponse.VisitListAttachmentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DownloadAttachments operation middleware
+func (sh *strictHandler) DownloadAttachments(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request DownloadAttachmentsRequestObject
+
+	request.RunId = runId
+
+	var body DownloadAttachmentsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadAttachments(ctx, request.(DownloadAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadAttachments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DownloadAttachmentsResponseObject); ok {
+		if err := validResponse.VisitDownloadAttachmentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PrepareAttachments operation middleware
+func (sh *strictHandler) PrepareAttachments(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request PrepareAttachmentsRequestObject
+
+	request.RunId = runId
+
+	var body PrepareAttachmentsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PrepareAttachments(ctx, request.(PrepareAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PrepareAttachments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PrepareAttachmentsResponseObject); ok {
+		if err := validResponse.VisitPrepareAttachmentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetRunBlob operation middleware
 func (sh *strictHandler) GetRunBlob(w http.ResponseWriter, r *http.Request, runId RunId, blobId string) {
 	var request GetRunBlobRequestObject
@@ -35142,6 +41883,39 @@ func (sh *strictHandler) UnarchiveRun(w http.ResponseWriter, r *http.Request, ru
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UnarchiveRunResponseObject); ok {
 		if err := validResponse.VisitUnarchiveRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateRunFromAgent operation middleware
+func (sh *strictHandler) UpdateRunFromAgent(w http.ResponseWriter, r *http.Request, runId RunId) {
+	var request UpdateRunFromAgentRequestObject
+
+	request.RunId = runId
+
+	var body UpdateRunFromAgentJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateRunFromAgent(ctx, request.(UpdateRunFromAgentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateRunFromAgent")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateRunFromAgentResponseObject); ok {
+		if err := validResponse.VisitUpdateRunFromAgentResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -35610,6 +42384,362 @@ func (sh *strictHandler) RenameApiKey(w http.ResponseWriter, r *http.Request, ke
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RenameApiKeyResponseObject); ok {
 		if err := validResponse.VisitRenameApiKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UploadBlockSnapshot operation middleware
+func (sh *strictHandler) UploadBlockSnapshot(w http.ResponseWriter, r *http.Request, params UploadBlockSnapshotParams) {
+	var request UploadBlockSnapshotRequestObject
+
+	request.Params = params
+
+	var body UploadBlockSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadBlockSnapshot(ctx, request.(UploadBlockSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadBlockSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UploadBlockSnapshotResponseObject); ok {
+		if err := validResponse.VisitUploadBlockSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CommitSnapshot operation middleware
+func (sh *strictHandler) CommitSnapshot(w http.ResponseWriter, r *http.Request, params CommitSnapshotParams) {
+	var request CommitSnapshotRequestObject
+
+	request.Params = params
+
+	var body CommitSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CommitSnapshot(ctx, request.(CommitSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CommitSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CommitSnapshotResponseObject); ok {
+		if err := validResponse.VisitCommitSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateExternalConversation operation middleware
+func (sh *strictHandler) CreateExternalConversation(w http.ResponseWriter, r *http.Request, params CreateExternalConversationParams) {
+	var request CreateExternalConversationRequestObject
+
+	request.Params = params
+
+	var body CreateExternalConversationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateExternalConversation(ctx, request.(CreateExternalConversationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateExternalConversation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateExternalConversationResponseObject); ok {
+		if err := validResponse.VisitCreateExternalConversationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FinishTask operation middleware
+func (sh *strictHandler) FinishTask(w http.ResponseWriter, r *http.Request, params FinishTaskParams) {
+	var request FinishTaskRequestObject
+
+	request.Params = params
+
+	var body FinishTaskJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishTask(ctx, request.(FinishTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishTask")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FinishTaskResponseObject); ok {
+		if err := validResponse.VisitFinishTaskResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// NotifyUser operation middleware
+func (sh *strictHandler) NotifyUser(w http.ResponseWriter, r *http.Request, params NotifyUserParams) {
+	var request NotifyUserRequestObject
+
+	request.Params = params
+
+	var body NotifyUserJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.NotifyUser(ctx, request.(NotifyUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "NotifyUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(NotifyUserResponseObject); ok {
+		if err := validResponse.VisitNotifyUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportArtifact operation middleware
+func (sh *strictHandler) ReportArtifact(w http.ResponseWriter, r *http.Request, params ReportArtifactParams) {
+	var request ReportArtifactRequestObject
+
+	request.Params = params
+
+	var body ReportArtifactJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportArtifact(ctx, request.(ReportArtifactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportArtifact")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportArtifactResponseObject); ok {
+		if err := validResponse.VisitReportArtifactResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportShutdown operation middleware
+func (sh *strictHandler) ReportShutdown(w http.ResponseWriter, r *http.Request, params ReportShutdownParams) {
+	var request ReportShutdownRequestObject
+
+	request.Params = params
+
+	var body ReportShutdownJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportShutdown(ctx, request.(ReportShutdownRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportShutdown")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportShutdownResponseObject); ok {
+		if err := validResponse.VisitReportShutdownResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResolvePrompt operation middleware
+func (sh *strictHandler) ResolvePrompt(w http.ResponseWriter, r *http.Request, params ResolvePromptParams) {
+	var request ResolvePromptRequestObject
+
+	request.Params = params
+
+	var body ResolvePromptJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResolvePrompt(ctx, request.(ResolvePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResolvePrompt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResolvePromptResponseObject); ok {
+		if err := validResponse.VisitResolvePromptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetHarnessTranscript operation middleware
+func (sh *strictHandler) GetHarnessTranscript(w http.ResponseWriter, r *http.Request, params GetHarnessTranscriptParams) {
+	var request GetHarnessTranscriptRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHarnessTranscript(ctx, request.(GetHarnessTranscriptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHarnessTranscript")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetHarnessTranscriptResponseObject); ok {
+		if err := validResponse.VisitGetHarnessTranscriptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UploadHarnessTranscript operation middleware
+func (sh *strictHandler) UploadHarnessTranscript(w http.ResponseWriter, r *http.Request, params UploadHarnessTranscriptParams) {
+	var request UploadHarnessTranscriptRequestObject
+
+	request.Params = params
+
+	var body UploadHarnessTranscriptJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadHarnessTranscript(ctx, request.(UploadHarnessTranscriptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadHarnessTranscript")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UploadHarnessTranscriptResponseObject); ok {
+		if err := validResponse.VisitUploadHarnessTranscriptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UploadSnapshot operation middleware
+func (sh *strictHandler) UploadSnapshot(w http.ResponseWriter, r *http.Request, params UploadSnapshotParams) {
+	var request UploadSnapshotRequestObject
+
+	request.Params = params
+
+	var body UploadSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadSnapshot(ctx, request.(UploadSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UploadSnapshotResponseObject); ok {
+		if err := validResponse.VisitUploadSnapshotResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -83,3 +83,27 @@ func (a ArtifactContent) MarshalJSON() ([]byte, error) {
 func (a *ArtifactContent) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*artifactContentJSON)(a))
 }
+
+// ReportedArtifact is something an agent made outside of its sandbox (openapi.yaml:
+// ReportArtifactRequest).
+type ReportedArtifact struct {
+	ArtifactType ArtifactType
+	Data         ArtifactData
+}
+
+type reportedArtifactJSON struct {
+	ArtifactType ArtifactType `json:"artifact_type"`
+	Data         ArtifactData `json:"data"`
+}
+
+// MarshalJSON writes the wire form.
+func (a ReportedArtifact) MarshalJSON() ([]byte, error) { return json.Marshal(reportedArtifactJSON(a)) }
+
+// UnmarshalJSON reads the wire form.
+func (a *ReportedArtifact) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, (*reportedArtifactJSON)(a))
+}
+
+// WorkspaceType is the media type of a workspace's snapshot, as runners and `cadre agent run-cloud
+// --with-changes` make it: what a run is handed over with begins with that.
+const WorkspaceType = "application/vnd.cadre.workspace+gzip"

@@ -181,9 +181,10 @@ const (
 // Notice tells readers something about the run that is not part of the conversation, unless Agent
 // says that the agent is told too, at this place of it.
 type Notice struct {
-	Level NoticeLevel `json:"level"`
-	Text  string      `json:"text"`
-	Agent bool        `json:"agent,omitempty"`
+	Level  NoticeLevel `json:"level"`
+	Text   string      `json:"text"`
+	Agent  bool        `json:"agent,omitempty"`
+	Notify bool        `json:"notify,omitempty"`
 }
 
 // Compaction marks that, for the model's context only, everything up to and including UpTo was

@@ -43,6 +43,8 @@ type Store interface {
 	Insert(ctx context.Context, m Meta, atMost int64) error
 	// Get returns one row; api.NotFound when there is none.
 	Get(ctx context.Context, id string) (Meta, error)
+	// Known returns those of the ids that have a row.
+	Known(ctx context.Context, ids []string) ([]string, error)
 }
 
 // MaxName is the length in bytes of the longest label kept; longer ones are cut.

@@ -15,14 +15,20 @@ import (
 	"github.com/cadrehq/cadre/api"
 )
 
-// Config sets up a Service. Store, Log and URL are required.
+// Config sets up a Service. Store, Log and URL are required; without Uploads it takes none.
 type Config struct {
-	Store Store
-	Log   *slog.Logger
+	Store   Store
+	Uploads UploadStore
+	Log     *slog.Logger
 	// URL says where bytes live: "file:///var/lib/cadre/blobs".
 	URL string
 	// PerRun bounds what one run may store, in bytes; 0 is without bound.
 	PerRun int64
+	// Leftover is how old bytes without a row must be to be taken for what a crash left. Default 24 h:
+	// bytes are there before their row is.
+	Leftover time.Duration
+	// SweepEvery is how often leftovers are looked for. Default 6 h.
+	SweepEvery time.Duration
 	// Now and NewID default to the clock and random ids.
 	Now   func() time.Time
 	NewID func() string
@@ -42,6 +48,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = rand.Text
 	}
+	if cfg.Leftover <= 0 {
+		cfg.Leftover = 24 * time.Hour
+	}
+	if cfg.SweepEvery <= 0 {
+		cfg.SweepEvery = 6 * time.Hour
+	}
 	scheme, path, _ := strings.Cut(cfg.URL, "://")
 	if scheme != "file" || path == "" {
 		return nil, fmt.Errorf("blob URL %q: want file:///directory", cfg.URL)
@@ -57,25 +69,37 @@ func New(cfg Config) (*Service, error) {
 // bytes and the row are durable. More than limit bytes are refused with invalid_request, more than the
 // run may store with ErrFull, and then nothing is kept; an error of r is returned wrapped.
 func (s *Service) Put(ctx context.Context, m Meta, r io.Reader, limit int64) (Meta, error) {
-	m.ID = s.cfg.NewID()
-	m.Name = label(m.Name)
-	m.MimeType = label(m.MimeType)
-	m.CreatedAt = s.cfg.Now().UTC().Truncate(time.Microsecond)
-	size, err := s.dir.write(m.ID, io.LimitReader(r, limit+1), func(n int64) error {
-		if n > limit {
-			return api.Invalid("body", "is larger than %d bytes", limit)
-		}
-		return ctx.Err()
-	})
-	if err != nil {
-		return Meta{}, fmt.Errorf("write blob: %w", err)
+	if err := s.write(ctx, &m, r, limit, -1); err != nil {
+		return Meta{}, err
 	}
-	m.Size = size
 	if err := s.cfg.Store.Insert(ctx, m, s.cfg.PerRun); err != nil {
 		// What cannot be removed is bytes without a row, never a row without bytes.
 		return Meta{}, fmt.Errorf("record blob: %w", errors.Join(err, s.dir.remove(m.ID)))
 	}
 	return m, nil
+}
+
+// write makes the bytes of a blob durable and completes its row. exact is the size they must have; any
+// up to limit when it is negative.
+func (s *Service) write(ctx context.Context, m *Meta, r io.Reader, limit, exact int64) error {
+	m.ID = s.cfg.NewID()
+	m.Name = label(m.Name)
+	m.MimeType = label(m.MimeType)
+	m.CreatedAt = s.cfg.Now().UTC().Truncate(time.Microsecond)
+	size, err := s.dir.write(m.ID, io.LimitReader(r, limit+1), func(n int64) error {
+		switch {
+		case n > limit:
+			return api.Invalid("body", "is larger than %d bytes", limit)
+		case exact >= 0 && n != exact:
+			return api.Invalid("body", "has %d bytes, announced were %d", n, exact)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("write blob: %w", err)
+	}
+	m.Size = size
+	return nil
 }
 
 // Discard removes the bytes of a blob whose row is gone. What cannot be removed is left over.

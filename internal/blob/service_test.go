@@ -43,6 +43,17 @@ func (r *rows) Get(_ context.Context, id string) (blob.Meta, error) {
 	return m, nil
 }
 
+func (r *rows) Known(_ context.Context, ids []string) (known []string, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		if _, ok := r.rows[id]; ok {
+			known = append(known, id)
+		}
+	}
+	return known, r.fail
+}
+
 func newService(t *testing.T) (*blob.Service, *rows, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "blobs")

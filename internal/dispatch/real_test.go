@@ -69,7 +69,7 @@ func newPlane(t testing.TB, dsn string) *plane {
 	stored := store.NewRuns(db)
 	runs, err := run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(db), Environments: store.NewEnvironments(db),
-		Models: anyModel{}, Blobs: noBlobs{}, Leases: store.NewDispatch(db),
+		Models: anyModel{}, Blobs: noBlobs{}, Uploads: store.NewUploads(db), Leases: store.NewDispatch(db),
 	})
 	if err != nil {
 		t.Fatal(err)

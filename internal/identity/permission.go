@@ -38,7 +38,7 @@ func weaker(a, b Role) Role {
 // Permission names an act that is guarded.
 type Permission string
 
-// The permissions. A run token holds PermRunner on its own run, PermRead on its own run and the
+// The permissions. A run token holds PermRunner and PermReport on its own run, PermRead on its own run and the
 // catalogue, PermCreate for children and PermMessage among the runs around it; nothing else.
 const (
 	PermSelf   Permission = "self"   // know who one is
@@ -64,20 +64,22 @@ const (
 	// with a role.
 	PermOperate Permission = "operate"
 
+	// PermReport is to speak for an agent at work: a run token for its own run, a person for local ones.
+	PermReport  Permission = "report"
 	PermRunner  Permission = "runner"  // report as the runner of one execution
 	PermGateway Permission = "gateway" // call models on behalf of a run
 )
 
 // AllPermissions lists the permissions.
 var AllPermissions = []Permission{PermSelf, PermRead, PermCreate, PermSteer, PermMessage, PermManage, PermEmploy, PermAdminister, PermWorker,
-	PermAccount, PermOperate, PermRunner, PermGateway}
+	PermAccount, PermOperate, PermReport, PermRunner, PermGateway}
 
 // granted is the one table of who may do what. What is not in it is refused.
 var granted = map[Role]map[Permission]bool{
-	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermManage: true, PermEmploy: true, PermAdminister: true, PermWorker: true},
-	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermManage: true, PermEmploy: true},
+	RoleAdmin:  {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermManage: true, PermEmploy: true, PermReport: true, PermAdminister: true, PermWorker: true},
+	RoleMember: {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermManage: true, PermEmploy: true, PermReport: true},
 	RoleViewer: {PermRead: true},
-	roleRun:    {PermRead: true, PermCreate: true, PermMessage: true, PermRunner: true, PermGateway: true},
+	roleRun:    {PermRead: true, PermCreate: true, PermMessage: true, PermReport: true, PermRunner: true, PermGateway: true},
 }
 
 // Scope is a part of a role's permissions that a key can be narrowed to.
@@ -96,7 +98,7 @@ var AllScopes = []Scope{ScopeFull, ScopeRuns, ScopeRead, ScopeWorker}
 
 // within is the one table of what each scope lets through; ScopeFull is all of it.
 var within = map[Scope]map[Permission]bool{
-	ScopeRuns:   {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true},
+	ScopeRuns:   {PermRead: true, PermCreate: true, PermSteer: true, PermMessage: true, PermReport: true},
 	ScopeRead:   {PermRead: true},
 	ScopeWorker: {PermWorker: true},
 }

@@ -218,15 +218,15 @@ func TestLastUseIsStoredWhenStopping(t *testing.T) {
 // has to be made twice.
 func TestEveryCellOfThePermissionTable(t *testing.T) {
 	want := map[string]string{
-		"admin":      "self account read create steer message manage employ administer worker",
-		"member":     "self account read create steer message manage employ",
+		"admin":      "self account read create report steer message manage employ administer worker",
+		"member":     "self account read create report steer message manage employ",
 		"viewer":     "self account read",
 		"operator":   "self account read administer operate",
 		"nobody":     "self account",
-		"run":        "self read create message runner gateway",
-		"team":       "self read create steer message manage administer worker",
-		"agent":      "self read create steer message manage",
-		"runs key":   "self read create steer message",
+		"run":        "self read create report message runner gateway",
+		"team":       "self read create report steer message manage administer worker",
+		"agent":      "self read create report steer message manage",
+		"runs key":   "self read create report steer message",
 		"read key":   "self read",
 		"worker key": "self worker",
 	}

@@ -89,7 +89,7 @@ func (s *Service) readEntry(ctx context.Context, runID, field string, e api.NewE
 	c := checked{entry: e, data: data}
 	switch d := data.(type) {
 	case api.ArtifactReport:
-		return s.readArtifact(ctx, runID, field+".data", c, d)
+		return s.readArtifact(ctx, runID, field+".data.", c, d)
 	case api.ActionResult:
 		_, err = s.checkBlob(ctx, runID, field+".data.blob", d.Blob, api.BlobKindOutput, api.BlobKindArtifact)
 	case api.Request:
@@ -218,7 +218,7 @@ func (t *turn) attribute(m api.UserMessage) api.UserMessage {
 		if c.Kind != api.CommandKindFollowUp || c.ID != m.CommandID {
 			return false
 		}
-		m.Author, m.Text, m.Mode = c.Author, c.Text, c.Mode
+		m.Author, m.Text, m.Mode, m.Attachments = c.Author, c.Text, c.Mode, attachmentIDs(c.Attachments)
 		return true
 	})
 	return m

@@ -14,18 +14,18 @@ const (
 	maxArtifactText = 4096
 )
 
-// readArtifact checks a reported artifact and completes it: its uid, what its type requires and the
-// true size of its content.
-func (s *Service) readArtifact(ctx context.Context, runID, field string, c checked, a api.ArtifactReport) (checked, error) {
-	if err := checkArtifact(field, a.Data); err != nil {
+// readArtifact checks a reported artifact and completes it: its uid unless it has one, what its type
+// requires and the true size of its content. at begins the names of its members in errors.
+func (s *Service) readArtifact(ctx context.Context, runID, at string, c checked, a api.ArtifactReport) (checked, error) {
+	if err := checkArtifact(at, a.Data); err != nil {
 		return c, err
 	}
-	c.uid = s.cfg.NewID()
+	c.uid = orElse(c.uid, s.cfg.NewID())
 	a.Data.ArtifactUid = c.uid
-	if err := completeArtifact(field, &a); err != nil {
+	if err := completeArtifact(at, &a); err != nil {
 		return c, err
 	}
-	m, err := s.checkBlob(ctx, runID, field+".blob", a.Blob, api.BlobKindArtifact, api.BlobKindOutput)
+	m, err := s.checkBlob(ctx, runID, at+"blob", a.Blob, api.BlobKindArtifact, api.BlobKindOutput)
 	if err != nil {
 		return c, err
 	}
@@ -37,54 +37,57 @@ func (s *Service) readArtifact(ctx context.Context, runID, field string, c check
 }
 
 // checkArtifact bounds what was said about an artifact; metadata is bounded by the entry itself.
-func checkArtifact(field string, d api.ArtifactData) error {
+func checkArtifact(at string, d api.ArtifactData) error {
 	for name, text := range map[string]string{
 		"title": d.Title, "branch": d.Branch, "mime_type": d.MimeType, "description": d.Description,
 		"filepath": d.Filepath, "filename": d.Filename, "document_uid": d.DocumentUid, "notebook_uid": d.NotebookUid,
 	} {
-		if err := checkText(field+".data."+name, text, maxArtifactText); err != nil {
+		if err := checkText(at+"data."+name, text, maxArtifactText); err != nil {
 			return err
 		}
 	}
-	if err := checkText(field+".data.reference_type", d.ReferenceType, 256); err != nil {
+	if err := checkText(at+"data.reference_type", d.ReferenceType, 256); err != nil {
 		return err
 	}
-	return checkLink(field+".data.url", d.Url)
+	if len(d.Metadata) > 0 && d.Metadata[0] != '{' {
+		return api.Invalid(at+"data.metadata", "must be an object")
+	}
+	return checkLink(at+"data.url", d.Url)
 }
 
-func completeArtifact(field string, a *api.ArtifactReport) error {
+func completeArtifact(at string, a *api.ArtifactReport) error {
 	d := &a.Data
 	switch a.ArtifactType {
 	case api.ArtifactTypePLAN:
 		d.DocumentUid = orElse(d.DocumentUid, d.ArtifactUid)
-		return needBlob(field, a)
+		return needBlob(at, a)
 	case api.ArtifactTypePULLREQUEST:
 		if d.Url == "" || d.Branch == "" {
-			return api.Invalid(field+".data", "a pull request needs url and branch")
+			return api.Invalid(at+"data", "a pull request needs url and branch")
 		}
 	case api.ArtifactTypeSCREENSHOT:
 		d.MimeType = orElse(d.MimeType, "image/png")
-		return needBlob(field, a)
+		return needBlob(at, a)
 	case api.ArtifactTypeFILE:
 		if d.Filepath == "" {
-			return api.Invalid(field+".data.filepath", "is required")
+			return api.Invalid(at+"data.filepath", "is required")
 		}
 		d.Filename = orElse(d.Filename, path.Base(d.Filepath))
 		d.MimeType = orElse(d.MimeType, "application/octet-stream")
-		return needBlob(field, a)
+		return needBlob(at, a)
 	case api.ArtifactTypeEXTERNALREFERENCE:
 		if d.Url == "" || d.ReferenceType == "" {
-			return api.Invalid(field+".data", "an external reference needs url and reference_type")
+			return api.Invalid(at+"data", "an external reference needs url and reference_type")
 		}
 	default:
-		return api.Invalid(field+".artifact_type", "%q is not an artifact type", clip(string(a.ArtifactType), 64))
+		return api.Invalid(at+"artifact_type", "%q is not an artifact type", clip(string(a.ArtifactType), 64))
 	}
 	return nil
 }
 
-func needBlob(field string, a *api.ArtifactReport) error {
+func needBlob(at string, a *api.ArtifactReport) error {
 	if a.Blob == "" {
-		return api.Invalid(field+".blob", "is required for a %s", a.ArtifactType)
+		return api.Invalid(at+"blob", "is required for a %s", a.ArtifactType)
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ type bench struct {
 	sessions store.Sessions
 	envs     store.Environments
 	blobs    *blob.Service
+	uploads  store.Uploads
 
 	mu      sync.Mutex
 	now     time.Time
@@ -65,12 +66,13 @@ func newBench(t *testing.T, change func(*run.Config)) *bench {
 		b.news = make(chan struct{})
 	}})
 	b.runs, b.sessions, b.envs = store.NewRuns(db), store.NewSessions(db), store.NewEnvironments(db)
+	b.uploads = store.NewUploads(db)
 	var err error
-	b.blobs, err = blob.New(blob.Config{Store: store.NewBlobs(db), Log: slog.New(slog.DiscardHandler), URL: "file://" + t.TempDir()})
+	b.blobs, err = blob.New(blob.Config{Store: store.NewBlobs(db), Uploads: b.uploads, Now: b.clock, Log: slog.New(slog.DiscardHandler), URL: "file://" + t.TempDir()})
 	b.ok(err)
 	cfg := run.Config{
 		Store: b.runs, History: b.runs, Log: b.sessions, Leases: store.NewDispatch(db), Environments: b.envs,
-		Models: models{}, Blobs: b.blobs, PublicURL: "https://cadre.example/", Now: b.clock,
+		Models: models{}, Blobs: b.blobs, Uploads: b.uploads, PublicURL: "https://cadre.example/", Now: b.clock,
 	}
 	if change != nil {
 		change(&cfg)

@@ -36,9 +36,6 @@ func (s *Service) checkRequest(req api.RunAgentRequest) error {
 	if err := s.checkAttachments(req.Attachments); err != nil {
 		return err
 	}
-	if err := checkUnsupported(req); err != nil {
-		return err
-	}
 	return checkConfig(req.Config)
 }
 
@@ -51,14 +48,6 @@ func checkPrompt(req api.RunAgentRequest) error {
 		return err
 	}
 	return checkWord("skill", req.Skill, catalog.MaxSkillSpec)
-}
-
-// checkUnsupported refuses what this server cannot honour: silence would be a lie.
-func checkUnsupported(req api.RunAgentRequest) error {
-	if req.InitialSnapshotToken != "" {
-		return api.Fail(api.PlatformErrorCodeOperationNotSupported, "initial_snapshot_token: this server takes no uploaded snapshots")
-	}
-	return nil
 }
 
 func checkMode(field string, m api.RunMode) error {

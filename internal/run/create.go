@@ -1,7 +1,6 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -26,9 +25,11 @@ func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunA
 	if atCapacity, err = s.atCapacity(ctx, d.run.TeamUID); err != nil {
 		return Run{}, false, err
 	}
-	if d.run.Attachments, err = s.storeAttachments(ctx, d.run.ID, req.Attachments); err != nil {
+	files, err := s.storeAttachments(ctx, d.run.ID, req.Attachments)
+	if err != nil {
 		return Run{}, false, err
 	}
+	d.run.Attachments = append(files, d.run.Attachments...)
 	st := inLine(d.run.Host)
 	if atCapacity {
 		st = status{waiting: api.WaitingCodeAtCapacity, why: fmt.Sprintf("All %d places of the team are taken; waiting for one.", s.cfg.TeamLimit)}
@@ -102,6 +103,7 @@ type draft struct {
 	run     Run
 	entries []api.NewEntry // what an earlier run of the conversation left
 	prompt  bool           // the run has something to say first
+	uploads []string       // ids of files that waited for it
 	once    *Once
 	tick    *Tick
 }
@@ -144,6 +146,9 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 		return draft{}, err
 	}
 	d.run = r
+	if err := s.takeSnapshot(ctx, actor, &d, req.InitialSnapshotToken); err != nil {
+		return draft{}, err
+	}
 	return d, s.continueConversation(ctx, actor, &d, req.ConversationId)
 }
 
@@ -153,7 +158,7 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 	if err != nil {
 		return Run{}, err
 	}
-	n := New{Run: d.run, Entries: d.entries, Execution: x, Once: d.once, Tick: d.tick, Event: Event{
+	n := New{Run: d.run, Entries: d.entries, Execution: x, Uploads: d.uploads, Once: d.once, Tick: d.tick, Event: Event{
 		RunID: d.run.ID, TeamUID: d.run.TeamUID, Type: event, State: d.run.State, At: d.run.CreatedAt,
 	}}
 	if x != nil {
@@ -163,10 +168,7 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 		n.Told = &Event{RunID: d.run.ParentID, TeamUID: d.run.TeamUID, Type: EventChild, RefID: d.run.ID, At: d.run.CreatedAt}
 	}
 	if d.prompt {
-		m := api.UserMessage{Text: d.run.Prompt, Author: d.run.Creator, Mode: d.run.Mode}
-		for _, a := range d.run.Attachments {
-			m.Attachments = append(m.Attachments, a.ID)
-		}
+		m := api.UserMessage{Text: d.run.Prompt, Author: d.run.Creator, Mode: d.run.Mode, Attachments: attachmentIDs(d.run.Attachments)}
 		n.Entries = append(n.Entries, api.MakeEntry(d.run.CreatedAt, m))
 	}
 	n.Run.LastSeq, n.Run.EntryBytes = int64(len(n.Entries)), storedBytes(n.Entries...)
@@ -174,7 +176,7 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 		n.Run.BlobBytes += blob.Meta{Size: a.Size}.Stored()
 	}
 	if err := s.cfg.Store.Insert(ctx, n); err != nil {
-		return Run{}, fmt.Errorf("store run: %w", err)
+		return Run{}, fmt.Errorf("store run: %w", taken(err))
 	}
 	return n.Run, nil
 }
@@ -305,19 +307,4 @@ func (s *Service) newest(ctx context.Context, actor identity.Actor, id string) (
 		return first, nil
 	}
 	return page.Runs[0], nil
-}
-
-// storeAttachments keeps the files given with a prompt.
-func (s *Service) storeAttachments(ctx context.Context, runID string, in []api.AttachmentInput) ([]Attachment, error) {
-	out := make([]Attachment, 0, len(in))
-	for _, a := range in {
-		m, err := s.cfg.Blobs.Put(ctx, blob.Meta{
-			RunID: runID, Kind: api.BlobKindAttachment, Name: a.FileName, MimeType: a.MimeType,
-		}, bytes.NewReader(a.Data), int64(len(a.Data)))
-		if err != nil {
-			return nil, fmt.Errorf("store attachment: %w", err)
-		}
-		out = append(out, Attachment{ID: s.cfg.NewID(), FileName: a.FileName, MimeType: a.MimeType, BlobID: m.ID, Size: m.Size})
-	}
-	return out, nil
 }

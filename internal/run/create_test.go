@@ -54,7 +54,7 @@ func TestCreateRefuses(t *testing.T) {
 		"unknown conversation":  {api.RunAgentRequest{ConversationId: "0190a000-0000-7000-8000-00000000dead"}, api.PlatformErrorCodeResourceNotFound, ""},
 		"unknown agent":         {api.RunAgentRequest{Prompt: "x", AgentIdentityUid: "a"}, api.PlatformErrorCodeResourceNotFound, ""},
 		"on behalf":             {api.RunAgentRequest{Prompt: "x", OnBehalfOf: "bob"}, api.PlatformErrorCodeNotAuthorized, ""},
-		"snapshot token":        {api.RunAgentRequest{Prompt: "x", InitialSnapshotToken: "s"}, unsupported, ""},
+		"snapshot token":        {api.RunAgentRequest{Prompt: "x", InitialSnapshotToken: "s"}, invalid, "initial_snapshot_token"},
 		"idle too long":         {config(api.AmbientAgentConfig{IdleTimeoutMinutes: minutes(61)}), invalid, "config.idle_timeout_minutes"},
 		"idle negative":         {config(api.AmbientAgentConfig{IdleTimeoutMinutes: minutes(-1)}), invalid, "config.idle_timeout_minutes"},
 		"unknown harness":       {config(api.AmbientAgentConfig{Harness: api.Harness{Type: "hal"}}), invalid, "config.harness.type"},

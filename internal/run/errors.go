@@ -14,6 +14,9 @@ var ErrFenced = errors.New("execution is over or superseded")
 // ErrCommandsWait says that an execution may not end yet: a message or an answer waits for it.
 var ErrCommandsWait = errors.New("messages or answers wait for this execution")
 
+// ErrTaken says that files which waited for a run are another's by now, or gone.
+var ErrTaken = errors.New("the files are taken or gone")
+
 // GapError refuses a batch that does not follow what is stored. Want is the index expected.
 type GapError struct{ Want, Got int64 }
 

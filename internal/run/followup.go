@@ -27,7 +27,11 @@ func (s *Service) FollowUp(ctx context.Context, actor identity.Actor, id string,
 	if err := checkMode("mode", req.Mode); err != nil {
 		return Run{}, err
 	}
-	msg := Command{Kind: api.CommandKindFollowUp, Text: req.Message, Mode: req.Mode, Author: actor.Profile()}
+	files, err := s.say(ctx, id, req.Attachments)
+	if err != nil {
+		return Run{}, err
+	}
+	msg := Command{Kind: api.CommandKindFollowUp, Text: req.Message, Mode: req.Mode, Author: actor.Profile(), Attachments: files}
 	done, err := s.change(ctx, id, func(t *turn) error { return decideFollowUp(t, msg, s.cfg) })
 	return done.Run, err
 }

@@ -97,7 +97,7 @@ func TestFullRunGoesOnUnderAHigherLimit(t *testing.T) {
 	b.wantFull(r.ID, "max-run-entries")
 	raised, err := run.NewService(run.Config{
 		Store: b.runs, History: b.runs, Log: b.sessions, Leases: idle{}, Environments: b.envs,
-		Models: models{}, Blobs: b.blobs, Now: b.clock,
+		Models: models{}, Blobs: b.blobs, Uploads: b.uploads, Now: b.clock,
 	})
 	b.ok(err)
 	b.s = raised
@@ -127,7 +127,7 @@ func boundBlobs(t *testing.T, perRun int64) *bench {
 	b.runs, b.sessions = store.NewRuns(db), store.NewSessions(db)
 	b.s, err = run.NewService(run.Config{
 		Store: b.runs, History: b.runs, Log: b.sessions, Leases: store.NewDispatch(db), Environments: b.envs,
-		Models: models{}, Blobs: b.blobs, RunBlobs: perRun, Now: b.clock,
+		Models: models{}, Blobs: b.blobs, Uploads: b.uploads, RunBlobs: perRun, Now: b.clock,
 	})
 	b.ok(err)
 	return b

@@ -29,7 +29,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{t: t, m: &memory{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), local: rapid.Bool().Draw(t, "local")}
 	s, err := NewService(Config{
 		Store: w.m, History: w.m, Log: w.m, Leases: w.m,
-		Environments: surroundings{}, Models: surroundings{}, Blobs: surroundings{},
+		Environments: surroundings{}, Models: surroundings{}, Blobs: surroundings{}, Uploads: struct{ Uploads }{},
 		Now: func() time.Time { return w.now },
 		NewID: func() string {
 			w.ids++

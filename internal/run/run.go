@@ -82,6 +82,8 @@ type Attachment struct {
 	MimeType string
 	BlobID   string
 	Size     int64
+	// Workspace marks a snapshot for the first sandbox to begin with, which the agent is not shown.
+	Workspace bool `json:",omitempty"`
 }
 
 // ExecutionState says how far one attempt is.
@@ -133,6 +135,8 @@ type Command struct {
 	CreatedAt time.Time
 	Consumed  bool
 	Message   *Message // not stored here
+	// Attachments are files said with a message.
+	Attachments []Attachment
 }
 
 // Request is something the run asked a person, open until Answer is set.
@@ -196,6 +200,10 @@ const (
 	EventArchived   EventType = "run_archived"
 	EventUnarchived EventType = "run_unarchived"
 	EventDeleted    EventType = "run_deleted" // RefID is who did
+
+	EventRenamed EventType = "run_renamed"
+	// EventNotification is something the agent wants people to know: its Message.
+	EventNotification EventType = "notification"
 )
 
 // Followed are the events that whoever orchestrates runs is told of, in the words of the wire. All others

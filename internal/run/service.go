@@ -36,6 +36,25 @@ type Blobs interface {
 	Stat(ctx context.Context, id string) (blob.Meta, error)
 }
 
+// Uploads keeps promises to take files, beside what blob asks of them.
+type Uploads interface {
+	// Promise stores uploads, or promises those anew that are there; blob.ErrFinal for a closed one.
+	Promise(ctx context.Context, uploads ...blob.Upload) error
+	// Get returns one; api.NotFound when there is none.
+	Get(ctx context.Context, id string) (blob.Upload, error)
+	// OfRun lists a run's uploads for some purposes, oldest first.
+	OfRun(ctx context.Context, runID string, purposes ...blob.Purpose) ([]blob.Upload, error)
+	// OfOwner lists what waits for a run to take it over: of one batch, or, when that is empty, of all.
+	OfOwner(ctx context.Context, owner, batch string, limit int) ([]blob.Upload, error)
+	// Close makes files of a run final as they are known here, all or none; api.NotFound when one is gone or
+	// was sent again since.
+	Close(ctx context.Context, runID string, uploads ...blob.Upload) error
+	// Drop forgets uploads of a run and returns the ids of the blobs whose bytes may go.
+	Drop(ctx context.Context, runID string, ids ...string) (blobs []string, err error)
+	// Format keeps the format of a run's conversation, and returns the one that was kept first.
+	Format(ctx context.Context, runID, format string) (kept string, err error)
+}
+
 // Leases renews the leases of live executions; it returns the ids of those that are over.
 type Leases interface {
 	Renew(ctx context.Context, executionIDs []string, until time.Time) (ended []string, err error)
@@ -49,8 +68,8 @@ type Secrets interface {
 	Received(ctx context.Context, runID string) (secret.Received, error)
 }
 
-// Config says what a Service works with. Store, History, Log, Environments, Models, Blobs and Leases
-// are required; the rest has defaults.
+// Config says what a Service works with. Store, History, Log, Environments, Models, Blobs, Uploads
+// and Leases are required; the rest has defaults.
 type Config struct {
 	Store        Store
 	History      History
@@ -58,6 +77,7 @@ type Config struct {
 	Environments Environments
 	Models       Models
 	Blobs        Blobs
+	Uploads      Uploads
 	Leases       Leases
 	// Secrets hands out what runs may have and nobody may read. Without it there are none.
 	Secrets Secrets
@@ -106,7 +126,7 @@ type Config struct {
 func (c Config) Validate() error {
 	var missing []string
 	for name, absent := range map[string]bool{
-		"Store": c.Store == nil, "History": c.History == nil, "Log": c.Log == nil, "Blobs": c.Blobs == nil,
+		"Store": c.Store == nil, "History": c.History == nil, "Log": c.Log == nil, "Blobs": c.Blobs == nil, "Uploads": c.Uploads == nil,
 		"Environments": c.Environments == nil, "Models": c.Models == nil, "Leases": c.Leases == nil,
 	} {
 		if absent {

@@ -15,7 +15,8 @@ type Snapshot struct {
 	Seq int64
 }
 
-// LastSnapshot returns the newest workspace snapshot of a run.
+// LastSnapshot returns the newest workspace snapshot of a run, which is what it began with before it had
+// made one.
 func (s *Service) LastSnapshot(ctx context.Context, runID string) (Snapshot, error) {
 	all, err := s.cfg.History.Executions(ctx, runID)
 	if err != nil {
@@ -26,7 +27,16 @@ func (s *Service) LastSnapshot(ctx context.Context, runID string) (Snapshot, err
 		last.Seq = max(last.Seq, x.SnapshotSeq)
 		if x.Snapshot != "" {
 			last.Blob = x.Snapshot
-			break
+			return last, nil
+		}
+	}
+	r, err := s.cfg.Store.Get(ctx, runID)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	for _, a := range r.Attachments {
+		if a.Workspace {
+			last.Blob = a.BlobID
 		}
 	}
 	return last, nil

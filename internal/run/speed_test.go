@@ -23,7 +23,7 @@ func newFast(b *testing.B) *run.Service {
 	}
 	s, err := run.NewService(run.Config{
 		Store: runs, History: runs, Log: store.NewSessions(db), Leases: store.NewDispatch(db),
-		Environments: store.NewEnvironments(db), Models: models{}, Blobs: blobs,
+		Environments: store.NewEnvironments(db), Models: models{}, Blobs: blobs, Uploads: store.NewUploads(db),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // transaction and returns after its commit.
 type Store interface {
 	// Insert stores a new run with its first entries and its event. It is a conflict when the run, or
-	// the key of its Once, exists.
+	// the key of its Once, exists, and ErrTaken when an upload is another's by now.
 	Insert(ctx context.Context, n New) error
 	// Kept returns what was stored under a key, and the id of its run; api.NotFound when nothing was.
 	Kept(ctx context.Context, scope, key string) (o Once, runID string, err error)
@@ -62,6 +62,8 @@ type New struct {
 	Told *Event
 	// Execution is set for local runs, which begin with one.
 	Execution *Execution
+	// Uploads are ids of files that waited for the run: they, and their blobs, are its own from now on.
+	Uploads []string
 	// Once is set when the request has a name.
 	Once *Once
 	// Tick is set when a schedule started the run. Insert is ErrTickTaken when the tick is taken.
@@ -88,9 +90,9 @@ type Current struct {
 
 // Change is what a decision stores. Members left zero change nothing.
 type Change struct {
-	// Run replaces the run's mutable columns, all but BlobBytes; Title is none of them. Its LastSeq is
-	// that of the stored run plus the number of Entries. Lists follow the events: another State or
-	// UpdatedAt takes one, and Artifacts, another Archived and Deleted one of their type.
+	// Run replaces the run's mutable columns, all but BlobBytes. Its LastSeq is that of the stored run plus
+	// the number of Entries. Lists follow the events: another State or UpdatedAt takes one, and another
+	// Title, Artifacts, another Archived and Deleted one of their type.
 	Run *Run
 	// Execution is inserted when its Number is new, else replaces the stored one.
 	Execution *Execution

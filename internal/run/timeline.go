@@ -44,7 +44,7 @@ func timeline(events []Event, executions []Execution, clients []ClientEvent) []a
 	for _, e := range events {
 		t := api.TimelineEvent{At: e.At, Execution: number[e.ExecutionID], Message: e.Message}
 		switch e.Type {
-		case EventArtifact, EventWaiting, EventMessage, EventChild, EventSession:
+		case EventArtifact, EventWaiting, EventMessage, EventChild, EventSession, EventNotification, EventRenamed:
 			continue
 		case EventPhase:
 			phaseEvent(&t, e)

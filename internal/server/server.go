@@ -55,6 +55,7 @@ type Server struct {
 	identity *identity.Service
 	keyring  *secret.Keyring
 	secrets  *secret.Service
+	blobs    *blob.Service
 	sessions *session.Service
 	feed     *feed.Feed
 	gateway  *gateway.Gateway
@@ -119,13 +120,14 @@ func (s *Server) open(ctx context.Context) error {
 	if s.key, err = s.identity.Bootstrap(ctx, s.cfg.BootstrapKey); err != nil {
 		return err
 	}
-	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Now: s.cfg.Now, Log: s.cfg.Log, URL: s.cfg.BlobURL, PerRun: s.cfg.RunBlobs})
+	blobs, err := blob.New(blob.Config{Store: store.NewBlobs(s.db), Uploads: store.NewUploads(s.db), Now: s.cfg.Now, Log: s.cfg.Log, URL: s.cfg.BlobURL, PerRun: s.cfg.RunBlobs})
 	if err != nil {
 		return err
 	}
 	if s.secrets, err = s.openSecrets(); err != nil {
 		return err
 	}
+	s.blobs = blobs
 	if s.gateway, err = s.openGateway(); err != nil {
 		return err
 	}
@@ -228,7 +230,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	stored := store.NewRuns(s.db)
 	return run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
-		Models: models{s.gateway}, Blobs: blobs, Leases: store.NewDispatch(s.db), Secrets: s.secrets,
+		Models: models{s.gateway}, Blobs: blobs, Uploads: store.NewUploads(s.db), Leases: store.NewDispatch(s.db), Secrets: s.secrets,
 		Agents: s.agents, AgentSecrets: s.agents.SecretNames, People: store.NewIdentity(s.db),
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
@@ -353,6 +355,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { _ = s.schedule.Run(background) }) // never fails
 	parts.Go(func() { _ = s.issuer.Run(background) })   // never fails
 	parts.Go(func() { _ = s.keyring.Run(background) })  // never fails
+	parts.Go(func() { _ = s.blobs.Run(background) })    // returns what stopped it: us
 	parts.Go(func() { s.followIdentity(background) })
 	parts.Go(func() { s.eraser.Run(background) })
 

@@ -84,6 +84,8 @@ var left = []struct{ table, order, bytes string }{
 	{"executions", "number", "0"},
 	{"messages", "id", "length(body)"},
 	{"client_events", "uuid", "0"},
+	{"uploads", "id", "length(detail)"},
+	{"external_conversations", "run_id", "0"},
 }
 
 // Erase takes some of what is left of a run away, and says whether there may be more.
@@ -180,7 +182,7 @@ func (s Deletions) eraseSearch(ctx context.Context, runID string) (more bool, er
 }
 
 // selectDoc reads one run as selectDocs does.
-const selectDoc = "SELECT 0, " + docColumns + " FROM runs r JOIN run_specs p ON p.run_id = r.id WHERE r.id = $1"
+const selectDoc = "SELECT 0, 1 = 0, " + docColumns + " FROM runs r JOIN run_specs p ON p.run_id = r.id WHERE r.id = $1"
 
 // erase takes a run out of the rows of its terms, a few at a time. Those of its block that are not
 // stored yet will be stored without it.

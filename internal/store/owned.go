@@ -207,7 +207,7 @@ type moved struct {
 	state            api.RunState
 	updated, created int64
 	title, skill     string
-	fresh            bool // it was created or came to its shelf: created, title and skill count too
+	fresh            bool // it was created, came to its shelf or has another title: created, title and skill count too
 }
 
 // selectMoved reads the runs that events after one up to another tell of, other than their creation.

@@ -13,10 +13,10 @@ import (
 
 // Tables that grow with the number of runs: no fixed read may go through all of one. Only small
 // indexes may be read from end to end.
-var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
+var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|uploads|external_conversations|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
 
 // small are partial indexes that hold nothing but what is asked for.
-var small = regexp.MustCompile(`INDEX (executions_unclaimed|schedules_due|schedules_held)\b`)
+var small = regexp.MustCompile(`INDEX (executions_unclaimed|schedules_due|schedules_held|uploads_open)\b`)
 
 // TestPlans asks SQLite how it carries out every fixed read.
 func TestPlans(t *testing.T) {
@@ -52,6 +52,12 @@ func TestPlans(t *testing.T) {
 	_, _ = NewIdentity(db).SignInByHash(ctx, nil)
 	_, _, _ = NewIdentity(db).User(ctx, id)
 	_, _ = NewBlobs(db).Get(ctx, id)
+	uploads := NewUploads(db)
+	_, _ = uploads.Get(ctx, id)
+	_, _ = uploads.OfRun(ctx, id, "transcript")
+	_, _ = uploads.OfOwner(ctx, id, "", 1)
+	_, _ = uploads.OfOwner(ctx, id, id, 1)
+	_, _ = uploads.Expired(ctx, now, 1)
 	schedules := NewSchedules(db)
 	_, _ = schedules.Get(ctx, id)
 	_, _ = schedules.NextDue(ctx, now)

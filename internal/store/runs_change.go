@@ -151,15 +151,14 @@ func (c *changing) shelve(was, next run.Run) error {
 	return c.tx.Send("UPDATE runs SET owner_type = $1 WHERE id = $2", string(shelved(was.Owner, next.Archived).Type), was.ID)
 }
 
-// heard refuses what lists would never hear of: they remember titles for good, and follow the events to
-// know of anything else.
+// heard refuses what lists would never hear of: they follow the events.
 func (c *changing) heard(was, next run.Run) error {
 	tells := func(kind run.EventType) bool {
 		return slices.ContainsFunc(c.change.Events, func(e run.Event) bool { return e.Type == kind })
 	}
 	switch {
-	case was.Title != next.Title:
-		return errors.New("the title of a run stays")
+	case was.Title != next.Title && !tells(run.EventRenamed):
+		return errors.New("a run has another title without an event")
 	case (was.State != next.State || !was.UpdatedAt.Equal(next.UpdatedAt)) && len(c.change.Events) == 0:
 		return errors.New("a run moves without an event")
 	case len(c.change.Artifacts) > 0 && !tells(run.EventArtifact):
@@ -199,7 +198,7 @@ func (c *changing) run(was, next run.Run) error {
 	id := was.ID
 	if head(was) != head(next) {
 		if err := c.tx.Send(`UPDATE runs SET host = $1, session_id = $2, conversation_id = $3, last_event_seq = $4,
-			mail_bytes = $5 WHERE id = $6`, next.Host, next.SessionID, next.ConversationID, next.EventSeq, next.MailBytes, id); err != nil {
+			mail_bytes = $5, title = $6 WHERE id = $7`, next.Host, next.SessionID, next.ConversationID, next.EventSeq, next.MailBytes, next.Title, id); err != nil {
 			return err
 		}
 	}
@@ -223,12 +222,12 @@ func (c *changing) run(was, next run.Run) error {
 
 // runHead is what rarely changes of a run.
 type runHead struct {
-	host, session, conversation string
-	eventSeq, mail              int64
+	host, session, conversation, title string
+	eventSeq, mail                     int64
 }
 
 func head(r run.Run) runHead {
-	return runHead{r.Host, r.SessionID, r.ConversationID, r.EventSeq, r.MailBytes}
+	return runHead{r.Host, r.SessionID, r.ConversationID, r.Title, r.EventSeq, r.MailBytes}
 }
 
 // runState is what a move changes of a run, as stored.

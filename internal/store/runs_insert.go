@@ -73,6 +73,9 @@ func (s Runs) Insert(ctx context.Context, n run.New) error {
 				return err
 			}
 		}
+		if err := adoptUploads(tx, n.Run.ID, n.Uploads); err != nil {
+			return err
+		}
 		if n.Execution != nil {
 			if err := insertExecutions.into(tx, executionValues(*n.Execution)); err != nil {
 				return err

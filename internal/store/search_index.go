@@ -177,7 +177,12 @@ func (x *searchIndex) step(ctx context.Context) (done bool, err error) {
 	defer x.mu.Unlock()
 	for _, d := range docs {
 		block, place := posting.Split(d.n)
-		if b := x.blocks[block]; b.Add(place, d.terms) && b.first == 0 {
+		b := x.blocks[block]
+		fresh := b.Add(place, d.terms)
+		if !fresh && d.renamed {
+			b.AddTerms(place, posting.Text(nil, strings.ToLower(d.title)))
+		}
+		if (fresh || d.renamed) && b.first == 0 {
 			b.first = d.seq
 		}
 		x.newest = max(x.newest, d.n)
@@ -248,14 +253,15 @@ func (x *searchIndex) room(ctx context.Context, d doc) error {
 type doc struct {
 	moved
 	seq      int64
+	renamed  bool
 	metadata map[string]string
 	terms    []posting.Term
 }
 
-// selectDocs reads the runs created by events after one up to another.
-const selectDocs = "SELECT e.seq, " + docColumns + `
+// selectDocs reads the runs created, or given another title, by events after one up to another.
+const selectDocs = "SELECT e.seq, e.type = 'run_renamed', " + docColumns + `
 	FROM lifecycle_events e JOIN runs r ON r.id = e.run_id JOIN run_specs p ON p.run_id = r.id
-	WHERE e.seq > $1 AND e.seq <= $2 AND e.type = 'run_created' AND r.owner_type <> '` + nowhere + `' ORDER BY e.seq`
+	WHERE e.seq > $1 AND e.seq <= $2 AND e.type IN ('run_created', 'run_renamed') AND r.owner_type <> '` + nowhere + `' ORDER BY e.seq`
 
 // docColumns are those of runs r and their specifications p, for scanDoc after the event's number.
 const docColumns = `r.n, r.id, r.state, r.updated_at, r.created_at, r.owner_type, r.owner_uid, r.source, r.location, r.config_name, r.model_id,
@@ -265,7 +271,7 @@ func scanDoc(row scanner) (d doc, err error) {
 	var source, location, name, model, creator, executor, environment, schedule string
 	var prompt, metadata string
 	d.fresh = true
-	err = row.Scan(&d.seq, &d.n, &d.id, &d.state, &d.updated, &d.created, &d.owner.Type, &d.owner.UID, &source, &location,
+	err = row.Scan(&d.seq, &d.renamed, &d.n, &d.id, &d.state, &d.updated, &d.created, &d.owner.Type, &d.owner.UID, &source, &location,
 		&name, &model, &creator, &executor, &environment, &d.skill, &schedule, &d.title, &prompt, &metadata)
 	if err != nil {
 		return d, err
@@ -292,7 +298,7 @@ func scanDoc(row scanner) (d doc, err error) {
 	return d, nil
 }
 
-// The members of a run that are terms. None of them ever changes.
+// The members of a run that are terms. None of them ever changes; its title may.
 const (
 	memberOwner       = "owner"
 	memberSource      = "source"

@@ -8,9 +8,9 @@ import (
 )
 
 var insertCommands = newInsert("commands",
-	"run_id", "id", "kind", "text", "mode", "request_id", "answer", "author", "created_at", "consumed")
+	"run_id", "id", "kind", "text", "mode", "request_id", "answer", "author", "created_at", "consumed", "attachments")
 
-const selectCommands = `SELECT run_id, id, kind, text, mode, request_id, answer, author, created_at, consumed
+const selectCommands = `SELECT run_id, id, kind, text, mode, request_id, answer, author, created_at, consumed, attachments
 	FROM commands WHERE run_id = $1 AND consumed = 0 ORDER BY id`
 
 // commands stores new commands with the next ids and marks those that need no further delivery.
@@ -26,12 +26,18 @@ func (c *changing) commands() error {
 		if err != nil {
 			return err
 		}
+		files := ""
+		if len(cmd.Attachments) > 0 {
+			if files, err = encode(cmd.Attachments); err != nil {
+				return err
+			}
+		}
 		at := cmd.CreatedAt
 		if at.IsZero() {
 			at = c.now
 		}
 		rows[i] = []any{c.current.Run.ID, c.lastCommand, string(cmd.Kind), cmd.Text, string(cmd.Mode), cmd.RequestID,
-			answer, author, micros(at), flag(cmd.Consumed)}
+			answer, author, micros(at), flag(cmd.Consumed), files}
 	}
 	if err := insertCommands.into(c.tx, rows...); err != nil {
 		return err
@@ -46,11 +52,16 @@ func (c *changing) commands() error {
 }
 
 func scanCommand(row scanner) (c run.Command, err error) {
-	var answer, author string
+	var answer, author, files string
 	var created, consumed int64
-	err = row.Scan(&c.RunID, &c.ID, &c.Kind, &c.Text, &c.Mode, &c.RequestID, &answer, &author, &created, &consumed)
+	err = row.Scan(&c.RunID, &c.ID, &c.Kind, &c.Text, &c.Mode, &c.RequestID, &answer, &author, &created, &consumed, &files)
 	if err != nil {
 		return c, err
+	}
+	if files != "" {
+		if err := decode(files, &c.Attachments); err != nil {
+			return c, err
+		}
 	}
 	c.CreatedAt, c.Consumed = fromMicros(created), consumed != 0
 	if c.Answer, err = decodeAnswer(answer); err != nil {

@@ -181,6 +181,8 @@ func (a *API) routes() {
 	r.HandleFunc("GET "+api.BasePath+"/runner/commands/stream", a.streamCommands)
 	r.HandleFunc("POST "+api.BasePath+"/runner/blobs", a.putBlob)
 	r.HandleFunc("GET "+api.BasePath+"/blobs/{blobId}", a.getBlob)
+	r.HandleFunc("PUT "+api.BasePath+"/uploads/{uploadId}", a.putUpload)
+	r.HandleFunc("GET "+api.BasePath+"/agent/conversations/{conversationId}/block-snapshot", a.getBlockSnapshot)
 	r.HandleFunc("GET "+api.BasePath+"/transcripts/{runId}", a.downloadTranscript)
 
 	a.mux.HandleFunc("GET "+api.WorkerPath, a.connectWorker)

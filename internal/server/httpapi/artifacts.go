@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -103,26 +104,27 @@ func (a *API) ListHandoffAttachments(ctx context.Context, req api.ListHandoffAtt
 	if _, err := a.cfg.Runs.Get(ctx, actorOf(ctx), req.RunId); err != nil {
 		return nil, err
 	}
+	out := api.ListHandoffAttachments200JSONResponse{Attachments: []api.HandoffAttachment{}}
 	last, err := a.cfg.Runs.LastSnapshot(ctx, req.RunId)
 	if err != nil {
 		return nil, err
 	}
-	id := last.Blob
-	out := api.ListHandoffAttachments200JSONResponse{Attachments: []api.HandoffAttachment{}}
-	if id == "" {
-		return out, nil
+	if id := last.Blob; id != "" {
+		meta, err := a.cfg.Blobs.Stat(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		link, _ := a.blobLink(ctx, id)
+		out.Attachments = append(out.Attachments, api.HandoffAttachment{
+			AttachmentId: id, DownloadUrl: link, Filename: cmp.Or(meta.Name, "snapshot"), MimeType: meta.MimeType,
+		})
 	}
-	meta, err := a.cfg.Blobs.Stat(ctx, id)
-	if err != nil {
-		return nil, err
+	files, err := a.cfg.Runs.SnapshotFiles(ctx, req.RunId)
+	for _, u := range files {
+		link, _ := a.blobLink(ctx, u.BlobID)
+		out.Attachments = append(out.Attachments, api.HandoffAttachment{
+			AttachmentId: u.ID, DownloadUrl: link, Filename: u.Name, MimeType: u.MimeType,
+		})
 	}
-	link, _ := a.blobLink(ctx, id)
-	name := meta.Name
-	if name == "" {
-		name = "snapshot"
-	}
-	out.Attachments = append(out.Attachments, api.HandoffAttachment{
-		AttachmentId: id, DownloadUrl: link, Filename: name, MimeType: meta.MimeType,
-	})
-	return out, nil
+	return out, err
 }

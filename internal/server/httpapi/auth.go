@@ -25,6 +25,9 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 				a.fail(w, r, err)
 				return
 			}
+			if token := r.Header.Get(workloadHeader); token != "" && op.reach == speaks {
+				credential = identity.Credential{Bearer: token}
+			}
 			runID := r.PathValue("runId")
 			actor, err := a.authorize(r.Context(), op, credential, runID)
 			if err != nil {
@@ -82,6 +85,10 @@ func (a *API) authorize(ctx context.Context, op operation, c identity.Credential
 
 // teamHeader names the team to work for, for people who are in several.
 const teamHeader = "X-Cadre-Team"
+
+// workloadHeader carries the run token of a sandbox whose agent presents a person's key beside it. It is
+// the token that says which run speaks.
+const workloadHeader = "X-Warp-Ambient-Workload-Token"
 
 // credential returns what a request presents: the key or token of its Authorization header, else the
 // cookie of a signed-in browser, which must come from a page of this server if it is to change something.
@@ -141,7 +148,7 @@ func checkIDs(r *http.Request) error {
 	if err := checkRunID(r.PathValue("runId")); err != nil {
 		return err
 	}
-	for _, name := range []string{"requestId", "messageId", "artifactUid", "environmentId", "agentUid", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "conversationId", "sessionUuid", "blobId"} {
+	for _, name := range []string{"requestId", "messageId", "artifactUid", "environmentId", "agentUid", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "uploadId", "conversationId", "sessionUuid", "blobId"} {
 		if id := r.PathValue(name); len(id) > 128 || !printable(id) {
 			return api.Invalid(name, "is not an id")
 		}

@@ -26,8 +26,17 @@ const (
 // link signs a path of this server. It works without a key until it expires.
 func (a *API) link(ctx context.Context, path string) (string, time.Time) {
 	expires := a.cfg.Now().Add(linkLife).UTC().Truncate(time.Second)
-	signature := a.cfg.Identity.Sign(path, expires)
-	return a.root(ctx) + path + "?expires=" + strconv.FormatInt(expires.Unix(), 10) + "&signature=" + signature, expires
+	return a.linkUntil(ctx, path, expires), expires
+}
+
+// linkUntil is link for a time of the caller's.
+func (a *API) linkUntil(ctx context.Context, path string, expires time.Time) string {
+	return a.root(ctx) + a.signed(path, expires.UTC().Truncate(time.Second))
+}
+
+// signed is a path with its signature.
+func (a *API) signed(path string, expires time.Time) string {
+	return path + "?expires=" + strconv.FormatInt(expires.Unix(), 10) + "&signature=" + a.cfg.Identity.Sign(path, expires)
 }
 
 func (a *API) blobLink(ctx context.Context, id string) (string, time.Time) {
@@ -71,11 +80,16 @@ func (a *API) getBlob(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = content.Close() }() // it was only read
 	attachment(w, meta.Name, meta.ID)
 	w.Header().Set("Content-Length", strconv.FormatInt(meta.Size, 10))
+	a.send(w, r, content, meta.ID)
+}
+
+// send writes the bytes of a blob as the body.
+func (a *API) send(w http.ResponseWriter, r *http.Request, content io.Reader, id string) {
 	if r.Method == http.MethodHead {
 		return
 	}
 	if _, err := io.Copy(stallWriter(w), content); err != nil {
-		a.cfg.Log.DebugContext(r.Context(), "download broke off", "blob_id", meta.ID, "err", err)
+		a.cfg.Log.DebugContext(r.Context(), "download broke off", "blob_id", id, "err", err)
 		panic(http.ErrAbortHandler) // so that a cut body is not taken for a whole one
 	}
 }
@@ -171,28 +185,28 @@ func (a *API) receiveBlob(w http.ResponseWriter, r *http.Request) (api.BlobRef, 
 // counted yet.
 const maxUploads = 8
 
-// uploads counts blobs on their way, by run.
+// uploads counts blobs on their way, by run, or by who hands them over to a run to be.
 type uploads struct {
 	mu sync.Mutex
 	n  map[string]int
 }
 
 // begin lets one more in, until done is called.
-func (u *uploads) begin(runID string) (done func(), err error) {
+func (u *uploads) begin(by string) (done func(), err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.n[runID] >= maxUploads {
-		return nil, api.Fail(api.PlatformErrorCodeResourceUnavailable, "%d uploads of this run are under way", maxUploads)
+	if u.n[by] >= maxUploads {
+		return nil, api.Fail(api.PlatformErrorCodeResourceUnavailable, "%d uploads are under way", maxUploads)
 	}
 	if u.n == nil {
 		u.n = map[string]int{}
 	}
-	u.n[runID]++
+	u.n[by]++
 	return func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		if u.n[runID]--; u.n[runID] == 0 {
-			delete(u.n, runID)
+		if u.n[by]--; u.n[by] == 0 {
+			delete(u.n, by)
 		}
 	}, nil
 }
@@ -204,15 +218,20 @@ func tooLarge(limit int64) error {
 }
 
 // checkExecution refuses a run token whose execution may no longer write. (Moves of the run check
-// the same in their own transaction; this is for what is no move.) The runner of a run that was just
-// cancelled may still hand in its snapshot.
+// the same in their own transaction; this is for what is no move.)
 func (a *API) checkExecution(ctx context.Context) error {
 	actor := actorOf(ctx)
-	r, err := a.cfg.Store.Get(ctx, actor.RunID)
+	return a.checkWriter(ctx, actor.RunID, actor.Execution)
+}
+
+// checkWriter refuses an execution that may no longer write. The runner of a run that was just cancelled
+// may still hand in its snapshot.
+func (a *API) checkWriter(ctx context.Context, runID string, execution int) error {
+	r, err := a.cfg.Store.Get(ctx, runID)
 	if err != nil {
 		return err
 	}
-	if r.Execution == actor.Execution && (r.Live || r.State == api.RunStateCANCELLED) {
+	if r.Execution == execution && (r.Live || r.State == api.RunStateCANCELLED) {
 		return nil
 	}
 	retryable := false

@@ -92,7 +92,7 @@ func (s *commandStream) look(ctx context.Context) ([]byte, error) {
 		if c.ID <= s.last.Load() {
 			continue
 		}
-		data, err := json.Marshal(c.Wire())
+		data, err := json.Marshal(s.api.wireCommand(c))
 		if err != nil {
 			return nil, fmt.Errorf("encode command: %w", err)
 		}

@@ -53,6 +53,24 @@ var bodyTypes = map[string]reflect.Type{
 	"archiveRuns":   reflect.TypeFor[api.KeepRunsRequest](),
 	"unarchiveRuns": reflect.TypeFor[api.KeepRunsRequest](),
 	"deleteRuns":    reflect.TypeFor[api.KeepRunsRequest](),
+
+	"createExternalConversation": reflect.TypeFor[api.CreateExternalConversationRequest](),
+	"uploadHarnessTranscript":    reflect.TypeFor[api.UploadTargetRequest](),
+	"uploadBlockSnapshot":        reflect.TypeFor[api.UploadTargetRequest](),
+	"resolvePrompt":              reflect.TypeFor[api.ResolvePromptRequest](),
+	"reportArtifact":             reflect.TypeFor[api.ReportedArtifact](),
+	"notifyUser":                 reflect.TypeFor[api.NotifyUserRequest](),
+	"finishTask":                 reflect.TypeFor[api.FinishTaskRequest](),
+	"reportShutdown":             reflect.TypeFor[api.ReportShutdownRequest](),
+	"uploadSnapshot":             reflect.TypeFor[api.SnapshotUploadRequest](),
+	"commitSnapshot":             reflect.TypeFor[api.CommitSnapshotRequest](),
+	"uploadHandoffSnapshot":      reflect.TypeFor[api.HandoffUploadSnapshotRequest](),
+	"prepareAttachments":         reflect.TypeFor[api.PrepareAttachmentsRequest](),
+	"downloadAttachments":        reflect.TypeFor[api.DownloadAttachmentsRequest](),
+	"updateRunFromAgent":         reflect.TypeFor[api.UpdateRunFromAgentRequest](),
+	"createFileArtifact":         reflect.TypeFor[api.CreateFileArtifactRequest](),
+	"confirmFileArtifact":        reflect.TypeFor[api.ConfirmFileArtifactRequest](),
+	"renameConversation":         reflect.TypeFor[api.RenameConversationRequest](),
 }
 
 // refuseParameter answers a query or path parameter that the generated code could not read.

@@ -18,6 +18,9 @@ const (
 	ownRun
 	// shared operations serve a run token like anybody: the catalogue, or starting children.
 	shared
+	// speaks operations serve a run token for its own run alone, which the run service checks: it may leave
+	// out which, and its execution must be live.
+	speaks
 	// execution operations are the runner's. The service fences them in its own transaction.
 	execution
 )
@@ -74,6 +77,28 @@ var operations = []operation{
 	{"redirectSession", http.MethodGet, "/agent/sessions/{sessionUuid}/redirect", public, shared, bodyNone},
 	{"downloadTranscript", http.MethodGet, "/transcripts/{runId}", public, shared, bodyNone},
 	{"getBlob", http.MethodGet, "/blobs/{blobId}", public, shared, bodyNone},
+	{"renameConversation", http.MethodPost, "/agent/conversations/{conversationId}/rename", identity.PermSteer, outOfReach, bodySmall},
+	{"getBlockSnapshot", http.MethodGet, "/agent/conversations/{conversationId}/block-snapshot", identity.PermRead, shared, bodyNone},
+
+	{"putUpload", http.MethodPut, "/uploads/{uploadId}", public, shared, bodyStream},
+	{"uploadHandoffSnapshot", http.MethodPost, "/agent/handoff/upload-snapshot", identity.PermCreate, shared, bodySmall},
+	{"listAttachments", http.MethodGet, "/agent/runs/{runId}/attachments", identity.PermRead, ownRun, bodyNone},
+	{"prepareAttachments", http.MethodPost, "/agent/runs/{runId}/attachments/prepare", identity.PermSteer, outOfReach, bodySmall},
+	{"downloadAttachments", http.MethodPost, "/agent/runs/{runId}/attachments/download", identity.PermRead, ownRun, bodySmall},
+	{"updateRunFromAgent", http.MethodPost, "/agent/runs/{runId}/update", identity.PermReport, speaks, bodySmall},
+	{"createFileArtifact", http.MethodPost, "/agent/artifacts", identity.PermReport, speaks, bodySmall},
+	{"confirmFileArtifact", http.MethodPost, "/agent/artifacts/{artifactUid}/confirm", identity.PermReport, speaks, bodySmall},
+	{"createExternalConversation", http.MethodPost, "/harness-support/external-conversation", identity.PermReport, speaks, bodySmall},
+	{"uploadHarnessTranscript", http.MethodPost, "/harness-support/transcript", identity.PermReport, speaks, bodySmall},
+	{"getHarnessTranscript", http.MethodGet, "/harness-support/transcript", identity.PermReport, speaks, bodyNone},
+	{"uploadBlockSnapshot", http.MethodPost, "/harness-support/block-snapshot", identity.PermReport, speaks, bodySmall},
+	{"resolvePrompt", http.MethodPost, "/harness-support/resolve-prompt", identity.PermReport, speaks, bodySmall},
+	{"reportArtifact", http.MethodPost, "/harness-support/report-artifact", identity.PermReport, speaks, bodySmall},
+	{"notifyUser", http.MethodPost, "/harness-support/notify-user", identity.PermReport, speaks, bodySmall},
+	{"finishTask", http.MethodPost, "/harness-support/finish-task", identity.PermReport, speaks, bodySmall},
+	{"reportShutdown", http.MethodPost, "/harness-support/report-shutdown", identity.PermReport, speaks, bodySmall},
+	{"uploadSnapshot", http.MethodPost, "/harness-support/upload-snapshot", identity.PermReport, speaks, bodySmall},
+	{"commitSnapshot", http.MethodPost, "/harness-support/commit-snapshot", identity.PermReport, speaks, bodySmall},
 
 	{"listModels", http.MethodGet, "/agent/models", identity.PermRead, shared, bodyNone},
 	{"listSkills", http.MethodGet, "/agent", identity.PermRead, shared, bodyNone},

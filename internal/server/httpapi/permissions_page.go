@@ -25,13 +25,14 @@ const (
 	RunTokensNone      RunTokens = "no"
 	RunTokensOwnRun    RunTokens = "own run and its descendants"
 	RunTokensShared    RunTokens = "yes"
+	RunTokensSpeak     RunTokens = "own run"
 	RunTokensExecution RunTokens = "own execution"
 )
 
 // Operations lists the table of operations, in its order.
 func Operations() []Operation {
 	reaches := map[reach]RunTokens{
-		outOfReach: RunTokensNone, ownRun: RunTokensOwnRun, shared: RunTokensShared, execution: RunTokensExecution,
+		outOfReach: RunTokensNone, ownRun: RunTokensOwnRun, shared: RunTokensShared, speaks: RunTokensSpeak, execution: RunTokensExecution,
 	}
 	out := make([]Operation, 0, len(operations))
 	for _, op := range operations {
@@ -70,6 +71,7 @@ with ` + "`not_authorized`" + ` (403); a key that is unknown, expired or revoked
 		{identity.PermAdminister, "change what is the team's: its configuration, members, invitations and keys"},
 		{identity.PermWorker, "connect as a worker, which is handed the team's runs with their secrets"},
 		{identity.PermOperate, "manage the people and teams of the installation"},
+		{identity.PermReport, "speak for an agent: a run token for its own run, others for local runs only"},
 		{identity.PermRunner, "report as the runner of one execution"},
 		{identity.PermGateway, "call models for a run"},
 	}

@@ -40,12 +40,16 @@ type Runs interface {
 	// Items shows runs as the API does; the caller has checked that they may be seen.
 	Items(ctx context.Context, runs ...run.Run) ([]api.RunItem, error)
 	Item(ctx context.Context, r run.Run) (api.RunItem, error)
+	// Rename gives all runs of a conversation a title, which it returns as it is kept.
+	Rename(ctx context.Context, actor identity.Actor, conversationID, title string) (string, error)
 	// Link is where a person sees a run.
 	Link(runID string) string
 	Steering
 	Keeping
 	Runners
 	Clients
+	Speakers
+	Files
 }
 
 // Clients is what those tell who carry runs out by themselves, or follow what happens on behalf of one.
@@ -84,6 +88,34 @@ type Runners interface {
 	LastSnapshot(ctx context.Context, runID string) (run.Snapshot, error)
 	Secrets(ctx context.Context, actor identity.Actor, phase api.SecretPhase) (api.RunnerSecretsResponse, error)
 	Limits() session.Limits
+}
+
+// Speakers is what an agent in a sandbox asks and hands in. An empty run id is the caller's own.
+type Speakers interface {
+	Conversation(ctx context.Context, actor identity.Actor, runID, format string) (id string, err error)
+	UploadConversation(ctx context.Context, actor identity.Actor, runID, conversationID string, p blob.Purpose) (blob.Upload, error)
+	HarnessTranscript(ctx context.Context, actor identity.Actor, runID string) (blobID string, err error)
+	Terminal(ctx context.Context, actor identity.Actor, conversationID string) (blobID string, err error)
+	ResolvePrompt(ctx context.Context, actor identity.Actor, runID string, req api.ResolvePromptRequest) (api.ResolvePromptResponse, error)
+	ReportArtifact(ctx context.Context, actor identity.Actor, runID string, req api.ReportedArtifact) (uid string, err error)
+	Notify(ctx context.Context, actor identity.Actor, runID, message string) error
+	Finish(ctx context.Context, actor identity.Actor, runID string, req api.FinishTaskRequest) error
+	Shutdown(ctx context.Context, actor identity.Actor, runID string, req api.ReportShutdownRequest) error
+	Update(ctx context.Context, actor identity.Actor, runID string, req api.UpdateRunFromAgentRequest) (run.Run, error)
+	UploadSnapshot(ctx context.Context, actor identity.Actor, runID string, req api.SnapshotUploadRequest) ([]blob.Upload, error)
+	CommitSnapshot(ctx context.Context, actor identity.Actor, runID string, req api.CommitSnapshotRequest) error
+	CreateArtifact(ctx context.Context, actor identity.Actor, req api.CreateFileArtifactRequest) (blob.Upload, error)
+	ConfirmArtifact(ctx context.Context, actor identity.Actor, uid string, req api.ConfirmFileArtifactRequest) (run.Artifact, error)
+}
+
+// Files is what people give to runs, and what runs leave for their next execution.
+type Files interface {
+	Handoff(ctx context.Context, actor identity.Actor, files []api.SnapshotFile) (token string, expires time.Time, uploads []blob.Upload, err error)
+	PrepareAttachments(ctx context.Context, actor identity.Actor, runID string, files []api.SnapshotFile) ([]blob.Upload, error)
+	FindAttachments(ctx context.Context, actor identity.Actor, runID string, ids []string) ([]run.Attachment, error)
+	// Attachments and SnapshotFiles list the files of a run that the caller has checked may be seen.
+	Attachments(ctx context.Context, r run.Run) ([]run.Attachment, error)
+	SnapshotFiles(ctx context.Context, runID string) ([]blob.Upload, error)
 }
 
 // RunReader reads runs whoever asks, for checks that come before or without an actor.
@@ -174,6 +206,9 @@ type MasterKeys interface {
 type Blobs interface {
 	Stat(ctx context.Context, id string) (blob.Meta, error)
 	Open(ctx context.Context, id string) (blob.Meta, io.ReadCloser, error)
+	// Upload finds a promise to take a file, and Receive takes it.
+	Upload(ctx context.Context, id string) (blob.Upload, error)
+	Receive(ctx context.Context, u blob.Upload, r io.Reader) (m blob.Meta, crc32c uint32, err error)
 }
 
 // Ledger lists model calls.

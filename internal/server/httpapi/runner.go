@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/run"
@@ -27,11 +28,15 @@ func (a *API) assignment(ctx context.Context, r run.Run, x run.Execution) (api.R
 	if err != nil {
 		return api.RunnerAssignment{}, err
 	}
+	files, err := a.allFiles(ctx, r)
+	if err != nil {
+		return api.RunnerAssignment{}, err
+	}
 	assignment := api.RunnerAssignment{
 		RunId: r.ID, ExecutionId: x.ID, Execution: x.Number, ParentRunId: r.ParentID, ConversationId: r.ConversationID,
 		Title: r.Title, Prompt: r.Prompt, Mode: r.Mode, State: r.State, Interactive: r.Interactive, Config: r.Config,
-		Attachments: a.attachments(ctx, r), Model: model, Limits: a.runnerLimits(),
-		LastSeq: r.LastSeq, NextIndex: x.NextIndex, SnapshotDisabled: r.NoSnapshot, Commands: wireCommands(waiting),
+		Attachments: files, Model: model, Limits: a.runnerLimits(),
+		LastSeq: r.LastSeq, NextIndex: x.NextIndex, SnapshotDisabled: r.NoSnapshot, Commands: a.wireCommands(waiting),
 		BaseUrl: a.root(ctx), RunUrl: a.cfg.Runs.Link(r.ID),
 	}
 	assignment.IdleSeconds = a.idle(r)
@@ -41,12 +46,42 @@ func (a *API) assignment(ctx context.Context, r run.Run, x run.Execution) (api.R
 	return assignment, a.addSnapshot(ctx, r, &assignment)
 }
 
-func wireCommands(list []run.Command) []api.Command {
+func (a *API) wireCommands(list []run.Command) []api.Command {
 	out := make([]api.Command, 0, len(list))
 	for _, c := range list {
-		out = append(out, c.Wire())
+		out = append(out, a.wireCommand(c))
 	}
 	return out
+}
+
+// wireCommand is a command as its runner reads it. Links to its files have no host: the runner knows how
+// it reaches this server.
+func (a *API) wireCommand(c run.Command) api.Command {
+	w := c.Wire()
+	expires := a.cfg.Now().Add(linkLife).UTC().Truncate(time.Second)
+	for _, f := range c.Attachments {
+		w.Attachments = append(w.Attachments, api.RunnerAttachment{
+			Id: f.ID, FileName: f.FileName, MimeType: f.MimeType, DownloadUrl: a.signed(api.BasePath+"/blobs/"+f.BlobID, expires),
+		})
+	}
+	return w
+}
+
+// allFiles are what a new sandbox finds beside its workspace: the files given to the run, and those that
+// an agent uploaded from an earlier one.
+func (a *API) allFiles(ctx context.Context, r run.Run) ([]api.RunnerAttachment, error) {
+	files, err := a.cfg.Runs.Attachments(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	left, err := a.cfg.Runs.SnapshotFiles(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range left {
+		files = append(files, run.Attachment{ID: u.ID, FileName: u.Name, MimeType: u.MimeType, BlobID: u.BlobID})
+	}
+	return a.attachments(ctx, files), nil
 }
 
 func (a *API) runnerLimits() api.RunnerLimits {
@@ -64,15 +99,6 @@ func (a *API) idle(r run.Run) (seconds int) {
 		return int(*m) * 60
 	}
 	return int(a.cfg.Idle.Seconds())
-}
-
-func (a *API) attachments(ctx context.Context, r run.Run) []api.RunnerAttachment {
-	var out []api.RunnerAttachment
-	for _, f := range r.Attachments {
-		link, _ := a.blobLink(ctx, f.BlobID)
-		out = append(out, api.RunnerAttachment{Id: f.ID, FileName: f.FileName, MimeType: f.MimeType, DownloadUrl: link})
-	}
-	return out
 }
 
 // addEnvironment gives the runner the environment as it is now. One deleted since the run was

@@ -77,6 +77,12 @@ func (a *API) GetConversation(ctx context.Context, req api.GetConversationReques
 	return api.GetConversation200JSONResponse{ConversationJSONResponse: api.ConversationJSONResponse(c)}, err
 }
 
+// RenameConversation serves POST /agent/conversations/{conversationId}/rename.
+func (a *API) RenameConversation(ctx context.Context, req api.RenameConversationRequestObject) (api.RenameConversationResponseObject, error) {
+	title, err := a.cfg.Runs.Rename(ctx, actorOf(ctx), req.ConversationId, req.Body.Title)
+	return api.RenameConversation200JSONResponse{Title: title}, err
+}
+
 // newestRun is the latest run of a conversation, which is named by its first run's id.
 func (a *API) newestRun(ctx context.Context, conversationID string) (run.Run, error) {
 	if err := run.CheckID("conversationId", conversationID); err != nil {

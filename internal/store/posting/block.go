@@ -5,6 +5,7 @@ package posting
 type Block struct {
 	terms map[Term][]uint16
 	known Bits
+	taken int // how often a run was taken, or its terms again
 }
 
 // NewBlock makes a block; stored are the runs it already has elsewhere, which it does not take again.
@@ -18,6 +19,7 @@ func (b *Block) Add(place uint16, terms []Term) bool {
 		return false
 	}
 	b.known.Add(place)
+	b.taken++
 	b.terms[Every] = append(b.terms[Every], place)
 	for _, t := range terms {
 		b.terms[t] = append(b.terms[t], place)
@@ -25,8 +27,17 @@ func (b *Block) Add(place uint16, terms []Term) bool {
 	return true
 }
 
-// Len is how many runs the block took.
-func (b *Block) Len() int { return len(b.terms[Every]) }
+// AddTerms takes terms that a run of the block has come to have. Those it has no more stay: whoever asks
+// looks at the runs themselves.
+func (b *Block) AddTerms(place uint16, terms []Term) {
+	b.taken++
+	for _, t := range terms {
+		b.terms[t] = append(b.terms[t], place)
+	}
+}
+
+// Len counts what the block took: it grows with every run, and with terms that one has come to have.
+func (b *Block) Len() int { return b.taken }
 
 // Into adds the runs with a term to a set.
 func (b *Block) Into(set *Set, block int64, t Term) {

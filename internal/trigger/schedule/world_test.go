@@ -114,7 +114,7 @@ func newWorld(t *testing.T, o *options) *world {
 	w.ok(err)
 	w.service, err = run.NewService(run.Config{
 		Store: w.runStore, History: w.runStore, Log: store.NewSessions(w.db), Environments: store.NewEnvironments(w.db),
-		Models: anyModel{}, Blobs: blobs, Leases: store.NewDispatch(w.db), PublicURL: "http://cadre.test", Now: w.clock.now,
+		Models: anyModel{}, Blobs: blobs, Uploads: store.NewUploads(w.db), Leases: store.NewDispatch(w.db), PublicURL: "http://cadre.test", Now: w.clock.now,
 	})
 	w.ok(err)
 	w.config = schedule.Config{

@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a file the run made
+         * @description Send the file to the target, then confirm it: only then is it listed on the run. At most 512 MiB. Errors: `resource_not_found` for a run or conversation that cannot be seen.
+         */
+        post: operations["createFileArtifact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/artifacts/{artifactUid}": {
         parameters: {
             query?: never;
@@ -41,6 +61,29 @@ export interface paths {
         get: operations["getArtifact"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/artifacts/{artifactUid}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the artifact. */
+                artifactUid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm an uploaded file
+         * @description Lists the artifact on its run, if what was stored is what was sent. May be repeated. Errors: `resource_not_found`, `invalid_request` when nothing arrived or the sum differs.
+         */
+        post: operations["confirmFileArtifact"];
         delete?: never;
         options?: never;
         head?: never;
@@ -90,6 +133,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/conversations/{conversationId}/block-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the conversation, which is that of its first run. */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Picture of a harness's terminal
+         * @description What `uploadBlockSnapshot` stored last for the conversation, as it came. Errors: `resource_not_found`.
+         */
+        get: operations["getBlockSnapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/conversations/{conversationId}/redirect": {
         parameters: {
             query?: never;
@@ -107,6 +173,29 @@ export interface paths {
         get: operations["redirectConversation"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/conversations/{conversationId}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the conversation, which is that of its first run. */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rename a conversation
+         * @description All runs of it have this title from now on. Errors: `resource_not_found`.
+         */
+        post: operations["renameConversation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -229,6 +318,26 @@ export interface paths {
         get: operations["streamEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/handoff/upload-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload files for a run to begin with
+         * @description For work that goes on in a run from here: send each file to its target, then name the token as `initial_snapshot_token` when you create the run. A file of type `application/vnd.cadre.workspace+gzip` (what `cadre agent run-cloud --with-changes` makes) becomes its workspace; others lie beside it for the agent. At most 25 files, 25 MiB each. Errors: `resource_unavailable` while too many files of the caller wait for a run.
+         */
+        post: operations["uploadHandoffSnapshot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -549,6 +658,75 @@ export interface paths {
         get: operations["listArtifacts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Files given to a run
+         * @description With its prompt and with later messages. Errors: `resource_not_found`.
+         */
+        get: operations["listAttachments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/attachments/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Links to files given to a run
+         * @description Errors: `resource_not_found`, also for a file that has not arrived.
+         */
+        post: operations["downloadAttachments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/attachments/prepare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload files for a message
+         * @description Send each file to its target, then name the ids as `attachments` of a follow-up. At most 25 files a request, 100 of a run, 25 MiB each. What no message names within the hour is dropped. Errors: `resource_not_found`.
+         */
+        post: operations["prepareAttachments"];
         delete?: never;
         options?: never;
         head?: never;
@@ -931,6 +1109,29 @@ export interface paths {
          * @description Lists show it and the runs below it again. Errors: as for archiving.
          */
         post: operations["unarchiveRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a state
+         * @description For an agent that is not driven by a runner process. States follow the same rules as those a runner reports; one that comes too late, or again, changes nothing.
+         */
+        post: operations["updateRunFromAgent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1324,6 +1525,210 @@ export interface paths {
         get: operations["getBlob"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/block-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a picture of the terminal
+         * @description What the harness's terminal shows, as JSON that means something to its client only. At most 25 MiB; the last one counts. Errors: `resource_not_found` for a conversation that is not the run's.
+         */
+        post: operations["uploadBlockSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/commit-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a checkpoint count
+         * @description From here on the files of the generation are what the next execution finds, instead of those of earlier ones, which are dropped. May be repeated. Errors: `invalid_request` for a file that did not arrive.
+         */
+        post: operations["commitSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/external-conversation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Name the conversation of a harness
+         * @description For a harness that keeps its conversation in a format of its own. The answer is the run's conversation, however often it is asked. Errors: `conflict` for another format than before.
+         */
+        post: operations["createExternalConversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/finish-task": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say how the work ended
+         * @description The run becomes SUCCEEDED or FAILED with the summary as its message; what its runner says of the end afterwards changes nothing. While a message waits for the agent, success ends the turn only.
+         */
+        post: operations["finishTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/notify-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell people something
+         * @description An entry of the session, and a lifecycle event of type `notification`. Errors: `storage_limit_exceeded`.
+         */
+        post: operations["notifyUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/report-artifact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a pull request or a link
+         * @description Lists it on the run at once. The same one reported again is the same artifact. Files are uploaded by `createFileArtifact`. Errors: `storage_limit_exceeded`.
+         */
+        post: operations["reportArtifact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/report-shutdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that the agent's process has ended
+         * @description With an error a run that still works becomes FAILED, without one SUCCEEDED; one that has ended stays as it is. Said by a person of a local run it also ends its execution.
+         */
+        post: operations["reportShutdown"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/resolve-prompt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What the agent is to do
+         * @description Composes the prompt from the run, the skill, the files that came with it and what was said since. It may be asked again and changes nothing.
+         */
+        post: operations["resolvePrompt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Harness's transcript
+         * @description Redirects to what was uploaded last for the run, else for an earlier run of its conversation, so that the harness can go on from it. Errors: `resource_not_found` when nothing was.
+         */
+        get: operations["getHarnessTranscript"];
+        put?: never;
+        /**
+         * Upload a harness's transcript
+         * @description The harness's own record of the conversation, sent again and again as it grows; the last one that arrived whole counts. At most 64 MiB. Errors: `resource_not_found` for a conversation that is not the run's.
+         */
+        post: operations["uploadHarnessTranscript"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/harness-support/upload-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload files of a workspace
+         * @description What the next execution shall find. In `checkpoint` mode the files of a generation count once it is committed; else each counts as it arrives. At most 25 files a request, 100 of a run, 25 MiB each; a name used before is replaced. Errors: `operation_not_supported` for a run that keeps no snapshot, `conflict` for a committed generation.
+         */
+        post: operations["uploadSnapshot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1939,6 +2344,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/{uploadId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the upload. */
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send a file
+         * @description Where an `UploadTarget` leads: the body is the file. Needs no key but the signature, and may be repeated, which replaces what was sent before. What is cut short, larger or smaller than announced, or comes once the file is final leaves nothing behind. Errors: `not_authorized` for a link that is wrong or too old, `resource_not_found` for a file that nobody waits for any more, `conflict` for one that is final or whose execution is over, `storage_limit_exceeded`.
+         */
+        put: operations["putUpload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage/summary": {
         parameters: {
             query?: never;
@@ -2295,6 +2723,13 @@ export interface components {
          * @enum {string}
          */
         AgentRunEventType: "run_in_progress" | "run_succeeded" | "run_failed" | "run_errored" | "run_blocked" | "run_cancelled" | "new_message" | "child_agent_started" | "run_session_linked";
+        /** @description What to show with the state. */
+        AgentStatusMessage: {
+            /** @description Code of the error table, in capitals or small letters. */
+            error_code?: string;
+            /** @description For people. */
+            message: string;
+        };
         /**
          * @description What part an agent has. Kept and shown; without effect here.
          * @enum {string}
@@ -2429,6 +2864,13 @@ export interface components {
          * @enum {string}
          */
         ArtifactType: "PLAN" | "PULL_REQUEST" | "SCREENSHOT" | "FILE" | "EXTERNAL_REFERENCE";
+        /** @description A link to a file. */
+        AttachmentDownload: {
+            /** @description Which file. */
+            attachment_id: string;
+            /** @description Works without a key for 15 minutes. */
+            download_url: string;
+        };
         /** @description A file that comes with the prompt. */
         AttachmentInput: {
             /**
@@ -2580,6 +3022,8 @@ export interface components {
         /** @description Steering, stored until an entry or report of the runner consumes it. */
         Command: {
             answer?: components["schemas"]["RunAnswer"];
+            /** @description Files said with a message. */
+            attachments?: components["schemas"]["RunnerAttachment"][];
             author?: components["schemas"]["UserProfile"];
             /**
              * Format: date-time
@@ -2612,6 +3056,23 @@ export interface components {
             sender_run_id: string;
             /** @description What it is about. */
             subject?: string;
+        };
+        /** @description A whole checkpoint. */
+        CommitSnapshotRequest: {
+            /** @description Names of all of its files. */
+            files: string[];
+            /** @description Which one. */
+            generation: string;
+        };
+        /** @description The checkpoint that counts. */
+        CommitSnapshotResponse: {
+            /** @description Which one. */
+            generation: string;
+        };
+        /** @description What was sent. */
+        ConfirmFileArtifactRequest: {
+            /** @description CRC32C of the file: Base64 of four bytes, the highest first. */
+            crc32c: string;
         };
         /** @description The workers of one host name. */
         ConnectedWorker: {
@@ -2782,6 +3243,47 @@ export interface components {
             /** @description The key itself. */
             raw_api_key: string;
         };
+        /** @description A harness's conversation. */
+        CreateExternalConversationRequest: {
+            /** @description Of its transcript: `claude_code_cli`, `codex_cli` or `gemini_cli`. */
+            format: string;
+        };
+        /** @description The run's conversation. */
+        CreateExternalConversationResponse: {
+            /** @description UUID of the conversation. */
+            conversation_id: string;
+        };
+        /** @description A file the run made. */
+        CreateFileArtifactRequest: {
+            /**
+             * @description What it is; FILE unless given.
+             * @enum {string}
+             */
+            artifact_type?: "FILE" | "SCREENSHOT" | "PLAN";
+            /** @description Instead of the run: its conversation, whose newest run is meant. */
+            conversation_id?: string;
+            /** @description What it shows. */
+            description?: string;
+            /** @description Path as the agent knows it. A label only. */
+            filepath: string;
+            /** @description Media type. */
+            mime_type: string;
+            /** @description The run. A run token means its own unless it says otherwise. */
+            run_id?: string;
+            /**
+             * Format: int64
+             * @description Exact size.
+             */
+            size_bytes: number;
+            /** @description Heading for people. */
+            title?: string;
+        };
+        /** @description A file to be sent. */
+        CreateFileArtifactResponse: {
+            /** @description Uid it will have. */
+            artifact_uid: string;
+            upload_target: components["schemas"]["UploadTarget"];
+        };
         /** @description Whom to invite. */
         CreateInvitationRequest: {
             /** @description Address of whom it is for. */
@@ -2885,6 +3387,16 @@ export interface components {
          * @enum {string}
          */
         DeltaKind: "text" | "reasoning" | "output";
+        /** @description Files to read. */
+        DownloadAttachmentsRequest: {
+            /** @description Which ones. */
+            attachment_ids: string[];
+        };
+        /** @description Links to files. */
+        DownloadAttachmentsResponse: {
+            /** @description In the order of the ids. */
+            attachments: components["schemas"]["AttachmentDownload"][];
+        };
         /** @description One durable, numbered item of a session. */
         Entry: {
             /**
@@ -3095,6 +3607,13 @@ export interface components {
             /** @description Heading for people. */
             title?: string;
         };
+        /** @description How the work ended. */
+        FinishTaskRequest: {
+            /** @description Whether it was done. */
+            success: boolean;
+            /** @description What was done, or why it was not. */
+            summary: string;
+        };
         /** @description Workload identity federation with Google Cloud. */
         GcpProviderConfig: {
             /** @description Number of the project. */
@@ -3126,8 +3645,25 @@ export interface components {
         };
         /** @description Snapshot of a run's workspace. */
         HandoffAttachmentsResponse: {
-            /** @description One file, or none when nothing was kept. */
+            /** @description The workspace as one archive, and the files an agent uploaded; empty when nothing was kept. */
             attachments: components["schemas"]["HandoffAttachment"][];
+        };
+        /** @description Files for a run to begin with. */
+        HandoffUploadSnapshotRequest: {
+            /** @description What is to come. */
+            files: components["schemas"]["SnapshotFile"][];
+        };
+        /** @description Where to send the files, and what names them. */
+        HandoffUploadSnapshotResponse: {
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            expires_at: string;
+            /** @description To create one run with. It is the caller's own. */
+            initial_snapshot_token: string;
+            /** @description In the order of the files. */
+            uploads: components["schemas"]["UploadTarget"][];
         };
         /** @description The program that is the agent. */
         Harness: {
@@ -3295,6 +3831,11 @@ export interface components {
         ListArtifactsResponse: {
             /** @description Oldest first. */
             artifacts: components["schemas"]["ArtifactItem"][];
+        };
+        /** @description Files given to a run. */
+        ListAttachmentsResponse: {
+            /** @description Oldest first. */
+            attachments: components["schemas"]["RunAttachment"][];
         };
         /** @description A page of a session. */
         ListEntriesResponse: {
@@ -3592,6 +4133,11 @@ export interface components {
             data: Record<string, never>;
             type: components["schemas"]["EntryType"];
         };
+        /** @description Something people should know. */
+        NotifyUserRequest: {
+            /** @description What to tell them. */
+            message: string;
+        };
         /** @description How to go on. */
         PageInfo: {
             /** @description Whether there is more. */
@@ -3683,6 +4229,24 @@ export interface components {
          * @enum {string}
          */
         PlatformErrorCode: "insufficient_credits" | "feature_not_available" | "external_authentication_required" | "not_authorized" | "invalid_request" | "resource_not_found" | "budget_exceeded" | "integration_disabled" | "integration_not_configured" | "operation_not_supported" | "environment_setup_failed" | "content_policy_violation" | "conflict" | "authentication_required" | "resource_unavailable" | "internal_error" | "infrastructure_timeout" | "agent_process_failed" | "storage_limit_exceeded";
+        /** @description Files for a message. */
+        PrepareAttachmentsRequest: {
+            /** @description What is to come. */
+            files: components["schemas"]["SnapshotFile"][];
+        };
+        /** @description Where to send the files. */
+        PrepareAttachmentsResponse: {
+            /** @description In the order of the files. */
+            attachments: components["schemas"]["PreparedAttachment"][];
+        };
+        /** @description A file to be sent. */
+        PreparedAttachment: {
+            /** @description To name it by. */
+            attachment_id: string;
+            upload_target?: components["schemas"]["UploadTarget"];
+            /** @description Where to PUT it. */
+            upload_url: string;
+        };
         /** @description Cloud accounts an environment uses. Kept and shown; without effect here. */
         ProvidersConfig: {
             aws?: components["schemas"]["AwsProviderConfig"];
@@ -3712,10 +4276,27 @@ export interface components {
              */
             url: string;
         };
+        /** @description A new title. */
+        RenameConversationRequest: {
+            /** @description One line, at most 1024 bytes. */
+            title: string;
+        };
+        /** @description The title. */
+        RenameConversationResponse: {
+            /** @description As it is kept. */
+            title: string;
+        };
         /** @description A name. */
         RenameRequest: {
             /** @description At most 100 characters. */
             name: string;
+        };
+        /** @description Something made outside of the sandbox. */
+        ReportArtifactRequest: components["schemas"]["ReportPullRequestArtifactRequest"] | components["schemas"]["ReportExternalReferenceArtifactRequest"];
+        /** @description The artifact. */
+        ReportArtifactResponse: {
+            /** @description Its uid. */
+            artifact_uid: string;
         };
         /**
          * @description What a client may report of a run it carries out.
@@ -3737,6 +4318,35 @@ export interface components {
              * @description Its place in the order of events.
              */
             sequence: number;
+        };
+        /** @description Something made elsewhere. */
+        ReportExternalReferenceArtifactRequest: {
+            /**
+             * @description What it is. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            artifact_type: "EXTERNAL_REFERENCE";
+            data: components["schemas"]["ExternalReferenceArtifactData"];
+        };
+        /** @description A pull request. */
+        ReportPullRequestArtifactRequest: {
+            /**
+             * @description What it is. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            artifact_type: "PULL_REQUEST";
+            data: components["schemas"]["PullRequestArtifactData"];
+        };
+        /** @description Why it did not end as it should. */
+        ReportShutdownError: {
+            /** @description In a word, as `process_exit`. */
+            category: string;
+            /** @description For people. */
+            message: string;
+        };
+        /** @description The end of the agent's process. */
+        ReportShutdownRequest: {
+            error?: components["schemas"]["ReportShutdownError"];
         };
         /**
          * @description What a person is asked for.
@@ -3786,6 +4396,32 @@ export interface components {
                 [key: string]: components["schemas"]["UsageByCategory"];
             };
         };
+        /** @description What the client found in the sandbox. */
+        ResolvePromptRequest: {
+            /** @description Directory that the run's files were saved to. */
+            attachments_dir?: string;
+            skill?: components["schemas"]["ResolvePromptSkill"];
+        };
+        /** @description What to tell the model. Joined by blank lines are `resumption_prompt`, `context` and `prompt`. */
+        ResolvePromptResponse: {
+            /** @description The files that came with it. */
+            context?: string;
+            /** @description What to do. */
+            prompt: string;
+            /** @description What to know of the work so far. */
+            resumption_prompt?: string;
+            /** @description Instructions that hold throughout. */
+            system_prompt?: string;
+        };
+        /** @description The skill to carry out. */
+        ResolvePromptSkill: {
+            /** @description Its text; `$ARGUMENTS` and `$N` stand for the run's prompt. */
+            content: string;
+            /** @description What it is called. */
+            name: string;
+            /** @description Where it was found. */
+            path?: string;
+        };
         /** @description Which key to seal with. */
         RotateMasterKeyRequest: {
             /** @description A key that every server has. When it is absent a server that is alone and keeps its keys in a file makes one and adds it there. */
@@ -3800,7 +4436,7 @@ export interface components {
             config?: components["schemas"]["AmbientAgentConfig"];
             /** @description Conversation to continue (the id of its first run). The new run begins with all that was said and done there. */
             conversation_id?: string;
-            /** @description Not supported here; any value is `operation_not_supported`. */
+            /** @description From `uploadHandoffSnapshot`: what the run begins with. It works once. */
             initial_snapshot_token?: string;
             /**
              * @description A person is expected to be there. Told to the runner; the built-in agent works the same either way.
@@ -3871,6 +4507,17 @@ export interface components {
             /** @description Free words. */
             text?: string;
         };
+        /** @description A file given to a run. */
+        RunAttachment: {
+            /** @description Works without a key for 15 minutes. */
+            download_url: string;
+            /** @description Its id. */
+            file_id: string;
+            /** @description Name to save it under. */
+            filename: string;
+            /** @description Media type as given. */
+            mime_type: string;
+        };
         /**
          * @description REMOTE runs are carried out by a worker, LOCAL ones by the machine that registered them.
          * @enum {string}
@@ -3921,6 +4568,8 @@ export interface components {
         };
         /** @description Something to say to a run. */
         RunFollowupRequest: {
+            /** @description Ids of files sent before by `prepareAttachments`. While the run asks something they are only listed. */
+            attachments?: string[];
             /** @description At most 1 MiB of UTF-8. While the run asks something, a message is taken as the answer. */
             message?: string;
             mode?: components["schemas"]["RunMode"];
@@ -4716,6 +5365,30 @@ export interface components {
              */
             state: "ready" | "reading" | "failed";
         };
+        /** @description A file to come. */
+        SnapshotFile: {
+            /** @description Name to keep it under, at most 255 bytes. Made safe before it touches a file system. */
+            filename: string;
+            /** @description Media type. */
+            mime_type: string;
+        };
+        /** @description Files of a workspace. */
+        SnapshotUploadRequest: {
+            /** @description What is to come. */
+            files: components["schemas"]["SnapshotFile"][];
+            /** @description Checkpoint they belong to: letters, digits, dots, dashes and single underscores. */
+            generation?: string;
+            /**
+             * @description How they come to count. `legacy` unless given.
+             * @enum {string}
+             */
+            mode?: "legacy" | "checkpoint";
+        };
+        /** @description Where to send the files. */
+        SnapshotUploadResponse: {
+            /** @description In the order of the files. */
+            uploads: components["schemas"]["UploadTarget"][];
+        };
         /**
          * @description Direction.
          * @default desc
@@ -4878,6 +5551,24 @@ export interface components {
             /** @description At most 100 characters. */
             name: string;
         };
+        /** @description What an agent says of its run. */
+        UpdateRunFromAgentRequest: {
+            /** @description Must be the run's. */
+            conversation_id?: string;
+            /**
+             * Format: date-time
+             * @description Accepted from other clients and ignored.
+             */
+            session_debug_until?: string;
+            /** @description Accepted from other clients and ignored; a session has its run's id. */
+            session_id?: string;
+            status_message?: components["schemas"]["AgentStatusMessage"];
+            /**
+             * @description How far it is.
+             * @enum {string}
+             */
+            task_state?: "CLAIMED" | "IN_PROGRESS" | "INPROGRESS" | "SUCCEEDED" | "FAILED" | "ERROR" | "BLOCKED" | "CANCELLED";
+        };
         /** @description A schedule's new definition. */
         UpdateScheduledAgentRequest: {
             agent_config?: components["schemas"]["AmbientAgentConfig"];
@@ -4931,6 +5622,56 @@ export interface components {
             model_id?: string | null;
             /** @description A worker host. */
             worker_host?: string | null;
+        };
+        /** @description A member of a form. */
+        UploadField: {
+            /** @description Its name. */
+            name: string;
+            value: components["schemas"]["UploadFieldValue"];
+        };
+        /** @description What a member of a form holds. */
+        UploadFieldValue: {
+            /**
+             * @description Given words
+             * @enum {string}
+             */
+            kind: "static" | "content_crc32c" | "content_data";
+            /** @description The given words. */
+            value?: string;
+        };
+        /** @description What arrived. */
+        UploadReceipt: {
+            /** @description Their CRC32C, Base64 of four bytes, the highest first. */
+            crc32c: string;
+            /**
+             * Format: int64
+             * @description How many bytes.
+             */
+            size_bytes: number;
+        };
+        /** @description Where to send a file. It works for this file only, until the link expires. */
+        UploadTarget: {
+            /** @description For a POST of a form. Never given here. */
+            fields?: components["schemas"]["UploadField"][];
+            /** @description Headers to send with it. */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * @description Always PUT here: the body is the file.
+             * @enum {string}
+             */
+            method: "PUT" | "POST";
+            /**
+             * Format: uri
+             * @description Signed link of this server.
+             */
+            url: string;
+        };
+        /** @description What a file is about. */
+        UploadTargetRequest: {
+            /** @description The run's conversation. */
+            conversation_id: string;
         };
         /** @description What some runs came to. */
         UsageBucket: {
@@ -5160,6 +5901,15 @@ export interface components {
                 "application/json": components["schemas"]["ConversationResponse"];
             };
         };
+        /** @description Stored. */
+        Done: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
         /** @description The environment. */
         Environment: {
             headers: {
@@ -5241,6 +5991,15 @@ export interface components {
                 "application/json": components["schemas"]["TeamDefaults"];
             };
         };
+        /** @description Where to send it. */
+        UploadTarget: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UploadTarget"];
+            };
+        };
         /** @description The person. */
         User: {
             headers: {
@@ -5264,6 +6023,8 @@ export interface components {
         ScheduleId: string;
         /** @description UUID of the secret. */
         SecretUid: string;
+        /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+        SpokenRun: string;
         /** @description Uid of the team. */
         TeamUid: string;
         /** @description Uid of the person. */
@@ -5323,6 +6084,39 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    createFileArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "run_id": "019a8f2c-6f5e-7d1a-9b3c-2d4e5f607182",
+                 *       "filepath": "out/report.pdf",
+                 *       "mime_type": "application/pdf",
+                 *       "size_bytes": 48213
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateFileArtifactRequest"];
+            };
+        };
+        responses: {
+            /** @description The artifact to be, and where to send it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateFileArtifactResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getArtifact: {
         parameters: {
             query?: never;
@@ -5334,6 +6128,39 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description The artifact. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    confirmFileArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the artifact. */
+                artifactUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "crc32c": "yZRlqg=="
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConfirmFileArtifactRequest"];
+            };
+        };
         responses: {
             /** @description The artifact. */
             200: {
@@ -5384,6 +6211,30 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    getBlockSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the conversation, which is that of its first run. */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description JSON that means something to the harness's client only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     redirectConversation: {
         parameters: {
             query?: never;
@@ -5403,6 +6254,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConversationRedirectResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    renameConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the conversation, which is that of its first run. */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Login fix"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameConversationRequest"];
+            };
+        };
+        responses: {
+            /** @description The title as it is kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RenameConversationResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -5629,6 +6513,41 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    uploadHandoffSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "files": [
+                 *         {
+                 *           "filename": "changes.patch",
+                 *           "mime_type": "text/x-diff"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["HandoffUploadSnapshotRequest"];
+            };
+        };
+        responses: {
+            /** @description In the order of the files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandoffUploadSnapshotResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -6105,6 +7024,103 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listAttachments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Time-limited links. Names are safe in a directory, and none occurs twice. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAttachmentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    downloadAttachments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attachment_ids": [
+                 *         "019a8f2c-6f5e-7d1a-9b3c-2d4e5f607182"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["DownloadAttachmentsRequest"];
+            };
+        };
+        responses: {
+            /** @description Time-limited links, in the order of the ids. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadAttachmentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    prepareAttachments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "files": [
+                 *         {
+                 *           "filename": "screen.png",
+                 *           "mime_type": "image/png"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["PrepareAttachmentsRequest"];
+            };
+        };
+        responses: {
+            /** @description In the order of the files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrepareAttachmentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getRunBlob: {
         parameters: {
             query?: never;
@@ -6512,6 +7528,35 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["KeptRun"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateRunFromAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "task_state": "FAILED",
+                 *       "status_message": {
+                 *         "message": "The tests cannot be built.",
+                 *         "error_code": "ENVIRONMENT_SETUP_FAILED"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateRunFromAgentRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Acknowledged"];
             default: components["responses"]["Problem"];
         };
     };
@@ -7040,6 +8085,335 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    uploadBlockSnapshot: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "conversation_id": "019a8f2c-6f5e-7d1a-9b3c-2d4e5f607182"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UploadTargetRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["UploadTarget"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    commitSnapshot: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "generation": "000017",
+                 *       "files": [
+                 *         "changes.patch"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CommitSnapshotRequest"];
+            };
+        };
+        responses: {
+            /** @description Committed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitSnapshotResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createExternalConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "format": "claude_code_cli"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateExternalConversationRequest"];
+            };
+        };
+        responses: {
+            /** @description The conversation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateExternalConversationResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    finishTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "success": true,
+                 *       "summary": "Fixed the login and added a test."
+                 *     }
+                 */
+                "application/json": components["schemas"]["FinishTaskRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Done"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    notifyUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "message": "The migration needs a maintenance window."
+                 *     }
+                 */
+                "application/json": components["schemas"]["NotifyUserRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Done"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    reportArtifact: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "artifact_type": "PULL_REQUEST",
+                 *       "data": {
+                 *         "url": "https://github.com/acme/backend/pull/42",
+                 *         "branch": "fix-login"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportArtifactRequest"];
+            };
+        };
+        responses: {
+            /** @description Its uid. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportArtifactResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    reportShutdown: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "category": "process_exit",
+                 *         "message": "agent exited with status 1"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportShutdownRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Done"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    resolvePrompt: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attachments_dir": "/workspace/attachments"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResolvePromptRequest"];
+            };
+        };
+        responses: {
+            /** @description What to tell the model. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvePromptResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getHarnessTranscript: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `Location` is a signed link that works without a key until it expires. */
+            302: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    uploadHarnessTranscript: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "conversation_id": "019a8f2c-6f5e-7d1a-9b3c-2d4e5f607182"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UploadTargetRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["UploadTarget"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    uploadSnapshot: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent. */
+                "X-Warp-Cloud-Agent-ID"?: components["parameters"]["SpokenRun"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "files": [
+                 *         {
+                 *           "filename": "changes.patch",
+                 *           "mime_type": "text/x-diff"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SnapshotUploadRequest"];
+            };
+        };
+        responses: {
+            /** @description In the order of the files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotUploadResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -7944,6 +9318,39 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    putUpload: {
+        parameters: {
+            query: {
+                /** @description Unix seconds. */
+                expires: number;
+                /** @description Made by the server for this path and time. */
+                signature: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the upload. */
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadReceipt"];
                 };
             };
             default: components["responses"]["Problem"];
