@@ -33,6 +33,8 @@ const routes = [
     validateSearch: readUsage,
     component: lazyRouteComponent(() => import("./usage/page"), "UsagePage"),
   }),
+  createRoute({ getParentRoute: () => root, path: "/agents", component: lazyRouteComponent(() => import("./agents/page"), "AgentsPage") }),
+  createRoute({ getParentRoute: () => root, path: "/skills", component: lazyRouteComponent(() => import("./skills/page"), "SkillsPage") }),
   createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./settings/page"), "SettingsPage") }),
   createRoute({ getParentRoute: () => root, path: "/workers", component: lazyRouteComponent(() => import("./workers/page"), "WorkersPage") }),
 ];

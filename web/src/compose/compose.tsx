@@ -2,6 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Paperclip, X } from "lucide-react";
 import { useRef, useState } from "react";
+import { agents, skillList } from "@/agents/queries";
 import { api, must, type Schema } from "@/api/client";
 import { EnvironmentPicker } from "@/environments/picker";
 import { workers } from "@/workers/queries";
@@ -11,18 +12,18 @@ import { Field, Input, Select, TextArea } from "@/ui/field";
 import { bytes } from "@/ui/format";
 import { Keys } from "@/ui/tip";
 import { toast } from "@/ui/toast";
+import { models } from "./models";
 import { clearDraft, type Draft, keepDraft, newDraft, request } from "./draft";
 
-const models = {
-  queryKey: ["models"],
-  queryFn: () => must(api.GET("/agent/models")),
-  staleTime: 60_000,
-};
-
 /** Compose starts a run from anywhere. What was typed is kept until it was sent. */
-export function Compose({ open, close }: { open: boolean; close: () => void }) {
+export function Compose({ open, given, close }: { open: boolean; given?: Partial<Draft>; close: () => void }) {
   const navigate = useNavigate();
-  const [draft, setDraft] = useState(newDraft);
+  const [draft, setDraft] = useState(() => ({ ...newDraft(), ...given }));
+  const [taken, setTaken] = useState(given);
+  if (taken !== given) {
+    setTaken(given);
+    if (given) setDraft((before) => ({ ...before, ...given }));
+  }
   const change = (part: Partial<Draft>) =>
     setDraft((before) => {
       const after = { ...before, ...part };
@@ -33,14 +34,14 @@ export function Compose({ open, close }: { open: boolean; close: () => void }) {
     mutationFn: async () => must(api.POST("/agent/runs", { body: await request(draft), params: { header: { "Idempotency-Key": draft.key } } })),
     onSuccess: (answer) => {
       clearDraft();
-      setDraft({ ...newDraft(), environment: draft.environment, model: draft.model, host: draft.host });
+      setDraft({ ...newDraft(), environment: draft.environment, model: draft.model, host: draft.host, agent: draft.agent });
       close();
       if (answer.at_capacity) toast.ok("Accepted. It starts when another run of your team ends.");
       void navigate({ to: "/runs/$runId", params: { runId: answer.run_id } });
     },
     onError: (why) => toast.failed("The run was not started", why),
   });
-  const ready = draft.prompt.trim() !== "" && !start.isPending;
+  const ready = (draft.prompt.trim() !== "" || draft.skill !== "") && !start.isPending;
   return (
     <Dialog
       side
@@ -125,8 +126,39 @@ const modes: [Schema<"RunMode">, string][] = [
 function Pickers({ draft, change }: Part) {
   const catalogue = useQuery(models).data;
   const hosts = useQuery(workers).data?.workers ?? [];
+  const known = useQuery(agents).data?.agents.filter((a) => a.available && !a.is_default) ?? [];
+  const found = useQuery(skillList).data?.agents.flatMap((s) => s.variants.filter((v) => !v.error).map((v) => ({ id: v.id, name: s.name }))) ?? [];
   return (
     <div className="grid gap-4 sm:grid-cols-2">
+      {known.length > 0 && (
+        <Field label="Agent">
+          {(id) => (
+            <Select id={id} value={draft.agent} onChange={(e) => change({ agent: e.target.value })}>
+              <option value="">Quick run, as yourself</option>
+              {known.map((a) => (
+                <option key={a.uid} value={a.uid}>
+                  {a.name}
+                </option>
+              ))}
+            </Select>
+          )}
+        </Field>
+      )}
+      {(found.length > 0 || draft.skill) && (
+        <Field label="Skill">
+          {(id) => (
+            <Select id={id} value={draft.skill} onChange={(e) => change({ skill: e.target.value })}>
+              <option value="">None</option>
+              {draft.skill && !found.some((s) => s.id === draft.skill) && <option value={draft.skill}>{draft.skill}</option>}
+              {found.map((s) => (
+                <option key={s.id} value={s.id}>
+                  {s.name}
+                </option>
+              ))}
+            </Select>
+          )}
+        </Field>
+      )}
       <EnvironmentPicker value={draft.environment} change={(environment) => change({ environment })} />
       <Field label="Model">
         {(id) => (

@@ -9,6 +9,9 @@ export interface Draft {
   environment: string;
   model: string;
   host: string;
+  /** agent is the uid of the agent to act as; empty for oneself. */
+  agent: string;
+  skill: string;
   mode: Schema<"RunMode">;
   files: File[];
 }
@@ -17,7 +20,7 @@ const storage = "cadre.draft";
 
 /** newDraft is what was being written when the page was last open, or an empty one. Files are not kept. */
 export function newDraft(): Draft {
-  const empty: Draft = { key: crypto.randomUUID(), prompt: "", title: "", environment: "", model: "", host: "", mode: "normal", files: [] };
+  const empty: Draft = { key: crypto.randomUUID(), prompt: "", title: "", environment: "", model: "", host: "", agent: "", skill: "", mode: "normal", files: [] };
   try {
     const kept = JSON.parse(sessionStorage.getItem(storage) ?? "{}") as Partial<Draft>;
     return { ...empty, ...kept, files: [] };
@@ -50,7 +53,9 @@ export async function request(draft: Draft): Promise<Schema<"RunAgentRequest">> 
     ...(draft.host && { worker_host: draft.host }),
   };
   return {
-    prompt: draft.prompt,
+    ...(draft.prompt.trim() && { prompt: draft.prompt }),
+    ...(draft.skill && { skill: draft.skill }),
+    ...(draft.agent && { agent_identity_uid: draft.agent }),
     ...(draft.title.trim() && { title: draft.title.trim() }),
     ...(draft.mode !== "normal" && { mode: draft.mode }),
     ...(Object.keys(config).length && { config }),

@@ -1,8 +1,11 @@
 import { createContext, useContext } from "react";
+import type { Draft } from "./draft";
 
-/** Composing opens the form for a new run from anywhere on a page. */
-export const Composing = createContext<() => void>(() => {});
+/** Compose opens the form for a new run, with parts of it filled in. */
+export type OpenCompose = (parts?: Partial<Draft>) => void;
 
-export function useCompose(): () => void {
+export const Composing = createContext<OpenCompose>(() => {});
+
+export function useCompose(): OpenCompose {
   return useContext(Composing);
 }

@@ -15,7 +15,7 @@ export function Welcome() {
         <h2 className="text-2xl font-semibold tracking-tight">Give an agent something to do</h2>
         <p className="mx-auto mt-2 max-w-lg text-dim">A run is one task in a sandbox of its own. You watch it, talk to it, decide what it asks, and keep the record.</p>
         {may.create && (
-          <Button look="primary" className="mt-5" onClick={compose}>
+          <Button look="primary" className="mt-5" onClick={() => compose()}>
             <Plus className="size-4" /> New run
           </Button>
         )}

@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams, useSearch } from "@tanstack/react-router";
-import { ArrowLeft, ChevronRight, ChevronsDownUp, ChevronsUpDown, Link2, PanelRight, Search } from "lucide-react";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { ArrowLeft, ChevronRight, ChevronsDownUp, ChevronsUpDown, PanelRight, Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
-import { base, type Run } from "@/api/client";
+import type { Run } from "@/api/client";
+import { RunMenu } from "@/runs/menu";
 import { cost, runTime } from "@/runs/row";
 import { SourceIcon } from "@/runs/source";
 import { StateBadge } from "@/runs/state";
 import { typing } from "@/shell/shortcuts";
 import { IconButton } from "@/ui/button";
-import { copy } from "@/ui/copy";
 import { Dialog } from "@/ui/dialog";
 import { Bars, Failed } from "@/ui/empty";
 import { Ticking } from "@/ui/time";
@@ -39,6 +39,7 @@ function Opened({ run, around }: { run: Run; around?: number }) {
   const [details, setDetails] = useState(false);
   const [fold, setFold] = useState<Fold>({ count: 0 });
   const finder = useFinder(session);
+  const navigate = useNavigate();
   const transcript = session?.transcript;
   const pane = (
     <Suspense>
@@ -55,12 +56,10 @@ function Opened({ run, around }: { run: Run; around?: number }) {
           <IconButton label={fold.open ? "Fold everything" : "Unfold everything"} className="max-sm:hidden" onClick={() => setFold((f) => ({ open: !f.open, count: f.count + 1 }))}>
             {fold.open ? <ChevronsDownUp /> : <ChevronsUpDown />}
           </IconButton>
-          <IconButton label="Copy link" onClick={() => copy(run.session_link ?? new URL(`runs/${run.run_id}`, base).href, "Link copied")}>
-            <Link2 />
-          </IconButton>
           <IconButton label="Details" className="xl:hidden" onClick={() => setDetails(true)}>
             <PanelRight />
           </IconButton>
+          <RunMenu run={run} gone={() => void navigate({ to: "/runs" })} />
         </Head>
         <Pills run={run} />
         {finder.shown}

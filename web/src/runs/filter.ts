@@ -15,6 +15,8 @@ export interface Filter {
   created?: Created;
   environment?: string;
   artifact?: "PLAN" | "PULL_REQUEST" | "SCREENSHOT" | "FILE";
+  /** archived also shows the runs that were put away, or only those. */
+  archived?: "include" | "only";
   sort?: "created_at" | "title";
 }
 
@@ -35,6 +37,7 @@ export function readFilter(search: Record<string, unknown>): Filter {
   }
   if (quick.includes(search.show as Quick)) filter.show = search.show;
   if (typeof search.created === "string" && search.created in created) filter.created = search.created;
+  if (search.archived === "include" || search.archived === "only") filter.archived = search.archived;
   if (search.sort === "created_at" || search.sort === "title") filter.sort = search.sort;
   return filter as Filter;
 }
@@ -59,6 +62,7 @@ export function query(f: Filter, me: string | undefined, now: number) {
     ...(f.created && { created_after: new Date((Math.floor(now / hour) - 24 * created[f.created]) * hour).toISOString() }),
     ...(f.environment && { environment_id: f.environment }),
     ...(f.artifact && { artifact_type: f.artifact }),
+    ...(f.archived && { archived: f.archived }),
     ...(f.sort && { sort_by: f.sort, sort_order: f.sort === "title" ? ("asc" as const) : ("desc" as const) }),
   };
 }

@@ -16,6 +16,7 @@ import { looks, StateIcon } from "./state";
 const quickNames: Record<Quick, string> = { mine: "Mine", active: "Active", failed: "Failed", recurring: "Recurring", "needs-me": "Needs me" };
 const createdNames = { "24h": "Last 24 hours", "3d": "Past 3 days", "7d": "Last week" };
 const artifactNames = { PULL_REQUEST: "Pull request", PLAN: "Plan", SCREENSHOT: "Screenshot", FILE: "File" };
+const archivedNames = { include: "Also archived", only: "Only archived" };
 const sortNames = { created_at: "Created", title: "Title" };
 
 /** Filters narrow the list. Every choice is a link's worth of state and can be taken back on its own. */
@@ -107,6 +108,7 @@ function Choices({ filter, change }: { filter: Filter; change: (f: Filter) => vo
       <Pick label="Environment" options={[{ key: "empty-environment", name: "None" }, ...places.map((e) => ({ key: e.uid, name: e.config.name ?? e.uid }))]} value={filter.environment} set={set("environment")} />
       <Pick label="Artifact" options={listed(artifactNames)} value={filter.artifact} set={set("artifact")} />
       <Pick label="Model" options={used(useQuery(usage("model", 90)).data?.buckets)} value={filter.model} set={set("model")} />
+      <Pick label="Archived" options={listed(archivedNames)} value={filter.archived} set={set("archived")} none="Left out" />
       <Pick label="Sort" options={listed(sortNames)} value={filter.sort} set={set("sort")} none="Updated" />
     </>
   );

@@ -99,6 +99,7 @@ export function matches(run: Run, asked: Asked): boolean {
   const words = asked.q?.toLowerCase().split(/\s+/) ?? [];
   const text = `${run.title}\n${run.prompt}\n${run.agent_config?.skill_spec ?? ""}`.toLowerCase();
   return (
+    (asked.archived === "include" || Boolean(run.archived) === (asked.archived === "only")) &&
     (!asked.state || asked.state.includes(run.state)) &&
     (!asked.source || asked.source === run.source) &&
     (!asked.creator || asked.creator === run.creator?.uid) &&

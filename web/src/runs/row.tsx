@@ -1,17 +1,13 @@
 import { Link } from "@tanstack/react-router";
-import { Camera, ChevronRight, CircleStop, Copy, Ellipsis, ExternalLink, File, GitPullRequest, Link2, ListTodo } from "lucide-react";
-import { memo, useState } from "react";
-import { base, type Run } from "@/api/client";
-import { useMay } from "@/shell/me";
+import { Archive, Camera, ChevronRight, ExternalLink, File, GitPullRequest, ListTodo } from "lucide-react";
+import { memo } from "react";
+import type { Run } from "@/api/client";
 import { Avatar } from "@/ui/avatar";
-import { IconButton } from "@/ui/button";
-import { copy } from "@/ui/copy";
 import { cx } from "@/ui/cx";
 import { dollars, duration, lasted } from "@/ui/format";
-import { Menu } from "@/ui/menu";
 import { Since, Ticking } from "@/ui/time";
 import { Tip } from "@/ui/tip";
-import { CancelRun, stoppable } from "./cancel";
+import { RunMenu } from "./menu";
 import { SourceIcon } from "./source";
 import { look, StateIcon } from "./state";
 import { aggregate, type Branch } from "./tree";
@@ -53,6 +49,7 @@ export const RunRow = memo(function RunRow({ branch, selected, toggle }: Props) 
           <Link to="/runs/$runId" params={{ runId: run.run_id }} className="truncate font-medium outline-offset-4 after:absolute after:inset-0" preload="intent">
             {run.title}
           </Link>
+          {run.archived && <Archive role="img" aria-label="Archived" className="size-3.5 shrink-0 text-faint" />}
           {below && (
             <Tip text={`${children.length} sub-agents: ${look(below).label.toLowerCase()}`}>
               <span className={cx("relative z-10 shrink-0 rounded px-1 text-xs", look(below).tone)}>▸{children.length}</span>
@@ -68,7 +65,9 @@ export const RunRow = memo(function RunRow({ branch, selected, toggle }: Props) 
       <div className="hidden w-16 shrink-0 text-right text-[13px] text-dim tabular-nums md:block">{cost(run)}</div>
       <Since at={run.updated_at} className="w-10 shrink-0 text-right text-[13px] text-faint tabular-nums" />
       {run.creator?.display_name && <Avatar name={run.creator.display_name} agent={run.creator.type === "service_account"} className="hidden sm:inline-flex" />}
-      <RowMenu run={run} />
+      <div className="relative z-10 -mr-2 opacity-0 group-hover:opacity-100 focus-within:opacity-100 has-data-[state=open]:opacity-100 max-sm:hidden">
+        <RunMenu run={run} />
+      </div>
     </div>
   );
 });
@@ -144,27 +143,4 @@ export function artifactName(a: Run["artifacts"][number]): string {
     default:
       return a.data.title ?? a.data.url;
   }
-}
-
-function RowMenu({ run }: { run: Run }) {
-  const may = useMay();
-  const [cancelling, setCancelling] = useState(false);
-  const link = run.session_link ?? new URL(`runs/${run.run_id}`, base).href;
-  return (
-    <div className="relative z-10 -mr-2 opacity-0 group-hover:opacity-100 focus-within:opacity-100 has-data-[state=open]:opacity-100 max-sm:hidden">
-      <Menu
-        items={[
-          { label: "Open in a new tab", icon: <ExternalLink />, act: () => void window.open(link, "_blank", "noopener") },
-          { label: "Copy link", icon: <Link2 />, act: () => copy(link, "Link copied") },
-          { label: "Copy run id", icon: <Copy />, act: () => copy(run.run_id, "Id copied") },
-          ...(may.steer && stoppable(run) ? [null, { label: "Cancel run…", icon: <CircleStop />, danger: true, act: () => setCancelling(true) }] : []),
-        ]}
-      >
-        <IconButton label="More">
-          <Ellipsis />
-        </IconButton>
-      </Menu>
-      {cancelling && <CancelRun run={run} close={() => setCancelling(false)} />}
-    </div>
-  );
 }

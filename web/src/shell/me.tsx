@@ -14,7 +14,7 @@ export const whoami = {
 export function useMay() {
   const { data } = useQuery(whoami);
   const role = data?.role ?? "viewer";
-  return { steer: role !== "viewer", create: role !== "viewer", administer: role === "admin" };
+  return { uid: data?.uid, steer: role !== "viewer", create: role !== "viewer", administer: role === "admin" };
 }
 
 /** Me says as whom, and for which team, the page acts. */

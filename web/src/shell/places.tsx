@@ -1,4 +1,4 @@
-import { Activity, Boxes, CalendarClock, ChartColumn, Home, Inbox, type LucideIcon, Server, Settings, Users } from "lucide-react";
+import { Activity, BookOpen, Bot, Boxes, CalendarClock, ChartColumn, Home, Inbox, type LucideIcon, Server, Settings, Users } from "lucide-react";
 
 export interface Place {
   to: string;
@@ -17,9 +17,13 @@ export const places: Place[][] = [
     { to: "/inbox", label: "Inbox", icon: Inbox, keys: "g i", phone: true },
   ],
   [
+    { to: "/agents", label: "Agents", icon: Bot, keys: "g a" },
+    { to: "/skills", label: "Skills", icon: BookOpen, keys: "g k" },
     { to: "/schedules", label: "Schedules", icon: CalendarClock, keys: "g s" },
     { to: "/environments", label: "Environments", icon: Boxes, keys: "g e" },
     { to: "/workers", label: "Workers", icon: Server, keys: "g w" },
+  ],
+  [
     { to: "/usage", label: "Usage", icon: ChartColumn, keys: "g u" },
     { to: "/people", label: "Members and keys", icon: Users, keys: "g m" },
     { to: "/settings", label: "Settings", icon: Settings, keys: "g ," },

@@ -1,5 +1,6 @@
 import { Outlet } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useState } from "react";
+import type { Draft } from "@/compose/draft";
 import { Composing } from "@/compose/open";
 import { useNotices } from "@/notices/use";
 import { useLiveRuns } from "@/runs/queries";
@@ -17,26 +18,28 @@ export function Shell() {
   const [composing, setComposing] = useState(false);
   // Once it was open the form stays, with the files that were attached to it.
   const [composed, setComposed] = useState(false);
-  const compose = useCallback(() => {
+  const [given, setGiven] = useState<Partial<Draft>>();
+  const compose = useCallback((parts?: Partial<Draft>) => {
+    setGiven(parts);
     setComposed(true);
     setComposing(true);
   }, []);
   useLiveRuns();
   useNotices();
-  useShortcuts({ palette: () => setPalette(true), compose });
+  useShortcuts({ palette: () => setPalette(true), compose: () => compose() });
   return (
     <div className="flex h-full flex-col sm:flex-row">
-      <Sidebar compose={compose} palette={() => setPalette(true)} />
+      <Sidebar compose={() => compose()} palette={() => setPalette(true)} />
       <main className="relative flex min-h-0 min-w-0 flex-1 flex-col" id="content" tabIndex={-1}>
         <Connection />
         <Composing value={compose}>
           <Outlet />
         </Composing>
       </main>
-      <PhoneBar compose={compose} palette={() => setPalette(true)} />
+      <PhoneBar compose={() => compose()} palette={() => setPalette(true)} />
       <Suspense>
-        {palette && <Palette open close={() => setPalette(false)} compose={compose} />}
-        {composed && <Compose open={composing} close={() => setComposing(false)} />}
+        {palette && <Palette open close={() => setPalette(false)} compose={() => compose()} />}
+        {composed && <Compose open={composing} given={given} close={() => setComposing(false)} />}
       </Suspense>
     </div>
   );
