@@ -2225,7 +2225,7 @@ type AwsInferenceProvider struct {
 
 // AwsProviderConfig A role in an AWS account.
 type AwsProviderConfig struct {
-	// RoleArn The role.
+	// RoleArn The role that runs assume.
 	RoleArn string `json:"role_arn"`
 }
 
@@ -2330,7 +2330,7 @@ type CloudEnvironmentConfig struct {
 	// Name At most 200 characters.
 	Name string `json:"name,omitempty,omitzero"`
 
-	// Providers Cloud accounts an environment uses. Kept and shown; without effect here.
+	// Providers Cloud accounts an environment uses. Its runs' commands find what the clouds' own tools look for, without any key: see docs/federation.md.
 	Providers ProvidersConfig `json:"providers,omitempty,omitzero"`
 
 	// Secrets Secrets that its runs get of those in their reach. Absent or null: all; empty: none. Names that stand for nothing are shown in the run.
@@ -3769,7 +3769,7 @@ type PreparedAttachment struct {
 	UploadUrl string `json:"upload_url"`
 }
 
-// ProvidersConfig Cloud accounts an environment uses. Kept and shown; without effect here.
+// ProvidersConfig Cloud accounts an environment uses. Its runs' commands find what the clouds' own tools look for, without any key: see docs/federation.md.
 type ProvidersConfig struct {
 	// Aws A role in an AWS account.
 	Aws AwsProviderConfig `json:"aws,omitempty,omitzero"`

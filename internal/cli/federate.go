@@ -52,7 +52,11 @@ func (a *app) issueToken(cmd *cobra.Command, runID string, req api.IdentityToken
 	if err != nil {
 		return api.IdentityTokenResponse{}, err
 	}
-	return cl.IssueIdentityToken(cmd.Context(), runID, req)
+	token, err := cl.IssueIdentityToken(cmd.Context(), runID, req)
+	if api.CodeOf(err) == api.PlatformErrorCodeNotAuthorized {
+		err = withHint(err, "only the run itself gets a token, with the key it finds in its sandbox")
+	}
+	return token, err
 }
 
 func (a *app) federateTokenCommand() *cobra.Command {

@@ -45,6 +45,9 @@ type Config struct {
 	// SnapshotScriptTimeout bounds a script that declares what is kept beside the workspace. Default 1
 	// minute.
 	SnapshotScriptTimeout time.Duration
+	// RenewTokens is how often the token for a cloud that reads it from a file is replaced. Default 20 min,
+	// a third of its life.
+	RenewTokens time.Duration
 	// CheckpointEvery is how often, at most, a working agent's workspace is kept after it changed, so
 	// that a lost sandbox loses little. Default 12 seconds; negative never.
 	CheckpointEvery time.Duration
@@ -106,6 +109,7 @@ func (c *Config) defaults() error {
 	set(&c.SnapshotTimeout, 2*time.Minute)
 	set(&c.SnapshotScriptTimeout, time.Minute)
 	set(&c.CheckpointEvery, 12*time.Second)
+	set(&c.RenewTokens, 20*time.Minute)
 	set(&c.CloneTimeout, 15*time.Minute)
 	set(&c.SetupTimeout, 30*time.Minute)
 	set(&c.Grace, 5*time.Second)

@@ -19,7 +19,7 @@ func (r *execution) prepare(ctx context.Context) error {
 		history <- answer{entries, err}
 	})
 	for _, step := range []func(context.Context) error{
-		r.workspace, r.clone, r.setUp, r.restore, r.removeOrigins,
+		r.workspace, r.federate, r.clone, r.setUp, r.restore, r.removeOrigins,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -70,3 +70,53 @@ func TestFederate(t *testing.T) {
 	}
 	contains(t, "a refusal in Google's words", r[3].Output, `"success":false`)
 }
+
+// TestCloudAccounts: the commands of a run find what the clouds' tools look for, and it holds.
+func TestCloudAccounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.work()
+	const role = "arn:aws:iam::111122223333:role/agents"
+	env := w.environment(api.CloudEnvironmentConfig{
+		SetupCommands: []string{`test -s "$AWS_WEB_IDENTITY_TOKEN_FILE"`},
+		Providers: api.ProvidersConfig{
+			Aws: api.AwsProviderConfig{RoleArn: role},
+			Gcp: api.GcpProviderConfig{ProjectNumber: "7", WorkloadIdentityFederationPoolId: "pool", WorkloadIdentityFederationProviderId: "cadre", ServiceAccountEmail: "d@p.iam"},
+		},
+	})
+	id := w.start(script(
+		say("AWS.", bash(`echo "$AWS_ROLE_ARN $AWS_ROLE_SESSION_NAME"; cat "$AWS_WEB_IDENTITY_TOKEN_FILE"`)),
+		say("Google.", bash(`cat "$GOOGLE_APPLICATION_CREDENTIALS"`)),
+		say("As Google's tools do.", bash(`GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE=$(grep -o '//iam.googleapis[^"]*' "$GOOGLE_APPLICATION_CREDENTIALS") $(grep -o '"command":"[^"]*' "$GOOGLE_APPLICATION_CREDENTIALS" | cut -d'"' -f4)`)),
+		say("Done."),
+	), func(r *api.RunAgentRequest) { r.Config.EnvironmentId = env })
+	w.finish(id)
+	r := w.results(id)
+	if len(r) != 3 {
+		t.Fatalf("results:\n%s", w.dump(id))
+	}
+	provider, err := oidc.NewProvider(w.ctx, w.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(audience, raw string) string {
+		t.Helper()
+		token, err := provider.Verifier(&oidc.Config{ClientID: audience, SupportedSigningAlgs: []string{oidc.ES256}}).Verify(w.ctx, strings.TrimSpace(raw))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, w.dump(id))
+		}
+		return token.Subject
+	}
+	words, token, _ := strings.Cut(r[0].Output, "\n")
+	if words != role+" Cadre_Run_"+id || !strings.HasPrefix(verify("sts.amazonaws.com", token), "scoped_principal:") {
+		t.Errorf("AWS is told %s", words)
+	}
+	contains(t, "the credential configuration", r[1].Output, `serviceAccounts/d@p.iam:generateAccessToken`)
+	var answer struct {
+		IDToken string `json:"id_token"`
+	}
+	if err := json.Unmarshal([]byte(r[2].Output), &answer); err != nil {
+		t.Fatalf("%v: %s", err, r[2].Output)
+	}
+	verify("//iam.googleapis.com/projects/7/locations/global/workloadIdentityPools/pool/providers/cadre", answer.IDToken)
+}

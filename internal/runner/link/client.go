@@ -121,6 +121,15 @@ func (c *Client) Deltas(ctx context.Context, deltas []api.Delta) error {
 	return over(err)
 }
 
+// IdentityToken returns a token by which others know the run. It waits for a server that is away.
+func (c *Client) IdentityToken(ctx context.Context, runID string, req api.IdentityTokenRequest) (token api.IdentityTokenResponse, err error) {
+	err = c.insist(ctx, "get an identity token", func(ctx context.Context) error {
+		token, err = post[api.IdentityTokenResponse](ctx, c, "/agent/runs/"+url.PathEscape(runID)+"/identity-token", req)
+		return err
+	})
+	return token, err
+}
+
 // ErrCommandsWait is returned by End while commands wait for this execution.
 var ErrCommandsWait = errors.New("commands wait for this execution")
 

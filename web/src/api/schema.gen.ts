@@ -2911,7 +2911,7 @@ export interface components {
         };
         /** @description A role in an AWS account. */
         AwsProviderConfig: {
-            /** @description The role. */
+            /** @description The role that runs assume. */
             role_arn: string;
         };
         /**
@@ -4247,7 +4247,7 @@ export interface components {
             /** @description Where to PUT it. */
             upload_url: string;
         };
-        /** @description Cloud accounts an environment uses. Kept and shown; without effect here. */
+        /** @description Cloud accounts an environment uses. Its runs' commands find what the clouds' own tools look for, without any key: see docs/federation.md. */
         ProvidersConfig: {
             aws?: components["schemas"]["AwsProviderConfig"];
             gcp?: components["schemas"]["GcpProviderConfig"];
