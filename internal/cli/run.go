@@ -24,7 +24,7 @@ whatever happens to the machines that carry it out.`,
 		a.runListCommand(), a.runGetCommand(), a.runFollowCommand(), a.runSendCommand(),
 		a.runApproveCommand(), a.runAnswerCommand(), a.runInterruptCommand(), a.runCancelCommand(),
 		a.runConversationCommand(), a.runTranscriptCommand(), a.runOutputCommand(), a.runArtifactsCommand(),
-		a.runTimelineCommand(), a.runUsageCommand(),
+		a.runTimelineCommand(), a.runUsageCommand(), a.runMessageCommand(),
 		a.runArchiveCommand(), a.runUnarchiveCommand(), a.runDeleteCommand())
 }
 

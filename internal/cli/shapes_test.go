@@ -45,7 +45,10 @@ func farSide(t *testing.T) map[string]string {
 	member := api.Member{User: api.UserProfile{Uid: "u-2", DisplayName: "Bob" + evil, Email: "b@c"}, Role: "viewer", CreatedAt: fixed}
 	identity := api.AgentResponse{Uid: "agent-1", Name: "fixer" + evil, Available: true, CreatedAt: fixed, UpdatedAt: fixed, Description: "d" + evil,
 		Prompt: "Be brief." + evil, Secrets: []api.SecretRef{{Name: "A" + evil}}, Skills: []string{"lint" + evil}, BaseModel: "m", EnvironmentId: "env-1"}
+	message := api.MessageBody{MessageId: "m-1", SenderRunId: "run-2" + evil, Subject: "Result" + evil, Body: "It is" + evil + " 42.", SentAt: fixed, ReadAt: fixed}
 	answers := map[string]any{
+		"POST /agent/messages": api.SendMessageResponse{MessageIds: []string{"m-1" + evil}}, "POST /agent/messages/m-1/read": message, "POST /agent/messages/m-1/delivered": nil,
+		"GET /agent/messages/run-1": []api.MessageHeader{{MessageId: "m-1", SenderRunId: "run-2", Subject: "Result" + evil, SentAt: fixed, DeliveredAt: fixed}},
 		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
 		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
 		"GET /users": api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user, "POST /users/u-2/disable": user, "POST /users/u-2/enable": user,
@@ -161,6 +164,8 @@ var lines = map[string]string{
 	"federate issue-token": "--run-id run-1 --audience sts.amazonaws.com --subject-template teams host --duration 15m", "federate issue-gcp-token": "--run-id run-1 --audience //iam.googleapis.com/x",
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
+	"run message send": "--to run-1 --subject Result --body It__is__42. --sender-run-id run-2", "run message list": "run-1 --unread --since 2026-03-01T09:00:00Z",
+	"run message read": "m-1", "run message mark-delivered": "m-1",
 	"run artifacts": "run-1", "run timeline": "run-1", "run usage": "run-1",
 	"api-key list": "--sort-by name", "api-key create": "laptop --no-expiration --team", "api-key rename": "key-1 desk", "api-key expire": "key-1",
 	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c", "team set-operator": "b@c", "team invitations list": "", "team invitations revoke": "i",
@@ -169,7 +174,7 @@ var lines = map[string]string{
 }
 
 var noLines = map[string]string{
-	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "agent run": "a story of its own",
+	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "run message watch": "runs until stopped", "agent run": "a story of its own",
 	"login": "a story of its own", "login-link": "opens a database", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
 	"dev bench": "measures this machine", "dev seed": "fills a database",
 	"config get": "settings test", "config set": "settings test", "config path": "settings test",

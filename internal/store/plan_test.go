@@ -13,7 +13,7 @@ import (
 
 // Tables that grow with the number of runs: no fixed read may go through all of one. Only small
 // indexes may be read from end to end.
-var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|artifacts|blobs|uploads|external_conversations|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
+var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|messages|client_events|lifecycle_events|artifacts|blobs|uploads|external_conversations|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
 
 // small are partial indexes that hold nothing but what is asked for.
 var small = regexp.MustCompile(`INDEX (executions_unclaimed|schedules_due|schedules_held|uploads_open)\b`)
@@ -38,6 +38,11 @@ func TestPlans(t *testing.T) {
 	_, _ = NewSessions(db).Head(ctx, id)
 	_, _ = NewEvents(db).After(ctx, 0, 1)
 	_, _ = NewEvents(db).Last(ctx)
+	_, _ = NewEvents(db).Of(ctx, make([]string, 41), 0, 1, 1)
+	_, _ = runs.LastEvent(ctx, id, "x")
+	_, _ = runs.ClientEvents(ctx, id)
+	_, _ = NewMail(db).Inbox(ctx, id, false, now, 1)
+	_, _ = NewMail(db).Inbox(ctx, id, true, now, 1)
 	_, _ = queue.Waiting(ctx, []dispatch.Place{{Host: id, TeamUID: id}}, 1, 1)
 	_, _ = queue.Queued(ctx, now, dispatch.Waiting{}, 1)
 	_, _ = queue.Expired(ctx, now, 1)
@@ -82,6 +87,7 @@ func TestPlans(t *testing.T) {
 	}
 
 	queries := map[string]int{ // those with a varying number of arguments
+		selectMessages + "id IN ($1, $2)": 2,
 		selectHeads + "id IN ($1, $2)": 2,
 		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid":                                          2,
 		"SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ($1, $2) ORDER BY parent_id, created_at, id":    2,

@@ -79,6 +79,9 @@ func (p *Printer) userMessage(d api.UserMessage) {
 	if len(lines) > maxPromptLines {
 		lines = append(lines[:maxPromptLines], fmt.Sprintf("… %d more lines", len(lines)-maxPromptLines))
 	}
+	if d.MessageID != "" {
+		lines = append([]string{"Message from run " + d.SenderRunID + ": " + d.Subject}, lines...)
+	}
 	p.bullet(p.style.Bold("›"), strings.Join(lines, "\n"), p.style.Bold)
 	if script > 0 {
 		noun := "lines"
