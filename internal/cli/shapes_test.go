@@ -49,7 +49,7 @@ func farSide(t *testing.T) map[string]string {
 	answers := map[string]any{
 		"POST /agent/messages": api.SendMessageResponse{MessageIds: []string{"m-1" + evil}}, "POST /agent/messages/m-1/read": message, "POST /agent/messages/m-1/delivered": nil,
 		"GET /agent/messages/run-1": []api.MessageHeader{{MessageId: "m-1", SenderRunId: "run-2", Subject: "Result" + evil, SentAt: fixed, DeliveredAt: fixed}},
-		"GET /api-keys": api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
+		"GET /api-keys":             api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
 		"PUT /api-keys/key-1": key, "DELETE /api-keys/key-1": key,
 		"GET /users": api.ListUsersResponse{Users: []api.User{user}}, "PUT /users/u-2/operator": user, "POST /users/u-2/disable": user, "POST /users/u-2/enable": user,
 		"POST /users/u-2/sign-in-link": api.SignInLink{Url: "http://h/sign-in/link/x" + evil, ExpiresAt: fixed},

@@ -87,9 +87,9 @@ func TestPlans(t *testing.T) {
 	}
 
 	queries := map[string]int{ // those with a varying number of arguments
-		selectMessages + "id IN ($1, $2)": 2,
-		selectHeads + "id IN ($1, $2)": 2,
-		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid":                                          2,
+		selectMessages + "id IN ($1, $2)":                                             2,
+		selectHeads + "id IN ($1, $2)":                                                2,
+		selectArtifacts + "WHERE run_id IN ($1, $2) ORDER BY run_id, created_at, uid": 2,
 		"SELECT parent_id, id FROM runs WHERE parent_id <> '' AND parent_id IN ($1, $2) ORDER BY parent_id, created_at, id":    2,
 		selectSecrets + "(owner_type = $1 AND owner_uid = $2 OR owner_type = $3 AND owner_uid = $4) ORDER BY name, owner_type": 4,
 		selectLeases + "x.id IN ($1, $2) ORDER BY x.id":                                                                        2,
