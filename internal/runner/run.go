@@ -52,7 +52,8 @@ type execution struct {
 	history    []api.Entry
 	at         layout
 	repos      []repository
-	env        []string
+	env        []string // of every process of the agent, without secrets
+	secrets    map[api.SecretPhase]api.RunnerSecretsResponse
 	redactor   *redact.Redactor
 	files      []harness.Attachment
 	agent      harness.Agent

@@ -23,6 +23,7 @@ type server struct {
 
 	mu         sync.Mutex
 	assignment api.RunnerAssignment
+	secrets    map[api.SecretPhase]api.RunnerSecretsResponse
 	history    []api.Entry
 	entries    []api.NewEntry
 	reports    []api.RunnerReport
@@ -48,6 +49,7 @@ func newServer(t testing.TB) *server {
 	s := &server{t: t, blobs: map[string][]byte{}, changed: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/v1/runner/start", s.start)
+	mux.HandleFunc("POST /api/v1/runner/secrets", s.handOut)
 	mux.HandleFunc("POST /api/v1/runner/entries", s.append)
 	mux.HandleFunc("POST /api/v1/runner/deltas", s.showDeltas)
 	mux.HandleFunc("POST /api/v1/runner/heartbeat", s.heartbeat)
@@ -144,6 +146,17 @@ func (s *server) start(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	answer(w, s.assignment)
+}
+
+// handOut gives the secrets of a phase.
+func (s *server) handOut(w http.ResponseWriter, r *http.Request) {
+	var req api.RunnerSecretsRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		s.t.Error(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer(w, s.secrets[req.Phase])
 }
 
 func (s *server) append(w http.ResponseWriter, r *http.Request) {

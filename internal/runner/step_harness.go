@@ -28,8 +28,15 @@ func (r *execution) startHarness(ctx context.Context) error {
 			}
 		}
 	}
+	env, err := r.withSecrets(ctx, api.SecretPhaseAgent)
+	if err != nil {
+		return err
+	}
 	return r.phase(ctx, "harness "+name, "", func(ctx context.Context, _ func(string)) (string, error) {
-		agent, err := h.Start(ctx, r.session())
+		s := r.session()
+		s.Env = env
+		s.Assignment.Config.McpServers = r.fillServers(ctx, s.Assignment.Config.McpServers)
+		agent, err := h.Start(ctx, s)
 		if err != nil {
 			return "", startError(err)
 		}
@@ -71,7 +78,7 @@ func (r *execution) session() harness.Session {
 	return harness.Session{
 		Assignment: r.assignment, History: r.history, Sink: r.sink, Inbox: &r.inbox, Peers: &peers{r},
 		Workdir: r.at.work, Dir: dir, Home: value(r.env, "HOME"), SkillDirs: r.cfg.SkillDirs, ScratchDir: r.at.scratch,
-		Env: r.env, Token: r.cfg.Token, Attachments: r.files,
+		Token: r.cfg.Token, Attachments: r.files,
 		MCPStartTimeout: r.cfg.MCPStartTimeout, StrictMCP: r.cfg.StrictMCP, Log: r.cfg.Log,
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+
+	"github.com/cadrehq/cadre/api"
 )
 
 // setUp runs the environment's set-up commands, in order, each in a shell of its own at the root of
@@ -14,6 +16,10 @@ func (r *execution) setUp(ctx context.Context) error {
 	if len(commands) == 0 {
 		return nil
 	}
+	env, err := r.withSecrets(ctx, api.SecretPhaseSetup)
+	if err != nil {
+		return err
+	}
 	shell := "/bin/sh"
 	if bash, err := exec.LookPath("bash"); err == nil {
 		shell = bash
@@ -22,7 +28,7 @@ func (r *execution) setUp(ctx context.Context) error {
 		name := fmt.Sprintf("setup %d of %d", i+1, len(commands))
 		err := r.phase(ctx, name, text, func(ctx context.Context, show func(string)) (string, error) {
 			out, err := command{
-				name: shell, args: []string{"-c", text}, dir: r.at.work, env: r.env, show: show, timeout: r.cfg.SetupTimeout,
+				name: shell, args: []string{"-c", text}, dir: r.at.work, env: env, show: show, timeout: r.cfg.SetupTimeout,
 			}.run(ctx)
 			return out, setupError(text, out, err)
 		})

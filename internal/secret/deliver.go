@@ -114,6 +114,9 @@ func (s *Service) Deliver(ctx context.Context, r Reach, l Lists, phase api.Secre
 		return api.RunnerSecretsResponse{}, err
 	}
 	picked, unresolved := resolve(reach, l, phase)
+	if len(reach)+len(unresolved) == 0 {
+		return api.RunnerSecretsResponse{Secrets: []api.RunnerSecret{}}, nil // as for most runs: nothing to note
+	}
 	out := api.RunnerSecretsResponse{Secrets: make([]api.RunnerSecret, 0, len(picked)), Unresolved: unresolved}
 	for _, c := range picked {
 		v, err := s.open(ctx, c)

@@ -109,6 +109,15 @@ func (c *Client) Entries(ctx context.Context, runID string, after int64) ([]api.
 	}
 }
 
+// Secrets takes the values of a phase. It waits for a server that is away.
+func (c *Client) Secrets(ctx context.Context, phase api.SecretPhase) (out api.RunnerSecretsResponse, err error) {
+	err = c.insist(ctx, "take the secrets", func(ctx context.Context) error {
+		out, err = post[api.RunnerSecretsResponse](ctx, c, "/runner/secrets", api.RunnerSecretsRequest{Phase: phase})
+		return err
+	})
+	return out, err
+}
+
 // Heartbeat renews the lease once, without repeating. It reports whether the run was cancelled.
 func (c *Client) Heartbeat(ctx context.Context) (cancelled bool, err error) {
 	r, err := post[api.RunnerHeartbeatResponse](ctx, c, "/runner/heartbeat", nil)

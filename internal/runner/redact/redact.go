@@ -6,12 +6,13 @@ package redact
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
+	"cmp"
 	"io"
-	"net/url"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Mark replaces a secret. It needs no escaping in JSON, a shell or a URL.
@@ -20,58 +21,72 @@ const Mark = "[redacted]"
 // minSecret is the shortest value that is taken for a secret: shorter ones would redact ordinary text.
 const minSecret = 8
 
-// Redactor knows the secret values of one run. It does not change and is safe for concurrent use.
+// Redactor knows the secret values of one run. It is safe for concurrent use, and only ever learns.
 type Redactor struct {
+	mu    sync.Mutex // held while it learns
+	known atomic.Pointer[known]
+}
+
+// known is what a Redactor looks for. It does not change.
+type known struct {
 	values   []string // longest first, so that a secret that contains another goes whole
 	longest  int
 	replacer *strings.Replacer
 }
 
-// New makes a redactor of the values and of the forms they take inside JSON, URLs and base64.
+// New makes a redactor of the values and of the forms they take inside JSON, URLs, base64 and hex.
 func New(secrets ...string) *Redactor {
 	r := &Redactor{}
+	r.known.Store(&known{replacer: strings.NewReplacer()})
+	r.Add(secrets...)
+	return r
+}
+
+// Add makes the redactor know further values. What was passed on before is not called back.
+func (r *Redactor) Add(secrets ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string]bool{}
+	for _, v := range r.known.Load().values {
+		all[v] = true
+	}
 	for _, s := range secrets {
 		if len(s) < minSecret {
 			continue
 		}
-		r.add(s)
-		if quoted, err := json.Marshal(s); err == nil {
-			r.add(string(quoted[1 : len(quoted)-1]))
+		for _, v := range forms(s) {
+			all[v] = true
 		}
-		r.add(url.QueryEscape(s))
-		r.add(base64.StdEncoding.EncodeToString([]byte(s)))
-		r.add(base64.RawURLEncoding.EncodeToString([]byte(s)))
 	}
-	slices.SortFunc(r.values, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(r.values))
-	for _, v := range r.values {
+	k := &known{values: slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+	})}
+	pairs := make([]string, 0, 2*len(k.values))
+	for _, v := range k.values {
 		pairs = append(pairs, v, Mark)
-		r.longest = max(r.longest, len(v))
+		k.longest = max(k.longest, len(v))
 	}
-	r.replacer = strings.NewReplacer(pairs...)
-	return r
-}
-
-func (r *Redactor) add(v string) {
-	if !slices.Contains(r.values, v) {
-		r.values = append(r.values, v)
-	}
+	k.replacer = strings.NewReplacer(pairs...)
+	r.known.Store(k)
 }
 
 // String returns s without secrets.
-func (r *Redactor) String(s string) string { return r.replacer.Replace(s) }
+func (r *Redactor) String(s string) string { return r.known.Load().replacer.Replace(s) }
 
 // Bytes returns b without secrets: b itself when it has none.
 func (r *Redactor) Bytes(b []byte) []byte {
-	if !r.Found(b) {
+	k := r.known.Load()
+	if !k.found(b) {
 		return b
 	}
-	return []byte(r.replacer.Replace(string(b)))
+	return []byte(k.replacer.Replace(string(b)))
 }
 
 // Found reports whether b holds a secret.
-func (r *Redactor) Found(b []byte) bool {
-	for _, v := range r.values {
+func (r *Redactor) Found(b []byte) bool { return r.known.Load().found(b) }
+
+func (k *known) found(b []byte) bool {
+	for _, v := range k.values {
 		if bytes.Contains(b, []byte(v)) {
 			return true
 		}
@@ -91,8 +106,9 @@ func (r *Redactor) Stream() *Stream { return &Stream{r: r} }
 // Next takes the next piece and returns what is safe to show: everything but an end that may be the
 // beginning of a secret.
 func (s *Stream) Next(piece string) string {
-	text := s.r.String(s.held + piece)
-	keep := s.r.unfinished(text)
+	k := s.r.known.Load()
+	text := k.replacer.Replace(s.held + piece)
+	keep := k.unfinished(text)
 	s.held = text[len(text)-keep:]
 	return text[:len(text)-keep]
 }
@@ -105,10 +121,10 @@ func (s *Stream) Rest() string {
 }
 
 // unfinished is the length of the longest end of text that some secret begins with.
-func (r *Redactor) unfinished(text string) int {
-	for n := min(len(text), r.longest-1); n > 0; n-- {
+func (k *known) unfinished(text string) int {
+	for n := min(len(text), k.longest-1); n > 0; n-- {
 		end := text[len(text)-n:]
-		for _, v := range r.values {
+		for _, v := range k.values {
 			if len(v) > n && strings.HasPrefix(v, end) {
 				return n
 			}
