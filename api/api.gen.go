@@ -1657,6 +1657,7 @@ const (
 	WaitingCodeAtCapacity  WaitingCode = "at_capacity"
 	WaitingCodeBudget      WaitingCode = "budget"
 	WaitingCodeInLine      WaitingCode = "in_line"
+	WaitingCodeInput       WaitingCode = "input"
 	WaitingCodeInterrupted WaitingCode = "interrupted"
 	WaitingCodeMessages    WaitingCode = "messages"
 	WaitingCodeNoWorker    WaitingCode = "no_worker"
@@ -1676,6 +1677,8 @@ func (e WaitingCode) Valid() bool {
 	case WaitingCodeBudget:
 		return true
 	case WaitingCodeInLine:
+		return true
+	case WaitingCodeInput:
 		return true
 	case WaitingCodeInterrupted:
 		return true
@@ -3040,6 +3043,45 @@ type FinishTaskRequest struct {
 	Summary string `json:"summary"`
 }
 
+// ForkConversationRequest What the copy is to be.
+type ForkConversationRequest struct {
+	// Title Heading in lists. The original's when absent.
+	Title string `json:"title,omitempty,omitzero"`
+}
+
+// ForkConversationResponse A copy of a conversation.
+type ForkConversationResponse struct {
+	// ForkedConversationId Id of the copy, and of the run that has it.
+	ForkedConversationId string `json:"forked_conversation_id"`
+}
+
+// ForkOrigin Where a fork is from.
+type ForkOrigin struct {
+	// RunId The original, which may be gone by now.
+	RunId string `json:"run_id"`
+
+	// Seq The last entry of it that was copied.
+	Seq int64 `json:"seq"`
+}
+
+// ForkRunRequest What a fork is to be. Everything has a default.
+type ForkRunRequest struct {
+	// AtSeq The last entry that is copied, by its number; 0 or absent is the end.
+	AtSeq int64 `json:"at_seq,omitempty,omitzero"`
+
+	// EnvironmentId Environment; `none` is an empty workspace. The original's when absent.
+	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
+
+	// ModelId Model. The original's when absent.
+	ModelId string `json:"model_id,omitempty,omitzero"`
+
+	// Prompt What the agent is asked to do then, at most 1 MiB.
+	Prompt string `json:"prompt,omitempty,omitzero"`
+
+	// Title Heading in lists. The original's when absent.
+	Title string `json:"title,omitempty,omitzero"`
+}
+
 // GcpProviderConfig Workload identity federation with Google Cloud.
 type GcpProviderConfig struct {
 	// ProjectNumber Number of the project.
@@ -3413,6 +3455,12 @@ type LocalRunRequest struct {
 
 	// ConversationId Conversation to continue.
 	ConversationId string `json:"conversation_id,omitempty,omitzero"`
+
+	// ForkAtSeq The last entry that is copied; 0 is the end.
+	ForkAtSeq int64 `json:"fork_at_seq,omitempty,omitzero"`
+
+	// ForkRunId Run to begin with a copy of: see `POST /agent/runs/{runId}/fork`.
+	ForkRunId string `json:"fork_run_id,omitempty,omitzero"`
 
 	// Metadata Words of the caller's own to find the run by, as in `RunAgentRequest`.
 	Metadata map[string]string `json:"metadata,omitempty,omitzero"`
@@ -4186,6 +4234,9 @@ type RunItem struct {
 	// Executor A person or agent. Which members are there depends on what is known.
 	Executor UserProfile `json:"executor,omitempty,omitzero"`
 
+	// ForkedFrom Where a fork is from.
+	ForkedFrom ForkOrigin `json:"forked_from,omitempty,omitzero"`
+
 	// IsRunTypeCancellable Whether runs of this kind can be cancelled at all, whatever their state. False for those carried out by the machine that registered them.
 	IsRunTypeCancellable bool `json:"is_run_type_cancellable"`
 
@@ -4212,6 +4263,9 @@ type RunItem struct {
 
 	// RequestUsage What the model calls of a run consumed so far. Costs are US dollars; where the wire counts in credits, a credit is a dollar.
 	RequestUsage RequestUsage `json:"request_usage,omitempty,omitzero"`
+
+	// RetryOf Run that asked for the same before and failed, or was cancelled.
+	RetryOf string `json:"retry_of,omitempty,omitzero"`
 
 	// RunId UUID.
 	RunId string `json:"run_id"`
@@ -4334,7 +4388,7 @@ type RunStatusMessage struct {
 
 // RunWaiting Why a run that is not moving waits, and since when.
 type RunWaiting struct {
-	// Code Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
+	// Code Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted`, `budget` and `input` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 	Code WaitingCode `json:"code"`
 
 	// Message A sentence for people.
@@ -4547,7 +4601,7 @@ type RunnerReport struct {
 	// State Where a run is in its life. QUEUED waits for a place, PENDING is offered to a worker, CLAIMED is getting its sandbox, INPROGRESS works, BLOCKED waits for a person. SUCCEEDED, FAILED (the user can mend it), ERROR (whoever runs the server can) and CANCELLED are ends; a message sets an ended run going again. (Contract http-api section 3.)
 	State RunState `json:"state"`
 
-	// Waiting Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
+	// Waiting Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted`, `budget` and `input` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 	Waiting WaitingCode `json:"waiting,omitempty,omitzero"`
 }
 
@@ -5590,7 +5644,7 @@ type UserProfile struct {
 // UserProfileType A person, or an agent with keys of its own.
 type UserProfileType string
 
-// WaitingCode Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
+// WaitingCode Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted`, `budget` and `input` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
 type WaitingCode string
 
 // WhoamiResponse The principal behind a credential.
@@ -5845,6 +5899,18 @@ type ListEntriesParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ForkRunParams defines parameters for ForkRun.
+type ForkRunParams struct {
+	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RetryRunParams defines parameters for RetryRun.
+type RetryRunParams struct {
+	// IdempotencyKey The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListScheduleTicksParams defines parameters for ListScheduleTicks.
 type ListScheduleTicksParams struct {
 	// Limit Ticks per page.
@@ -5950,6 +6016,9 @@ type CreateFileArtifactJSONRequestBody = CreateFileArtifactRequest
 // ConfirmFileArtifactJSONRequestBody defines body for ConfirmFileArtifact for application/json ContentType.
 type ConfirmFileArtifactJSONRequestBody = ConfirmFileArtifactRequest
 
+// ForkConversationJSONRequestBody defines body for ForkConversation for application/json ContentType.
+type ForkConversationJSONRequestBody = ForkConversationRequest
+
 // RenameConversationJSONRequestBody defines body for RenameConversation for application/json ContentType.
 type RenameConversationJSONRequestBody = RenameConversationRequest
 
@@ -6006,6 +6075,9 @@ type SetEventSequenceJSONRequestBody = EventSequenceRequest
 
 // FollowUpRunJSONRequestBody defines body for FollowUpRun for application/json ContentType.
 type FollowUpRunJSONRequestBody = RunFollowupRequest
+
+// ForkRunJSONRequestBody defines body for ForkRun for application/json ContentType.
+type ForkRunJSONRequestBody = ForkRunRequest
 
 // IssueIdentityTokenJSONRequestBody defines body for IssueIdentityToken for application/json ContentType.
 type IssueIdentityTokenJSONRequestBody = IdentityTokenRequest
@@ -6246,6 +6318,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 	GetConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForkConversationWithBody Fork a conversation
+	//
+	// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+	ForkConversationWithBody(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForkConversation Fork a conversation
+	//
+	// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+	ForkConversation(ctx context.Context, conversationId ConversationId, body ForkConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RedirectConversation Live session of a conversation
 	//
@@ -6791,6 +6881,24 @@ type ClientInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/followups (the `FollowUpRun` operationId).
 	FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ForkRunWithBody Fork a run
+	//
+	// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+	ForkRunWithBody(ctx context.Context, runId RunId, params *ForkRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForkRun Fork a run
+	//
+	// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+	ForkRun(ctx context.Context, runId RunId, params *ForkRunParams, body ForkRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListHandoffAttachments Workspace snapshot of a run
 	//
 	// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
@@ -6847,6 +6955,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequest(ctx context.Context, runId RunId, requestId string, body AnswerRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryRun Retry a run
+	//
+	// Asks once more for what a FAILED, ERROR or CANCELLED run was asked for. One whose agent never began to work, say because its environment could not be set up, goes on itself, in a new execution: the answer has its own id. Any other stays as it is, and a new run with the same request, which names it in `retry_of`, begins where it began. Errors: `conflict` (409, not worth repeating) for a run that did not fail, `operation_not_supported` for one carried out by the machine that registered it. The body may be absent.
+	//
+	// Corresponds with POST /agent/runs/{runId}/retry (the `RetryRun` operationId).
+	RetryRun(ctx context.Context, runId RunId, params *RetryRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTimeline Timeline of a run
 	//
@@ -7843,6 +7958,44 @@ func (c *Client) ListWorkers(ctx context.Context, reqEditors ...RequestEditorFn)
 // Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 func (c *Client) GetConversation(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetConversationRequest(c.Server, conversationId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForkConversationWithBody Fork a conversation
+//
+// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+func (c *Client) ForkConversationWithBody(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForkConversationRequestWithBody(c.Server, conversationId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForkConversation Fork a conversation
+//
+// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+func (c *Client) ForkConversation(ctx context.Context, conversationId ConversationId, body ForkConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForkConversationRequest(c.Server, conversationId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8997,6 +9150,44 @@ func (c *Client) FollowUpRun(ctx context.Context, runId RunId, body FollowUpRunJ
 	return c.Client.Do(req)
 }
 
+// ForkRunWithBody Fork a run
+//
+// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+func (c *Client) ForkRunWithBody(ctx context.Context, runId RunId, params *ForkRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForkRunRequestWithBody(c.Server, runId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForkRun Fork a run
+//
+// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+func (c *Client) ForkRun(ctx context.Context, runId RunId, params *ForkRunParams, body ForkRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForkRunRequest(c.Server, runId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListHandoffAttachments Workspace snapshot of a run
 //
 // What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
@@ -9114,6 +9305,23 @@ func (c *Client) AnswerRequestWithBody(ctx context.Context, runId RunId, request
 // Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 func (c *Client) AnswerRequest(ctx context.Context, runId RunId, requestId string, body AnswerRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAnswerRequestRequest(c.Server, runId, requestId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryRun Retry a run
+//
+// Asks once more for what a FAILED, ERROR or CANCELLED run was asked for. One whose agent never began to work, say because its environment could not be set up, goes on itself, in a new execution: the answer has its own id. Any other stays as it is, and a new run with the same request, which names it in `retry_of`, begins where it began. Errors: `conflict` (409, not worth repeating) for a run that did not fail, `operation_not_supported` for one carried out by the machine that registered it. The body may be absent.
+//
+// Corresponds with POST /agent/runs/{runId}/retry (the `RetryRun` operationId).
+func (c *Client) RetryRun(ctx context.Context, runId RunId, params *RetryRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryRunRequest(c.Server, runId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -11280,6 +11488,53 @@ func NewGetConversationRequest(server string, conversationId ConversationId) (*h
 	return req, nil
 }
 
+// NewForkConversationRequest calls the generic ForkConversation builder with application/json body
+func NewForkConversationRequest(server string, conversationId ConversationId, body ForkConversationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewForkConversationRequestWithBody(server, conversationId, "application/json", bodyReader)
+}
+
+// NewForkConversationRequestWithBody constructs an http.Request for the ForkConversation method, with any body, and a specified content type
+func NewForkConversationRequestWithBody(server string, conversationId ConversationId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "conversationId", conversationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/conversations/%s/fork", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRedirectConversationRequest constructs an http.Request for the RedirectConversation method
 func NewRedirectConversationRequest(server string, conversationId ConversationId) (*http.Request, error) {
 	var err error
@@ -13273,6 +13528,66 @@ func NewFollowUpRunRequestWithBody(server string, runId RunId, contentType strin
 	return req, nil
 }
 
+// NewForkRunRequest calls the generic ForkRun builder with application/json body
+func NewForkRunRequest(server string, runId RunId, params *ForkRunParams, body ForkRunJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewForkRunRequestWithBody(server, runId, params, "application/json", bodyReader)
+}
+
+// NewForkRunRequestWithBody constructs an http.Request for the ForkRun method, with any body, and a specified content type
+func NewForkRunRequestWithBody(server string, runId RunId, params *ForkRunParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/fork", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewListHandoffAttachmentsRequest constructs an http.Request for the ListHandoffAttachments method
 func NewListHandoffAttachmentsRequest(server string, runId RunId) (*http.Request, error) {
 	var err error
@@ -13472,6 +13787,53 @@ func NewAnswerRequestRequestWithBody(server string, runId RunId, requestId strin
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRetryRunRequest constructs an http.Request for the RetryRun method
+func NewRetryRunRequest(server string, runId RunId, params *RetryRunParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runId", runId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/agent/runs/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -16492,6 +16854,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /agent/conversations/{conversationId} (the `GetConversation` operationId).
 	GetConversationWithResponse(ctx context.Context, conversationId ConversationId, reqEditors ...RequestEditorFn) (*GetConversationReply, error)
 
+	// ForkConversationWithBodyWithResponse Fork a conversation
+	//
+	// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+	ForkConversationWithBodyWithResponse(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ForkConversationReply, error)
+
+	// ForkConversationWithResponse Fork a conversation
+	//
+	// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+	ForkConversationWithResponse(ctx context.Context, conversationId ConversationId, body ForkConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*ForkConversationReply, error)
+
 	// RedirectConversationWithResponse Live session of a conversation
 	//
 	// Needs no key: what it answers opens nothing by itself.
@@ -17080,6 +17460,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /agent/runs/{runId}/followups (the `FollowUpRun` operationId).
 	FollowUpRunWithResponse(ctx context.Context, runId RunId, body FollowUpRunJSONRequestBody, reqEditors ...RequestEditorFn) (*FollowUpRunReply, error)
 
+	// ForkRunWithBodyWithResponse Fork a run
+	//
+	// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+	ForkRunWithBodyWithResponse(ctx context.Context, runId RunId, params *ForkRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ForkRunReply, error)
+
+	// ForkRunWithResponse Fork a run
+	//
+	// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+	ForkRunWithResponse(ctx context.Context, runId RunId, params *ForkRunParams, body ForkRunJSONRequestBody, reqEditors ...RequestEditorFn) (*ForkRunReply, error)
+
 	// ListHandoffAttachmentsWithResponse Workspace snapshot of a run
 	//
 	// What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
@@ -17142,6 +17540,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /agent/runs/{runId}/requests/{requestId}/answer (the `AnswerRequest` operationId).
 	AnswerRequestWithResponse(ctx context.Context, runId RunId, requestId string, body AnswerRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerRequestReply, error)
+
+	// RetryRunWithResponse Retry a run
+	//
+	// Asks once more for what a FAILED, ERROR or CANCELLED run was asked for. One whose agent never began to work, say because its environment could not be set up, goes on itself, in a new execution: the answer has its own id. Any other stays as it is, and a new run with the same request, which names it in `retry_of`, begins where it began. Errors: `conflict` (409, not worth repeating) for a run that did not fail, `operation_not_supported` for one carried out by the machine that registered it. The body may be absent.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /agent/runs/{runId}/retry (the `RetryRun` operationId).
+	RetryRunWithResponse(ctx context.Context, runId RunId, params *RetryRunParams, reqEditors ...RequestEditorFn) (*RetryRunReply, error)
 
 	// GetTimelineWithResponse Timeline of a run
 	//
@@ -18366,6 +18773,54 @@ func (r GetConversationReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetConversationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ForkConversationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ForkConversationResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ForkConversationReply) GetJSON200() *ForkConversationResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ForkConversationReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ForkConversationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForkConversationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForkConversationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForkConversationReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20305,6 +20760,54 @@ func (r FollowUpRunReply) ContentType() string {
 	return ""
 }
 
+type ForkRunReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunAccepted
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ForkRunReply) GetJSON200() *RunAccepted {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ForkRunReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ForkRunReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForkRunReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForkRunReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForkRunReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListHandoffAttachmentsReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20539,6 +21042,54 @@ func (r AnswerRequestReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AnswerRequestReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryRunReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunAccepted
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryRunReply) GetJSON200() *RunAccepted {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryRunReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryRunReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryRunReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryRunReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryRunReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24058,6 +24609,36 @@ func (c *ClientWithResponses) GetConversationWithResponse(ctx context.Context, c
 	return ParseGetConversationReply(rsp)
 }
 
+// ForkConversationWithBodyWithResponse Fork a conversation
+//
+// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+func (c *ClientWithResponses) ForkConversationWithBodyWithResponse(ctx context.Context, conversationId ConversationId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ForkConversationReply, error) {
+	rsp, err := c.ForkConversationWithBody(ctx, conversationId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForkConversationReply(rsp)
+}
+
+// ForkConversationWithResponse Fork a conversation
+//
+// Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/conversations/{conversationId}/fork (the `ForkConversation` operationId).
+func (c *ClientWithResponses) ForkConversationWithResponse(ctx context.Context, conversationId ConversationId, body ForkConversationJSONRequestBody, reqEditors ...RequestEditorFn) (*ForkConversationReply, error) {
+	rsp, err := c.ForkConversation(ctx, conversationId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForkConversationReply(rsp)
+}
+
 // RedirectConversationWithResponse Live session of a conversation
 //
 // Needs no key: what it answers opens nothing by itself.
@@ -25006,6 +25587,36 @@ func (c *ClientWithResponses) FollowUpRunWithResponse(ctx context.Context, runId
 	return ParseFollowUpRunReply(rsp)
 }
 
+// ForkRunWithBodyWithResponse Fork a run
+//
+// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+func (c *ClientWithResponses) ForkRunWithBodyWithResponse(ctx context.Context, runId RunId, params *ForkRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ForkRunReply, error) {
+	rsp, err := c.ForkRunWithBody(ctx, runId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForkRunReply(rsp)
+}
+
+// ForkRunWithResponse Fork a run
+//
+// Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/fork (the `ForkRun` operationId).
+func (c *ClientWithResponses) ForkRunWithResponse(ctx context.Context, runId RunId, params *ForkRunParams, body ForkRunJSONRequestBody, reqEditors ...RequestEditorFn) (*ForkRunReply, error) {
+	rsp, err := c.ForkRun(ctx, runId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForkRunReply(rsp)
+}
+
 // ListHandoffAttachmentsWithResponse Workspace snapshot of a run
 //
 // What the next execution would start from: changes to repositories and files beside them, as one archive. Errors: `resource_not_found`.
@@ -25109,6 +25720,21 @@ func (c *ClientWithResponses) AnswerRequestWithResponse(ctx context.Context, run
 		return nil, err
 	}
 	return ParseAnswerRequestReply(rsp)
+}
+
+// RetryRunWithResponse Retry a run
+//
+// Asks once more for what a FAILED, ERROR or CANCELLED run was asked for. One whose agent never began to work, say because its environment could not be set up, goes on itself, in a new execution: the answer has its own id. Any other stays as it is, and a new run with the same request, which names it in `retry_of`, begins where it began. Errors: `conflict` (409, not worth repeating) for a run that did not fail, `operation_not_supported` for one carried out by the machine that registered it. The body may be absent.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /agent/runs/{runId}/retry (the `RetryRun` operationId).
+func (c *ClientWithResponses) RetryRunWithResponse(ctx context.Context, runId RunId, params *RetryRunParams, reqEditors ...RequestEditorFn) (*RetryRunReply, error) {
+	rsp, err := c.RetryRun(ctx, runId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryRunReply(rsp)
 }
 
 // GetTimelineWithResponse Timeline of a run
@@ -26873,6 +27499,39 @@ func ParseGetConversationReply(rsp *http.Response) (*GetConversationReply, error
 	return response, nil
 }
 
+// ParseForkConversationReply parses an HTTP response from a ForkConversationWithResponse call
+func ParseForkConversationReply(rsp *http.Response) (*ForkConversationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForkConversationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ForkConversationResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRedirectConversationReply parses an HTTP response from a RedirectConversationWithResponse call
 func ParseRedirectConversationReply(rsp *http.Response) (*RedirectConversationReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28215,6 +28874,39 @@ func ParseFollowUpRunReply(rsp *http.Response) (*FollowUpRunReply, error) {
 	return response, nil
 }
 
+// ParseForkRunReply parses an HTTP response from a ForkRunWithResponse call
+func ParseForkRunReply(rsp *http.Response) (*ForkRunReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForkRunReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListHandoffAttachmentsReply parses an HTTP response from a ListHandoffAttachmentsWithResponse call
 func ParseListHandoffAttachmentsReply(rsp *http.Response) (*ListHandoffAttachmentsReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28363,6 +29055,39 @@ func ParseAnswerRequestReply(rsp *http.Response) (*AnswerRequestReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Acknowledged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRetryRunReply parses an HTTP response from a RetryRunWithResponse call
+func ParseRetryRunReply(rsp *http.Response) (*RetryRunReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryRunReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunAccepted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -30758,6 +31483,9 @@ type ServerInterface interface {
 	// GetConversation A conversation
 	// (GET /agent/conversations/{conversationId})
 	GetConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
+	// ForkConversation Fork a conversation
+	// (POST /agent/conversations/{conversationId}/fork)
+	ForkConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
 	// RedirectConversation Live session of a conversation
 	// (GET /agent/conversations/{conversationId}/redirect)
 	RedirectConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId)
@@ -30881,6 +31609,9 @@ type ServerInterface interface {
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(w http.ResponseWriter, r *http.Request, runId RunId)
+	// ForkRun Fork a run
+	// (POST /agent/runs/{runId}/fork)
+	ForkRun(w http.ResponseWriter, r *http.Request, runId RunId, params ForkRunParams)
 	// ListHandoffAttachments Workspace snapshot of a run
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -30896,6 +31627,9 @@ type ServerInterface interface {
 	// AnswerRequest Answer a request
 	// (POST /agent/runs/{runId}/requests/{requestId}/answer)
 	AnswerRequest(w http.ResponseWriter, r *http.Request, runId RunId, requestId string)
+	// RetryRun Retry a run
+	// (POST /agent/runs/{runId}/retry)
+	RetryRun(w http.ResponseWriter, r *http.Request, runId RunId, params RetryRunParams)
 	// GetTimeline Timeline of a run
 	// (GET /agent/runs/{runId}/timeline)
 	GetTimeline(w http.ResponseWriter, r *http.Request, runId RunId)
@@ -31292,6 +32026,32 @@ func (siw *ServerInterfaceWrapper) GetConversation(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetConversation(w, r, conversationId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ForkConversation operation middleware
+func (siw *ServerInterfaceWrapper) ForkConversation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "conversationId" -------------
+	var conversationId ConversationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "conversationId", r.PathValue("conversationId"), &conversationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "conversationId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ForkConversation(w, r, conversationId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -32789,6 +33549,56 @@ func (siw *ServerInterfaceWrapper) FollowUpRun(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ForkRun operation middleware
+func (siw *ServerInterfaceWrapper) ForkRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ForkRunParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ForkRun(w, r, runId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListHandoffAttachments operation middleware
 func (siw *ServerInterfaceWrapper) ListHandoffAttachments(w http.ResponseWriter, r *http.Request) {
 
@@ -32919,6 +33729,56 @@ func (siw *ServerInterfaceWrapper) AnswerRequest(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AnswerRequest(w, r, runId, requestId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetryRun operation middleware
+func (siw *ServerInterfaceWrapper) RetryRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runId" -------------
+	var runId RunId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runId", r.PathValue("runId"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryRunParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryRun(w, r, runId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -34950,6 +35810,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/archive", wrapper.ArchiveRuns)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/unarchive", wrapper.UnarchiveRuns)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/delete", wrapper.DeleteRuns)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/fork", wrapper.ForkRun)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/retry", wrapper.RetryRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/archive", wrapper.ArchiveRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/unarchive", wrapper.UnarchiveRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/tasks/{runId}/cancel", wrapper.CancelTask)
@@ -34960,6 +35822,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/entries", wrapper.ListEntries)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/conversation", wrapper.GetRunConversation)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/conversations/{conversationId}", wrapper.GetConversation)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/conversations/{conversationId}/fork", wrapper.ForkConversation)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/conversations/{conversationId}/redirect", wrapper.RedirectConversation)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/sessions/{sessionUuid}/redirect", wrapper.RedirectSession)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/runs/{runId}/transcript", wrapper.GetTranscript)
@@ -35337,6 +36200,46 @@ type GetConversationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetConversationdefaultApplicationProblemPlusJSONResponse) VisitGetConversationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForkConversationRequestObject struct {
+	ConversationId ConversationId `json:"conversationId"`
+	Body           *ForkConversationJSONRequestBody
+}
+
+type ForkConversationResponseObject interface {
+	VisitForkConversationResponse(w http.ResponseWriter) error
+}
+
+type ForkConversation200JSONResponse ForkConversationResponse
+
+func (response ForkConversation200JSONResponse) VisitForkConversationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForkConversationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ForkConversationdefaultApplicationProblemPlusJSONResponse) VisitForkConversationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -36932,6 +37835,47 @@ func (response FollowUpRundefaultApplicationProblemPlusJSONResponse) VisitFollow
 	return err
 }
 
+type ForkRunRequestObject struct {
+	RunId  RunId `json:"runId"`
+	Params ForkRunParams
+	Body   *ForkRunJSONRequestBody
+}
+
+type ForkRunResponseObject interface {
+	VisitForkRunResponse(w http.ResponseWriter) error
+}
+
+type ForkRun200JSONResponse struct{ RunAcceptedJSONResponse }
+
+func (response ForkRun200JSONResponse) VisitForkRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForkRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ForkRundefaultApplicationProblemPlusJSONResponse) VisitForkRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListHandoffAttachmentsRequestObject struct {
 	RunId RunId `json:"runId"`
 }
@@ -37119,6 +38063,46 @@ type AnswerRequestdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnswerRequestdefaultApplicationProblemPlusJSONResponse) VisitAnswerRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryRunRequestObject struct {
+	RunId  RunId `json:"runId"`
+	Params RetryRunParams
+}
+
+type RetryRunResponseObject interface {
+	VisitRetryRunResponse(w http.ResponseWriter) error
+}
+
+type RetryRun200JSONResponse struct{ RunAcceptedJSONResponse }
+
+func (response RetryRun200JSONResponse) VisitRetryRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response RetryRundefaultApplicationProblemPlusJSONResponse) VisitRetryRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -39918,6 +40902,9 @@ type StrictServerInterface interface {
 	// GetConversation A conversation
 	// (GET /agent/conversations/{conversationId})
 	GetConversation(ctx context.Context, request GetConversationRequestObject) (GetConversationResponseObject, error)
+	// ForkConversation Fork a conversation
+	// (POST /agent/conversations/{conversationId}/fork)
+	ForkConversation(ctx context.Context, request ForkConversationRequestObject) (ForkConversationResponseObject, error)
 	// RedirectConversation Live session of a conversation
 	// (GET /agent/conversations/{conversationId}/redirect)
 	RedirectConversation(ctx context.Context, request RedirectConversationRequestObject) (RedirectConversationResponseObject, error)
@@ -40041,6 +41028,9 @@ type StrictServerInterface interface {
 	// FollowUpRun Say something to a run
 	// (POST /agent/runs/{runId}/followups)
 	FollowUpRun(ctx context.Context, request FollowUpRunRequestObject) (FollowUpRunResponseObject, error)
+	// ForkRun Fork a run
+	// (POST /agent/runs/{runId}/fork)
+	ForkRun(ctx context.Context, request ForkRunRequestObject) (ForkRunResponseObject, error)
 	// ListHandoffAttachments Workspace snapshot of a run
 	// (GET /agent/runs/{runId}/handoff/attachments)
 	ListHandoffAttachments(ctx context.Context, request ListHandoffAttachmentsRequestObject) (ListHandoffAttachmentsResponseObject, error)
@@ -40056,6 +41046,9 @@ type StrictServerInterface interface {
 	// AnswerRequest Answer a request
 	// (POST /agent/runs/{runId}/requests/{requestId}/answer)
 	AnswerRequest(ctx context.Context, request AnswerRequestRequestObject) (AnswerRequestResponseObject, error)
+	// RetryRun Retry a run
+	// (POST /agent/runs/{runId}/retry)
+	RetryRun(ctx context.Context, request RetryRunRequestObject) (RetryRunResponseObject, error)
 	// GetTimeline Timeline of a run
 	// (GET /agent/runs/{runId}/timeline)
 	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
@@ -40472,6 +41465,39 @@ func (sh *strictHandler) GetConversation(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetConversationResponseObject); ok {
 		if err := validResponse.VisitGetConversationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ForkConversation operation middleware
+func (sh *strictHandler) ForkConversation(w http.ResponseWriter, r *http.Request, conversationId ConversationId) {
+	var request ForkConversationRequestObject
+
+	request.ConversationId = conversationId
+
+	var body ForkConversationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ForkConversation(ctx, request.(ForkConversationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForkConversation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ForkConversationResponseObject); ok {
+		if err := validResponse.VisitForkConversationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -41667,6 +42693,40 @@ func (sh *strictHandler) FollowUpRun(w http.ResponseWriter, r *http.Request, run
 	}
 }
 
+// ForkRun operation middleware
+func (sh *strictHandler) ForkRun(w http.ResponseWriter, r *http.Request, runId RunId, params ForkRunParams) {
+	var request ForkRunRequestObject
+
+	request.RunId = runId
+	request.Params = params
+
+	var body ForkRunJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ForkRun(ctx, request.(ForkRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForkRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ForkRunResponseObject); ok {
+		if err := validResponse.VisitForkRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListHandoffAttachments operation middleware
 func (sh *strictHandler) ListHandoffAttachments(w http.ResponseWriter, r *http.Request, runId RunId) {
 	var request ListHandoffAttachmentsRequestObject
@@ -41805,6 +42865,33 @@ func (sh *strictHandler) AnswerRequest(w http.ResponseWriter, r *http.Request, r
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AnswerRequestResponseObject); ok {
 		if err := validResponse.VisitAnswerRequestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryRun operation middleware
+func (sh *strictHandler) RetryRun(w http.ResponseWriter, r *http.Request, runId RunId, params RetryRunParams) {
+	var request RetryRunRequestObject
+
+	request.RunId = runId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryRun(ctx, request.(RetryRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryRunResponseObject); ok {
+		if err := validResponse.VisitRetryRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

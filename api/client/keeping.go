@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 
 	"github.com/cadrehq/cadre/api"
 )
@@ -35,4 +36,24 @@ func (c *Client) UnarchiveRuns(ctx context.Context, req api.KeepRunsRequest) (ap
 // DeleteRuns deletes many runs for good, as ArchiveRuns puts them away.
 func (c *Client) DeleteRuns(ctx context.Context, req api.KeepRunsRequest) (api.KeptRuns, error) {
 	return Read[api.KeptRuns](c.raw.DeleteRuns(ctx, req))
+}
+
+// ForkRun starts a run that begins with a copy of another one's conversation. A request whose answer is
+// lost is sent again and makes no second fork.
+func (c *Client) ForkRun(ctx context.Context, runID string, req api.ForkRunRequest) (api.RunAgentResponse, error) {
+	params := api.ForkRunParams{IdempotencyKey: rand.Text()}
+	return Read[api.RunAgentResponse](c.raw.ForkRun(ctx, runID, &params, req))
+}
+
+// ForkConversation copies a conversation and returns the id of the copy.
+func (c *Client) ForkConversation(ctx context.Context, conversationID, title string) (string, error) {
+	v, err := Read[api.ForkConversationResponse](c.raw.ForkConversation(ctx, conversationID, api.ForkConversationRequest{Title: title}))
+	return v.ForkedConversationId, err
+}
+
+// RetryRun asks once more for what a failed or cancelled run was asked for: by a new run, or by the same
+// one if its agent never began.
+func (c *Client) RetryRun(ctx context.Context, runID string) (api.RunAgentResponse, error) {
+	params := api.RetryRunParams{IdempotencyKey: rand.Text()}
+	return Read[api.RunAgentResponse](c.raw.RetryRun(ctx, runID, &params))
 }

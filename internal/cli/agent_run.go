@@ -37,6 +37,9 @@ type runFlags struct {
 	removeOrigins   bool
 	gui             bool
 	computerModel   string
+	// The run begins as a copy of this one, up to an entry: see run fork.
+	forkRun, forkTitle string
+	forkAt             int64
 }
 
 // optionalDuration is a duration that may be absent.
@@ -228,6 +231,7 @@ func (a *app) localRequest(f runFlags) (api.LocalRunRequest, error) {
 	}
 	cfg.SkillSpec, cfg.ProfileId = f.skill, f.profile
 	req := api.LocalRunRequest{Config: cfg, ConversationId: f.conversation, Source: api.LocalRunRequestSourceCLI}
+	req.ForkRunId, req.ForkAtSeq, req.Title = f.forkRun, f.forkAt, f.forkTitle
 	if a.Getenv("GITHUB_ACTIONS") == "true" {
 		req.Source = api.LocalRunRequestSourceGITHUBACTION
 	}

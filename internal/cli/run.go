@@ -25,7 +25,7 @@ whatever happens to the machines that carry it out.`,
 		a.runApproveCommand(), a.runAnswerCommand(), a.runInterruptCommand(), a.runCancelCommand(),
 		a.runConversationCommand(), a.runTranscriptCommand(), a.runOutputCommand(), a.runArtifactsCommand(),
 		a.runTimelineCommand(), a.runUsageCommand(), a.runMessageCommand(),
-		a.runArchiveCommand(), a.runUnarchiveCommand(), a.runDeleteCommand())
+		a.runForkCommand(), a.runRetryCommand(), a.runArchiveCommand(), a.runUnarchiveCommand(), a.runDeleteCommand())
 }
 
 // oneRun is the argument of commands about one run.

@@ -62,7 +62,7 @@ type keepFlags struct {
 
 func (a *app) runKeepCommand(v keepVerb) *cobra.Command {
 	var f keepFlags
-	c := &cobra.Command{Use: v.use + " [RUN_ID...]", Short: v.short, Long: v.long, Example: v.example}
+	c := &cobra.Command{Use: v.use + " [RUN_ID...]", Short: v.short, Long: v.long, Example: v.example, Args: arguments(0, -1)}
 	f.register(c)
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, and say how many runs it would be")
 	if v.permanent {

@@ -96,6 +96,10 @@ func (noBlobs) Put(context.Context, blob.Meta, io.Reader, int64) (blob.Meta, err
 }
 func (noBlobs) Discard(string) {}
 
+func (noBlobs) Open(_ context.Context, id string) (blob.Meta, io.ReadCloser, error) {
+	return blob.Meta{}, nil, api.NotFound("blob", id)
+}
+
 func (noBlobs) Stat(context.Context, string) (blob.Meta, error) {
 	return blob.Meta{}, errors.New("no blobs")
 }

@@ -17,8 +17,8 @@ const (
 
 // copyConversation returns what an earlier run's agent was told, said and did, as the beginning of a
 // new run: the conversation is the entries. Facts about that run itself (its states, executions,
-// usage, artifacts and start-up) stay with it.
-func (s *Service) copyConversation(ctx context.Context, runID string) ([]api.NewEntry, error) {
+// usage, artifacts and start-up) stay with it. It ends with the last entry that is within.
+func (s *Service) copyConversation(ctx context.Context, runID string, within func(api.Entry) bool) ([]api.NewEntry, error) {
 	c := copied{seq: map[int64]int64{}}
 	for after := int64(0); ; {
 		page, err := s.cfg.Log.Entries(ctx, runID, after, copyPage)
@@ -26,6 +26,9 @@ func (s *Service) copyConversation(ctx context.Context, runID string) ([]api.New
 			return nil, fmt.Errorf("read conversation: %w", err)
 		}
 		for _, e := range page {
+			if !within(e) {
+				return c.entries, nil
+			}
 			if err := c.add(e); err != nil {
 				return nil, err
 			}

@@ -22,10 +22,17 @@ func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunA
 	if err != nil {
 		return Run{}, false, err
 	}
+	d.files = req.Attachments
+	mark(&d)
+	return s.enqueue(ctx, d)
+}
+
+// enqueue stores a drafted run in line.
+func (s *Service) enqueue(ctx context.Context, d draft) (r Run, atCapacity bool, err error) {
 	if atCapacity, err = s.atCapacity(ctx, d.run.TeamUID); err != nil {
 		return Run{}, false, err
 	}
-	files, err := s.storeAttachments(ctx, d.run.ID, req.Attachments)
+	files, err := s.storeAttachments(ctx, d.run.ID, d.files)
 	if err != nil {
 		return Run{}, false, err
 	}
@@ -37,7 +44,6 @@ func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunA
 	d.run.State = api.RunStateQUEUED
 	d.run.QueuedAt = d.run.CreatedAt
 	d.run.Waiting = waiting(api.RunWaiting{}, st.waiting, st.why, d.run.CreatedAt)
-	mark(&d)
 	r, err = s.insert(ctx, d, nil)
 	return r, atCapacity, err
 }
@@ -77,6 +83,11 @@ func (s *Service) createLocal(ctx context.Context, actor identity.Actor, req api
 	if err != nil {
 		return Run{}, err
 	}
+	if req.ForkRunId != "" {
+		if err := s.forkLocally(ctx, actor, &d, req); err != nil {
+			return Run{}, err
+		}
+	}
 	now := d.run.CreatedAt
 	x := Execution{
 		ID: s.cfg.NewID(), RunID: d.run.ID, Number: 1, State: ExecutionClaimed, Host: "",
@@ -104,12 +115,22 @@ type draft struct {
 	entries []api.NewEntry // what an earlier run of the conversation left
 	prompt  bool           // the run has something to say first
 	uploads []string       // ids of files that waited for it
+	files   []api.AttachmentInput
 	once    *Once
 	tick    *Tick
 }
 
 // draft checks and resolves a request; only the run's beginning state is left open.
 func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (draft, error) {
+	d, err := s.sketch(ctx, actor, req, source)
+	if err != nil {
+		return draft{}, err
+	}
+	return d, s.continueConversation(ctx, actor, &d, req.ConversationId)
+}
+
+// sketch is draft without what the run may go on from.
+func (s *Service) sketch(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (draft, error) {
 	if err := actor.Check(identity.PermCreate); err != nil {
 		return draft{}, err
 	}
@@ -149,7 +170,7 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 	if err := s.takeSnapshot(ctx, actor, &d, req.InitialSnapshotToken); err != nil {
 		return draft{}, err
 	}
-	return d, s.continueConversation(ctx, actor, &d, req.ConversationId)
+	return d, nil
 }
 
 // insert stores a drafted run with its first entries and its event.
@@ -284,7 +305,7 @@ func (s *Service) continueConversation(ctx context.Context, actor identity.Actor
 		return err
 	}
 	d.run.ConversationID = old.ConversationID
-	d.entries, err = s.copyConversation(ctx, old.ID)
+	d.entries, err = s.copyConversation(ctx, old.ID, func(api.Entry) bool { return true })
 	return err
 }
 

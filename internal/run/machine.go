@@ -36,6 +36,7 @@ type move struct {
 var moves = []move{
 	{none, api.RunStateQUEUED, EventCreated, []Cause{ByPerson}},
 	{none, api.RunStateCLAIMED, EventCreated, []Cause{ByPerson}}, // a local run begins with its execution
+	{none, api.RunStateBLOCKED, EventCreated, []Cause{ByPerson}}, // a fork that was not told what to do
 
 	{api.RunStateQUEUED, api.RunStatePENDING, EventPending, []Cause{ByDispatch}},
 	{api.RunStateQUEUED, api.RunStateFAILED, EventFailed, []Cause{ByDispatch}},

@@ -12,7 +12,7 @@ import (
 // r runner. Rows are from, columns to.
 const grid = `
            QUEUED PENDING CLAIMED INPROGRESS SUCCEEDED FAILED ERROR BLOCKED CANCELLED
-new        p      .       p       .          .         .      .     .       .
+new        p      .       p       .          .         .      .     p       .
 QUEUED     .      d       .       .          .         d      d     .       p
 PENDING    dw     .       wr      .          .         dw     dw    .       .
 CLAIMED    dwr    .       .       r          .         dwr    dwr   .       pr

@@ -305,6 +305,10 @@ func (surroundings) Put(_ context.Context, m blob.Meta, _ io.Reader, _ int64) (b
 	return m, nil
 }
 func (surroundings) Discard(string) {}
+
+func (surroundings) Open(_ context.Context, id string) (blob.Meta, io.ReadCloser, error) {
+	return blob.Meta{}, nil, api.NotFound("blob", id)
+}
 func (surroundings) Stat(_ context.Context, id string) (blob.Meta, error) {
 	return blob.Meta{}, api.NotFound("blob", id)
 }

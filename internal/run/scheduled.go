@@ -19,6 +19,10 @@ type Origin struct {
 	Schedule api.ScheduleInfo
 	URL      string    // a page about it
 	At       time.Time // the tick
+	// Fork is zero unless the run began as a copy of another, RetryOf empty unless it asks for the same
+	// as another.
+	Fork    ForkOf
+	RetryOf string
 }
 
 // Tick is a moment of a schedule. Storing a run with one takes the tick, and moves the schedule on,

@@ -34,6 +34,8 @@ type Blobs interface {
 	// Discard removes the bytes of a blob whose row is gone.
 	Discard(id string)
 	Stat(ctx context.Context, id string) (blob.Meta, error)
+	// Open returns a blob's bytes, which the caller closes.
+	Open(ctx context.Context, id string) (blob.Meta, io.ReadCloser, error)
 }
 
 // Uploads keeps promises to take files, beside what blob asks of them.

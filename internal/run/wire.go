@@ -65,6 +65,7 @@ func (s *Service) item(r Run, artifacts []Artifact, now time.Time) api.RunItem {
 	}
 	item.TaskId = r.ID //nolint:staticcheck // deprecated on the wire, but clients that are about require it
 	item.Schedule, item.TriggerUrl = r.Origin.Schedule, r.Origin.URL
+	item.ForkedFrom, item.RetryOf = api.ForkOrigin{RunId: r.Origin.Fork.RunID, Seq: r.Origin.Fork.Seq}, r.Origin.RetryOf
 	for _, a := range artifacts {
 		item.Artifacts = append(item.Artifacts, a.Wire())
 	}

@@ -50,13 +50,21 @@ func (s Runs) Insert(ctx context.Context, n run.New) error {
 		events = append(events, *n.Told)
 	}
 	notice := run.NoticeOfNew(n, n.Run.LastSeq)
+	place := func(tx *Tx) error { return insertRuns.into(tx, runRow) }
+	if stages := stagesOf(entries); len(stages) > 1 {
+		if err := s.stage(ctx, n.Run, stages); err != nil {
+			return err
+		}
+		place = func(tx *Tx) error { return unhide(tx, n.Run.ID, runRow) }
+		entries = nil
+	}
 	return s.db.Write(ctx, n.Run.ID, func(tx *Tx) error {
 		if n.Tick != nil { // first, so that a refusal has written nothing else
 			if err := takeTick(tx, n.Run, *n.Tick); err != nil {
 				return err
 			}
 		}
-		if err := insertRuns.into(tx, runRow); err != nil {
+		if err := place(tx); err != nil {
 			return err
 		}
 		if err := insertSpecs.into(tx, spec); err != nil {

@@ -71,6 +71,8 @@ var bodyTypes = map[string]reflect.Type{
 	"createFileArtifact":         reflect.TypeFor[api.CreateFileArtifactRequest](),
 	"confirmFileArtifact":        reflect.TypeFor[api.ConfirmFileArtifactRequest](),
 	"renameConversation":         reflect.TypeFor[api.RenameConversationRequest](),
+	"forkRun":                    reflect.TypeFor[api.ForkRunRequest](),
+	"forkConversation":           reflect.TypeFor[api.ForkConversationRequest](),
 }
 
 // refuseParameter answers a query or path parameter that the generated code could not read.

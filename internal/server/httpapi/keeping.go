@@ -83,3 +83,30 @@ func filterOf(f api.RunFilter) run.Query {
 		CreatedBefore: f.CreatedBefore, UpdatedAfter: f.UpdatedAfter, Text: f.Q, Metadata: f.Metadata,
 	}
 }
+
+// ForkRun serves POST /agent/runs/{runId}/fork.
+func (a *API) ForkRun(ctx context.Context, req api.ForkRunRequestObject) (api.ForkRunResponseObject, error) {
+	r, atCapacity, err := a.cfg.Runs.Fork(ctx, actorOf(ctx), req.RunId, *req.Body, sourceOf(ctx), req.Params.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	return api.ForkRun200JSONResponse{RunAcceptedJSONResponse: accepted(r, atCapacity)}, nil
+}
+
+// RetryRun serves POST /agent/runs/{runId}/retry.
+func (a *API) RetryRun(ctx context.Context, req api.RetryRunRequestObject) (api.RetryRunResponseObject, error) {
+	r, atCapacity, err := a.cfg.Runs.Retry(ctx, actorOf(ctx), req.RunId, sourceOf(ctx), req.Params.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	return api.RetryRun200JSONResponse{RunAcceptedJSONResponse: accepted(r, atCapacity)}, nil
+}
+
+// ForkConversation serves POST /agent/conversations/{conversationId}/fork.
+func (a *API) ForkConversation(ctx context.Context, req api.ForkConversationRequestObject) (api.ForkConversationResponseObject, error) {
+	r, err := a.cfg.Runs.ForkConversation(ctx, actorOf(ctx), req.ConversationId, req.Body.Title, sourceOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.ForkConversation200JSONResponse{ForkedConversationId: r.ConversationID}, nil
+}

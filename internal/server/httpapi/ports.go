@@ -70,6 +70,11 @@ type Steering interface {
 
 // Keeping is what becomes of runs after they end.
 type Keeping interface {
+	// Fork begins a run with a copy of another one's conversation, Retry asks for the same again. Both
+	// make one run however often they are called with a key.
+	Fork(ctx context.Context, actor identity.Actor, id string, req api.ForkRunRequest, source api.RunSourceType, key string) (r run.Run, atCapacity bool, err error)
+	ForkConversation(ctx context.Context, actor identity.Actor, conversationID, title string, source api.RunSourceType) (run.Run, error)
+	Retry(ctx context.Context, actor identity.Actor, id string, source api.RunSourceType, key string) (r run.Run, atCapacity bool, err error)
 	// Archive, Unarchive and Delete act on a run and those below it, and say how many changed.
 	Archive(ctx context.Context, actor identity.Actor, id string) (int, error)
 	Unarchive(ctx context.Context, actor identity.Actor, id string) (int, error)

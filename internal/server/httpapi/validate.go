@@ -53,6 +53,8 @@ type bound struct{ min, max int64 }
 var bounds = map[string]bound{
 	"ListRunsParams.limit":                                     {1, 500},
 	"ListRunsParams.metadata":                                  {0, 5},
+	"ForkRunRequest.at_seq":                                    {0, 1 << 62},
+	"LocalRunRequest.fork_at_seq":                              {0, 1 << 62},
 	"KeepRunsRequest.run_ids":                                  {0, 500},
 	"KeepRunsRequest.limit":                                    {1, 500},
 	"RunFilter.metadata":                                       {0, 5},

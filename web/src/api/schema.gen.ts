@@ -156,6 +156,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/conversations/{conversationId}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the conversation, which is that of its first run. */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fork a conversation
+         * @description Copies a conversation as it stands in its newest run: see `POST /agent/runs/{runId}/fork`. Go on with the copy by `conversation_id` when starting a run, or by a message to the run of the same id. Errors: `resource_not_found`.
+         */
+        post: operations["forkConversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/conversations/{conversationId}/redirect": {
         parameters: {
             query?: never;
@@ -901,6 +924,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/runs/{runId}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fork a run
+         * @description Starts a run that begins with a copy of this one's conversation, from its end or from any entry of it. The original stays as it is, and the two are independent afterwards; `forked_from` says where the copy is from. The workspace is not copied: check the original's branch out, or let the agent do so. Whoever may see a run may fork it, and the fork is theirs, carried out as them, with the original's model, profile and environment unless said otherwise. Without `prompt` it is BLOCKED until somebody says what to do. Errors: `resource_not_found`, and as for starting a run.
+         */
+        post: operations["forkRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/runs/{runId}/handoff/attachments": {
         parameters: {
             query?: never;
@@ -1012,6 +1058,29 @@ export interface paths {
          * @description When nothing is left open the run goes on: in its sandbox if that still waits, else in a new execution. Errors: `resource_not_found` for a request the run never made, `conflict` (409) for one answered before.
          */
         post: operations["answerRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/runs/{runId}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a run
+         * @description Asks once more for what a FAILED, ERROR or CANCELLED run was asked for. One whose agent never began to work, say because its environment could not be set up, goes on itself, in a new execution: the answer has its own id. Any other stays as it is, and a new run with the same request, which names it in `retry_of`, begins where it began. Errors: `conflict` (409, not worth repeating) for a run that did not fail, `operation_not_supported` for one carried out by the machine that registered it. The body may be absent.
+         */
+        post: operations["retryRun"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3614,6 +3683,42 @@ export interface components {
             /** @description What was done, or why it was not. */
             summary: string;
         };
+        /** @description What the copy is to be. */
+        ForkConversationRequest: {
+            /** @description Heading in lists. The original's when absent. */
+            title?: string;
+        };
+        /** @description A copy of a conversation. */
+        ForkConversationResponse: {
+            /** @description Id of the copy, and of the run that has it. */
+            forked_conversation_id: string;
+        };
+        /** @description Where a fork is from. */
+        ForkOrigin: {
+            /** @description The original, which may be gone by now. */
+            run_id: string;
+            /**
+             * Format: int64
+             * @description The last entry of it that was copied.
+             */
+            seq: number;
+        };
+        /** @description What a fork is to be. Everything has a default. */
+        ForkRunRequest: {
+            /**
+             * Format: int64
+             * @description The last entry that is copied, by its number; 0 or absent is the end.
+             */
+            at_seq?: number;
+            /** @description Environment; `none` is an empty workspace. The original's when absent. */
+            environment_id?: string;
+            /** @description Model. The original's when absent. */
+            model_id?: string;
+            /** @description What the agent is asked to do then, at most 1 MiB. */
+            prompt?: string;
+            /** @description Heading in lists. The original's when absent. */
+            title?: string;
+        };
         /** @description Workload identity federation with Google Cloud. */
         GcpProviderConfig: {
             /** @description Number of the project. */
@@ -3927,6 +4032,13 @@ export interface components {
             config?: components["schemas"]["AmbientAgentConfig"];
             /** @description Conversation to continue. */
             conversation_id?: string;
+            /**
+             * Format: int64
+             * @description The last entry that is copied; 0 is the end.
+             */
+            fork_at_seq?: number;
+            /** @description Run to begin with a copy of: see `POST /agent/runs/{runId}/fork`. */
+            fork_run_id?: string;
             /** @description Words of the caller's own to find the run by, as in `RunAgentRequest`. */
             metadata?: {
                 [key: string]: string;
@@ -4596,6 +4708,7 @@ export interface components {
             execution?: number;
             execution_location?: components["schemas"]["RunExecutionLocation"];
             executor?: components["schemas"]["UserProfile"];
+            forked_from?: components["schemas"]["ForkOrigin"];
             /** @description Whether runs of this kind can be cancelled at all, whatever their state. False for those carried out by the machine that registered them. */
             is_run_type_cancellable: boolean;
             /** @description A sandbox is up in which the agent works, waits for an answer, or idles for follow-ups. */
@@ -4620,6 +4733,8 @@ export interface components {
             /** @description What the agent was asked first. Later messages are entries of the session. */
             prompt: string;
             request_usage?: components["schemas"]["RequestUsage"];
+            /** @description Run that asked for the same before and failed, or was cancelled. */
+            retry_of?: string;
             /** @description UUID. */
             run_id: string;
             /** @description Time it worked so far, waiting not counted, as an ISO 8601 duration (`PT2M30S`). */
@@ -5846,10 +5961,10 @@ export interface components {
             uid?: string;
         };
         /**
-         * @description Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted` and `budget` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
+         * @description Reason of a wait. `no_worker`, `at_capacity`, `in_line` and `starting` pass by themselves once a worker has room; `permission`, `question`, `plan`, `interrupted`, `budget` and `input` need a person; after `worker_lost` and `retrying` the run goes on in another sandbox. `messages` is the reason of an agent that is INPROGRESS and waits for messages or for its children.
          * @enum {string}
          */
-        WaitingCode: "no_worker" | "at_capacity" | "in_line" | "starting" | "permission" | "question" | "plan" | "interrupted" | "budget" | "worker_lost" | "retrying" | "messages";
+        WaitingCode: "no_worker" | "at_capacity" | "in_line" | "starting" | "permission" | "question" | "plan" | "interrupted" | "budget" | "worker_lost" | "retrying" | "messages" | "input";
         /** @description The principal behind a credential. */
         WhoamiResponse: {
             /** @description Name for people. */
@@ -6230,6 +6345,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    forkConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the conversation, which is that of its first run. */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "The other approach"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ForkConversationRequest"];
+            };
+        };
+        responses: {
+            /** @description The copy. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForkConversationResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -7310,6 +7458,35 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    forkRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "at_seq": 12,
+                 *       "prompt": "Try the other approach."
+                 *     }
+                 */
+                "application/json": components["schemas"]["ForkRunRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RunAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
     listHandoffAttachments: {
         parameters: {
             query?: never;
@@ -7435,6 +7612,25 @@ export interface operations {
         };
         responses: {
             200: components["responses"]["Acknowledged"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    retryRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description UUID of the run. */
+                runId: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["RunAccepted"];
             default: components["responses"]["Problem"];
         };
     };
