@@ -404,6 +404,42 @@ func (e CommandKind) Valid() bool {
 	}
 }
 
+// Defines values for ComputeRunnerConfigArch.
+const (
+	ComputeRunnerConfigArchAARCH64 ComputeRunnerConfigArch = "AARCH64"
+	ComputeRunnerConfigArchX8664   ComputeRunnerConfigArch = "X86_64"
+)
+
+// Valid indicates whether the value is a known member of the ComputeRunnerConfigArch enum.
+func (e ComputeRunnerConfigArch) Valid() bool {
+	switch e {
+	case ComputeRunnerConfigArchAARCH64:
+		return true
+	case ComputeRunnerConfigArchX8664:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComputeRunnerConfigOs.
+const (
+	ComputeRunnerConfigOsLINUX ComputeRunnerConfigOs = "LINUX"
+	ComputeRunnerConfigOsMACOS ComputeRunnerConfigOs = "MACOS"
+)
+
+// Valid indicates whether the value is a known member of the ComputeRunnerConfigOs enum.
+func (e ComputeRunnerConfigOs) Valid() bool {
+	switch e {
+	case ComputeRunnerConfigOsLINUX:
+		return true
+	case ComputeRunnerConfigOsMACOS:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConversationMessageRole.
 const (
 	ConversationMessageRoleAssistant ConversationMessageRole = "assistant"
@@ -653,6 +689,30 @@ func (e LocalRunRequestSource) Valid() bool {
 	case LocalRunRequestSourceGITHUBACTION:
 		return true
 	case LocalRunRequestSourceLOCAL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MacRunnerVersion.
+const (
+	MacRunnerVersionN14 MacRunnerVersion = "14"
+	MacRunnerVersionN15 MacRunnerVersion = "15"
+	MacRunnerVersionN26 MacRunnerVersion = "26"
+	MacRunnerVersionN27 MacRunnerVersion = "27"
+)
+
+// Valid indicates whether the value is a known member of the MacRunnerVersion enum.
+func (e MacRunnerVersion) Valid() bool {
+	switch e {
+	case MacRunnerVersionN14:
+		return true
+	case MacRunnerVersionN15:
+		return true
+	case MacRunnerVersionN26:
+		return true
+	case MacRunnerVersionN27:
 		return true
 	default:
 		return false
@@ -1760,6 +1820,60 @@ func (e ListEnvironmentsParamsSortBy) Valid() bool {
 	}
 }
 
+// Defines values for ListMcpServersParamsSortBy.
+const (
+	ListMcpServersParamsSortByLastUpdated ListMcpServersParamsSortBy = "last_updated"
+	ListMcpServersParamsSortByName        ListMcpServersParamsSortBy = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListMcpServersParamsSortBy enum.
+func (e ListMcpServersParamsSortBy) Valid() bool {
+	switch e {
+	case ListMcpServersParamsSortByLastUpdated:
+		return true
+	case ListMcpServersParamsSortByName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListPromptsParamsSortBy.
+const (
+	ListPromptsParamsSortByLastUpdated ListPromptsParamsSortBy = "last_updated"
+	ListPromptsParamsSortByName        ListPromptsParamsSortBy = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListPromptsParamsSortBy enum.
+func (e ListPromptsParamsSortBy) Valid() bool {
+	switch e {
+	case ListPromptsParamsSortByLastUpdated:
+		return true
+	case ListPromptsParamsSortByName:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRunnersParamsSortBy.
+const (
+	ListRunnersParamsSortByLastUpdated ListRunnersParamsSortBy = "last_updated"
+	ListRunnersParamsSortByName        ListRunnersParamsSortBy = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListRunnersParamsSortBy enum.
+func (e ListRunnersParamsSortBy) Valid() bool {
+	switch e {
+	case ListRunnersParamsSortByLastUpdated:
+		return true
+	case ListRunnersParamsSortByName:
+		return true
+	default:
+		return false
+	}
+}
+
 // Acknowledgement The run as it became.
 type Acknowledgement struct {
 	// RunId UUID of the run.
@@ -2063,8 +2177,11 @@ type AmbientAgentConfig struct {
 	// ProfileId Told to the runner; for runs in a directory of your own only.
 	ProfileId string `json:"profile_id,omitempty,omitzero"`
 
-	// RunnerId Kept and shown; without effect here.
+	// RunnerId Machine to work on, a runner's uid or name. The environment's default when absent; a run shows the uid that came of it. A team's run cannot use a personal one.
 	RunnerId string `json:"runner_id,omitempty,omitzero"`
+
+	// SavedPromptId Uid of the saved prompt that the prompt was made from. Filled in by the server.
+	SavedPromptId string `json:"saved_prompt_id,omitempty,omitzero"`
 
 	// Secrets Secrets the run gets of those in its reach, in place of what its environment and agent say. Absent or null: what these say; empty: none.
 	Secrets *[]SecretRef `json:"secrets,omitempty"`
@@ -2157,6 +2274,57 @@ type ApiKeyOwner string
 // ApiKeyScope What a key is narrowed to: all that its owner may, to see and work with runs, to see, or to connect workers.
 type ApiKeyScope string
 
+// AppliedConfiguration What apply created from a set of files.
+type AppliedConfiguration struct {
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor,omitempty,omitzero"`
+
+	// LastUpdated When it last changed.
+	LastUpdated time.Time `json:"last_updated,omitempty,omitzero"`
+
+	// Revision Grows with every change; 0 when nothing was applied.
+	Revision int64 `json:"revision"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
+
+	// Set Name of the set.
+	Set string `json:"set"`
+
+	// Things By kind and name.
+	Things []AppliedThing `json:"things"`
+}
+
+// AppliedConfigurationRequest A record to store.
+type AppliedConfigurationRequest struct {
+	// Revision The revision it replaces.
+	Revision int64 `json:"revision,omitempty,omitzero"`
+
+	// Set At most 64 letters, digits, `-`, `_` and `.`.
+	Set string `json:"set"`
+
+	// Team As for creating things.
+	Team *bool `json:"team,omitempty"`
+
+	// Things All of them.
+	Things []AppliedThing `json:"things"`
+}
+
+// AppliedThing One of them.
+type AppliedThing struct {
+	// AnnouncedAt When its creation was announced. Filled in by the server.
+	AnnouncedAt time.Time `json:"announced_at,omitempty,omitzero"`
+
+	// Kind What it is, as `environment`.
+	Kind string `json:"kind"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Uid Its id. Absent between the announcement of a creation and its end.
+	Uid string `json:"uid,omitempty,omitzero"`
+}
+
 // ArchivedFilter Whether a list has runs that were put away.
 type ArchivedFilter string
 
@@ -2232,6 +2400,18 @@ type AwsProviderConfig struct {
 	RoleArn string `json:"role_arn"`
 }
 
+// BaseImage An image by its parts.
+type BaseImage struct {
+	// Image The whole reference, as `docker_image` takes it.
+	Image string `json:"image"`
+
+	// Repository What is before the tag.
+	Repository string `json:"repository"`
+
+	// Tag The tag.
+	Tag string `json:"tag"`
+}
+
 // BlobKind What the bytes are for.
 type BlobKind string
 
@@ -2303,7 +2483,7 @@ type CloudEnvironment struct {
 	// Scope Whom something belongs to.
 	Scope Scope `json:"scope,omitempty,omitzero"`
 
-	// SetupFailed Whether the latest set-up failed. Always false here; the run itself says so.
+	// SetupFailed Whether the latest run in it failed before its agent began to work.
 	SetupFailed bool `json:"setup_failed"`
 
 	// Uid 22 letters and digits.
@@ -2315,7 +2495,7 @@ type CloudEnvironmentConfig struct {
 	// CodeForge Where `github_repos` are; GitHub when absent.
 	CodeForge CloudEnvironmentConfigCodeForge `json:"code_forge,omitempty,omitzero"`
 
-	// DefaultRunnerUid Kept and shown; without effect here.
+	// DefaultRunnerUid Runner of runs in it that name none, by uid or name. A team's environment cannot use a personal one.
 	DefaultRunnerUid string `json:"default_runner_uid,omitempty,omitzero"`
 
 	// Description At most 240 characters.
@@ -2410,6 +2590,72 @@ type CommitSnapshotRequest struct {
 type CommitSnapshotResponse struct {
 	// Generation Which one.
 	Generation string `json:"generation"`
+}
+
+// ComputeRunner A named shape of machine.
+type ComputeRunner struct {
+	// Config What machine a run wants. A backend that cannot give some of it says so in the session and goes on with what it has.
+	Config ComputeRunnerConfig `json:"config"`
+
+	// CreatedAt When it was defined.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Creator A person or agent. Which members are there depends on what is known.
+	Creator UserProfile `json:"creator,omitempty,omitzero"`
+
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor,omitempty,omitzero"`
+
+	// LastUpdated When the definition last changed.
+	LastUpdated time.Time `json:"last_updated"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+}
+
+// ComputeRunnerConfig What machine a run wants. A backend that cannot give some of it says so in the session and goes on with what it has.
+type ComputeRunnerConfig struct {
+	// Arch Architecture; whatever the host has when absent.
+	Arch ComputeRunnerConfigArch `json:"arch,omitempty,omitzero"`
+
+	// Description At most 240 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// InstanceShape The size of a sandbox.
+	InstanceShape RunnerShape `json:"instance_shape,omitempty,omitzero"`
+
+	// Linux What only Linux has.
+	Linux LinuxRunner `json:"linux,omitempty,omitzero"`
+
+	// Mac What only macOS has.
+	Mac MacRunner `json:"mac,omitempty,omitzero"`
+
+	// Name At most 200 characters; one of its owner's has it.
+	Name string `json:"name"`
+
+	// Os Operating system; Linux when absent.
+	Os ComputeRunnerConfigOs `json:"os,omitempty,omitzero"`
+
+	// SetupCommands Shell commands at the workspace's root before those of the environment, at most 100 of 16 KiB each. The first that fails ends the run FAILED with its output.
+	SetupCommands []string `json:"setup_commands,omitempty,omitzero"`
+}
+
+// ComputeRunnerConfigArch Architecture; whatever the host has when absent.
+type ComputeRunnerConfigArch string
+
+// ComputeRunnerConfigOs Operating system; Linux when absent.
+type ComputeRunnerConfigOs string
+
+// ComputeRunnerRequest A definition to store.
+type ComputeRunnerRequest struct {
+	// Config What machine a run wants. A backend that cannot give some of it says so in the session and goes on with what it has.
+	Config ComputeRunnerConfig `json:"config"`
+
+	// Team Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new one.
+	Team *bool `json:"team,omitempty"`
 }
 
 // ConfirmFileArtifactRequest What was sent.
@@ -2732,6 +2978,12 @@ type CreateScheduledAgentRequest struct {
 
 	// Prompt Required unless `agent_config` names a skill.
 	Prompt string `json:"prompt,omitempty,omitzero"`
+
+	// SavedPrompt Uid or name of a saved prompt to start from, in place of `prompt`. The run gets its text as it is now.
+	SavedPrompt string `json:"saved_prompt,omitempty,omitzero"`
+
+	// SavedPromptArguments Values for the saved prompt's arguments, by name; at most 16 KiB each.
+	SavedPromptArguments map[string]string `json:"saved_prompt_arguments,omitempty,omitzero"`
 
 	// StartsAt No tick is before it; with `@every` it is the first.
 	StartsAt time.Time `json:"starts_at,omitempty,omitzero"`
@@ -3310,6 +3562,12 @@ type KeptRuns struct {
 	Skipped []KeptNot `json:"skipped"`
 }
 
+// LinuxRunner What only Linux has.
+type LinuxRunner struct {
+	// DockerImage Image of the sandbox; wins over the environment's.
+	DockerImage string `json:"docker_image,omitempty,omitzero"`
+}
+
 // ListAgentIdentitiesResponse Agents.
 type ListAgentIdentitiesResponse struct {
 	// Agents Oldest first.
@@ -3341,6 +3599,18 @@ type ListArtifactsResponse struct {
 type ListAttachmentsResponse struct {
 	// Attachments Oldest first.
 	Attachments []RunAttachment `json:"attachments"`
+}
+
+// ListBaseImagesResponse Suggested images.
+type ListBaseImagesResponse struct {
+	// Images As the server was told.
+	Images []BaseImage `json:"images"`
+}
+
+// ListComputeRunnersResponse Runners the caller may use.
+type ListComputeRunnersResponse struct {
+	// Runners In the order asked for.
+	Runners []ComputeRunner `json:"runners"`
 }
 
 // ListEntriesResponse A page of a session.
@@ -3385,6 +3655,12 @@ type ListRequestsResponse struct {
 	Requests []RunRequest `json:"requests"`
 }
 
+// ListRulesResponse Rules the caller's runs get.
+type ListRulesResponse struct {
+	// Rules The team's first, then the caller's own.
+	Rules []Rules `json:"rules"`
+}
+
 // ListRunsResponse A page of runs.
 type ListRunsResponse struct {
 	// PageInfo How to go on.
@@ -3392,6 +3668,12 @@ type ListRunsResponse struct {
 
 	// Runs In the order asked for.
 	Runs []RunItem `json:"runs"`
+}
+
+// ListSavedPromptsResponse Saved prompts the caller may use.
+type ListSavedPromptsResponse struct {
+	// Prompts In the order asked for.
+	Prompts []SavedPrompt `json:"prompts"`
 }
 
 // ListScheduleTicksResponse A page of ticks.
@@ -3422,6 +3704,12 @@ type ListSecretUsesResponse struct {
 type ListSecretsResponse struct {
 	// Secrets Without values.
 	Secrets []Secret `json:"secrets"`
+}
+
+// ListSharedMcpServersResponse MCP servers the caller may use.
+type ListSharedMcpServersResponse struct {
+	// McpServers In the order asked for.
+	McpServers []SharedMcpServer `json:"mcp_servers"`
 }
 
 // ListSignInsResponse Where one is signed in.
@@ -3471,8 +3759,14 @@ type LocalRunRequest struct {
 	// ParentRunId Makes this a child of that run.
 	ParentRunId string `json:"parent_run_id,omitempty,omitzero"`
 
-	// Prompt What the agent is asked to do, at most 1 MiB.
-	Prompt string `json:"prompt"`
+	// Prompt What the agent is asked to do, at most 1 MiB. Required unless `saved_prompt` says it.
+	Prompt string `json:"prompt,omitempty,omitzero"`
+
+	// SavedPrompt Uid or name of a saved prompt to start from, in place of `prompt`.
+	SavedPrompt string `json:"saved_prompt,omitempty,omitzero"`
+
+	// SavedPromptArguments Values for its arguments, by name.
+	SavedPromptArguments map[string]string `json:"saved_prompt_arguments,omitempty,omitzero"`
 
 	// Source What the run is shown as. What the header `X-Oz-Api-Source` claims of these when absent.
 	Source LocalRunRequestSource `json:"source,omitempty,omitzero"`
@@ -3513,9 +3807,18 @@ type MCPServerConfig struct {
 	// Url Address of a server that is reached by HTTP.
 	Url string `json:"url,omitempty,omitzero"`
 
-	// WarpId A server kept by the platform. None are kept here, so it fails when the agent starts.
+	// WarpId Uid or name of a server from `GET /mcp-servers`; kept as the uid. A team's run cannot use a personal one.
 	WarpId string `json:"warp_id,omitempty,omitzero"`
 }
+
+// MacRunner What only macOS has.
+type MacRunner struct {
+	// Version Its version.
+	Version MacRunnerVersion `json:"version,omitempty,omitzero"`
+}
+
+// MacRunnerVersion Its version.
+type MacRunnerVersion string
 
 // MasterKey A master key by name. The key itself is nowhere but with the servers.
 type MasterKey struct {
@@ -3817,6 +4120,18 @@ type PreparedAttachment struct {
 	UploadUrl string `json:"upload_url"`
 }
 
+// PromptArgument A value that a run gives.
+type PromptArgument struct {
+	// Default Its value where a run gives none. Without a default a run must give one.
+	Default *string `json:"default,omitempty"`
+
+	// Description What it is for; at most 240 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Name At most 64 letters, digits and underscores, not beginning with a digit.
+	Name string `json:"name"`
+}
+
 // ProvidersConfig Cloud accounts an environment uses. Its runs' commands find what the clouds' own tools look for, without any key: see docs/federation.md.
 type ProvidersConfig struct {
 	// Aws A role in an AWS account.
@@ -4012,6 +4327,30 @@ type RotateMasterKeyRequest struct {
 	KeyId string `json:"key_id,omitempty,omitzero"`
 }
 
+// Rules What every agent of a team or a person is told.
+type Rules struct {
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor,omitempty,omitzero"`
+
+	// LastUpdated When they last changed.
+	LastUpdated time.Time `json:"last_updated,omitempty,omitzero"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
+
+	// Text At most 48 KiB.
+	Text string `json:"text"`
+}
+
+// RulesRequest Rules to store.
+type RulesRequest struct {
+	// Team The team's, the default for those who may change what is the team's, or with `false` the caller's own.
+	Team *bool `json:"team,omitempty"`
+
+	// Text At most 48 KiB; empty for none.
+	Text string `json:"text"`
+}
+
 // RunAgentRequest What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with.
 type RunAgentRequest struct {
 	// AgentIdentityUid Agent of the team that the run acts as, its `executor`; only for the team's runs. People, and the team's own keys, may name any; the key of an agent, and a run that acts as one, only itself, which needs no naming.
@@ -4055,6 +4394,12 @@ type RunAgentRequest struct {
 
 	// RuntimeSkills Accepted from other clients and ignored.
 	RuntimeSkills []string `json:"runtime_skills,omitempty,omitzero"`
+
+	// SavedPrompt Uid or name of a saved prompt to start from, in place of `prompt`. The run gets its text as it is now.
+	SavedPrompt string `json:"saved_prompt,omitempty,omitzero"`
+
+	// SavedPromptArguments Values for the saved prompt's arguments, by name; at most 16 KiB each.
+	SavedPromptArguments map[string]string `json:"saved_prompt_arguments,omitempty,omitzero"`
 
 	// Skill Skill that is the task, as `name`, `repo:name`, `repo:path`, `org/repo:name` or `org/repo:path`; at most 512 bytes. Wins over `config.skill_spec`. Looked for in the sandbox, once the repositories are there.
 	Skill string `json:"skill,omitempty,omitzero"`
@@ -4469,6 +4814,9 @@ type RunnerAssignment struct {
 	// Limits What the server accepts.
 	Limits RunnerLimits `json:"limits"`
 
+	// Machine What machine a run wants. A backend that cannot give some of it says so in the session and goes on with what it has.
+	Machine ComputeRunnerConfig `json:"machine,omitempty,omitzero"`
+
 	// Mode How the agent is asked to work, never inferred from the prompt. `plan` makes the built-in agent explore only, submit a plan, and wait for its approval; `orchestrate` is kept and shown, and changes nothing for it.
 	Mode RunMode `json:"mode,omitempty,omitzero"`
 
@@ -4483,6 +4831,9 @@ type RunnerAssignment struct {
 
 	// Prompt What the agent was asked first.
 	Prompt string `json:"prompt"`
+
+	// Rules Rules to tell the agent before those of the repositories: the team's, then the person's own.
+	Rules []Rules `json:"rules,omitempty,omitzero"`
 
 	// RunId UUID of the run.
 	RunId string `json:"run_id"`
@@ -4635,6 +4986,15 @@ type RunnerSecretsResponse struct {
 	Unresolved []string `json:"unresolved,omitempty,omitzero"`
 }
 
+// RunnerShape The size of a sandbox.
+type RunnerShape struct {
+	// MemoryGb GiB of memory.
+	MemoryGb int `json:"memory_gb"`
+
+	// Vcpus Processors.
+	Vcpus int `json:"vcpus"`
+}
+
 // RunnerStartRequest About the runner that calls.
 type RunnerStartRequest struct {
 	// Backend Backend that built the sandbox.
@@ -4648,6 +5008,54 @@ type RunnerStartRequest struct {
 
 	// Version Its version.
 	Version string `json:"version,omitempty,omitzero"`
+}
+
+// SavedPrompt A named prompt.
+type SavedPrompt struct {
+	// Config What a run made from it is asked to do.
+	Config SavedPromptConfig `json:"config"`
+
+	// CreatedAt When it was defined.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Creator A person or agent. Which members are there depends on what is known.
+	Creator UserProfile `json:"creator,omitempty,omitzero"`
+
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor,omitempty,omitzero"`
+
+	// LastUpdated When the definition last changed.
+	LastUpdated time.Time `json:"last_updated"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+}
+
+// SavedPromptConfig What a run made from it is asked to do.
+type SavedPromptConfig struct {
+	// Arguments What a run may, or must, say.
+	Arguments []PromptArgument `json:"arguments,omitempty,omitzero"`
+
+	// Description At most 240 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Name At most 200 characters; one of its owner's has it.
+	Name string `json:"name"`
+
+	// Text At most 64 KiB. `{{name}}` stands for the argument of that name; other words in braces are left as they are.
+	Text string `json:"text"`
+}
+
+// SavedPromptRequest A definition to store.
+type SavedPromptRequest struct {
+	// Config What a run made from it is asked to do.
+	Config SavedPromptConfig `json:"config"`
+
+	// Team Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new one.
+	Team *bool `json:"team,omitempty"`
 }
 
 // ScheduleInfo The schedule that started a run.
@@ -4801,6 +5209,12 @@ type ScheduledAgentItem struct {
 
 	// Prompt What each run is told. Empty when a skill says it all.
 	Prompt string `json:"prompt"`
+
+	// SavedPrompt Uid of the saved prompt that runs are made from.
+	SavedPrompt string `json:"saved_prompt,omitempty,omitzero"`
+
+	// SavedPromptArguments Values for its arguments, by name.
+	SavedPromptArguments map[string]string `json:"saved_prompt_arguments,omitempty,omitzero"`
 
 	// Scope Whom something belongs to.
 	Scope Scope `json:"scope,omitempty,omitzero"`
@@ -5044,6 +5458,63 @@ type SetPasswordRequest struct {
 
 	// Present The present one, if there is one.
 	Present string `json:"present,omitempty,omitzero"`
+}
+
+// SharedMcpServer A named MCP server.
+type SharedMcpServer struct {
+	// Config How a server is reached: by exactly one of `command` and `url`. `{{NAME}}` and `${NAME}` in a value are taken from the sandbox's environment, where the run's secrets are.
+	Config SharedMcpServerConfig `json:"config"`
+
+	// CreatedAt When it was defined.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Creator A person or agent. Which members are there depends on what is known.
+	Creator UserProfile `json:"creator,omitempty,omitzero"`
+
+	// LastEditor A person or agent. Which members are there depends on what is known.
+	LastEditor UserProfile `json:"last_editor,omitempty,omitzero"`
+
+	// LastUpdated When the definition last changed.
+	LastUpdated time.Time `json:"last_updated"`
+
+	// Scope Whom something belongs to.
+	Scope Scope `json:"scope"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+}
+
+// SharedMcpServerConfig How a server is reached: by exactly one of `command` and `url`. `{{NAME}}` and `${NAME}` in a value are taken from the sandbox's environment, where the run's secrets are.
+type SharedMcpServerConfig struct {
+	// Args Its arguments; only with `command`.
+	Args []string `json:"args,omitempty,omitzero"`
+
+	// Command Program to start and speak to by its standard input and output.
+	Command string `json:"command,omitempty,omitzero"`
+
+	// Description At most 240 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Env Variables for `command` beside the sandbox's own.
+	Env map[string]string `json:"env,omitempty,omitzero"`
+
+	// Headers Headers for `url`.
+	Headers map[string]string `json:"headers,omitempty,omitzero"`
+
+	// Name At most 64 letters, digits, `-` and `_`; one of its owner's has it.
+	Name string `json:"name"`
+
+	// Url Address of a server that is reached by HTTP.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// SharedMcpServerRequest A definition to store.
+type SharedMcpServerRequest struct {
+	// Config How a server is reached: by exactly one of `command` and `url`. `{{NAME}}` and `${NAME}` in a value are taken from the sandbox's environment, where the run's secrets are.
+	Config SharedMcpServerConfig `json:"config"`
+
+	// Team Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new one.
+	Team *bool `json:"team,omitempty"`
 }
 
 // SignIn A browser in which somebody is signed in.
@@ -5394,6 +5865,12 @@ type UpdateScheduledAgentRequest struct {
 	// Prompt Required unless `agent_config` names a skill.
 	Prompt string `json:"prompt,omitempty,omitzero"`
 
+	// SavedPrompt As for creating one.
+	SavedPrompt string `json:"saved_prompt,omitempty,omitzero"`
+
+	// SavedPromptArguments Values for its arguments, by name.
+	SavedPromptArguments map[string]string `json:"saved_prompt_arguments,omitempty,omitzero"`
+
 	// StartsAt As for creating one.
 	StartsAt time.Time `json:"starts_at,omitempty,omitzero"`
 
@@ -5680,6 +6157,9 @@ type WhoamiResponseType string
 // ConversationId defines model for ConversationId.
 type ConversationId = string
 
+// DryRun defines model for DryRun.
+type DryRun = bool
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -5757,6 +6237,18 @@ type ListEnvironmentsParams struct {
 
 // ListEnvironmentsParamsSortBy defines parameters for ListEnvironments.
 type ListEnvironmentsParamsSortBy string
+
+// CreateEnvironmentParams defines parameters for CreateEnvironment.
+type CreateEnvironmentParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// UpdateEnvironmentParams defines parameters for UpdateEnvironment.
+type UpdateEnvironmentParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
@@ -5911,6 +6403,18 @@ type RetryRunParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// CreateScheduleParams defines parameters for CreateSchedule.
+type CreateScheduleParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// UpdateScheduleParams defines parameters for UpdateSchedule.
+type UpdateScheduleParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
 // ListScheduleTicksParams defines parameters for ListScheduleTicks.
 type ListScheduleTicksParams struct {
 	// Limit Ticks per page.
@@ -5918,6 +6422,15 @@ type ListScheduleTicksParams struct {
 
 	// Cursor Position from `page_info.next_cursor`; opaque.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// GetAppliedConfigurationParams defines parameters for GetAppliedConfiguration.
+type GetAppliedConfigurationParams struct {
+	// Set Name of the set of files.
+	Set string `form:"set" json:"set"`
+
+	// Team The team's, or with `false` the caller's own; as for creating things.
+	Team *bool `form:"team,omitempty" json:"team,omitempty"`
 }
 
 // UploadBlockSnapshotParams defines parameters for UploadBlockSnapshot.
@@ -5984,6 +6497,75 @@ type UploadHarnessTranscriptParams struct {
 type UploadSnapshotParams struct {
 	// XWarpCloudAgentID UUID of the run that is spoken for. A run token speaks for its own only, which is meant when this is absent.
 	XWarpCloudAgentID SpokenRun `json:"X-Warp-Cloud-Agent-ID,omitempty,omitzero"`
+}
+
+// ListMcpServersParams defines parameters for ListMcpServers.
+type ListMcpServersParams struct {
+	// SortBy `last_updated` shows the latest first, `name` sorts A to Z.
+	SortBy ListMcpServersParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
+}
+
+// ListMcpServersParamsSortBy defines parameters for ListMcpServers.
+type ListMcpServersParamsSortBy string
+
+// CreateMcpServerParams defines parameters for CreateMcpServer.
+type CreateMcpServerParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// UpdateMcpServerParams defines parameters for UpdateMcpServer.
+type UpdateMcpServerParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// SortBy `last_updated` shows the latest first, `name` sorts A to Z.
+	SortBy ListPromptsParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
+}
+
+// ListPromptsParamsSortBy defines parameters for ListPrompts.
+type ListPromptsParamsSortBy string
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// PutRulesParams defines parameters for PutRules.
+type PutRulesParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// ListRunnersParams defines parameters for ListRunners.
+type ListRunnersParams struct {
+	// SortBy `last_updated` shows the latest first, `name` sorts A to Z.
+	SortBy ListRunnersParamsSortBy `form:"sort_by,omitempty" json:"sort_by,omitempty,omitzero"`
+}
+
+// ListRunnersParamsSortBy defines parameters for ListRunners.
+type ListRunnersParamsSortBy string
+
+// CreateRunnerParams defines parameters for CreateRunner.
+type CreateRunnerParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
+}
+
+// UpdateRunnerParams defines parameters for UpdateRunner.
+type UpdateRunnerParams struct {
+	// DryRun Check the request as if it were carried out and answer what it would be, but store nothing.
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
 }
 
 // ListSecretUsesParams defines parameters for ListSecretUses.
@@ -6103,6 +6685,9 @@ type CreateApiKeyJSONRequestBody = CreateApiKeyRequest
 // RenameApiKeyJSONRequestBody defines body for RenameApiKey for application/json ContentType.
 type RenameApiKeyJSONRequestBody = RenameRequest
 
+// PutAppliedConfigurationJSONRequestBody defines body for PutAppliedConfiguration for application/json ContentType.
+type PutAppliedConfigurationJSONRequestBody = AppliedConfigurationRequest
+
 // UploadBlockSnapshotJSONRequestBody defines body for UploadBlockSnapshot for application/json ContentType.
 type UploadBlockSnapshotJSONRequestBody = UploadTargetRequest
 
@@ -6136,6 +6721,12 @@ type UploadSnapshotJSONRequestBody = SnapshotUploadRequest
 // RotateMasterKeyJSONRequestBody defines body for RotateMasterKey for application/json ContentType.
 type RotateMasterKeyJSONRequestBody = RotateMasterKeyRequest
 
+// CreateMcpServerJSONRequestBody defines body for CreateMcpServer for application/json ContentType.
+type CreateMcpServerJSONRequestBody = SharedMcpServerRequest
+
+// UpdateMcpServerJSONRequestBody defines body for UpdateMcpServer for application/json ContentType.
+type UpdateMcpServerJSONRequestBody = SharedMcpServerRequest
+
 // UpdateMeJSONRequestBody defines body for UpdateMe for application/json ContentType.
 type UpdateMeJSONRequestBody = UpdateMeRequest
 
@@ -6144,6 +6735,15 @@ type SetPasswordJSONRequestBody = SetPasswordRequest
 
 // ChooseTeamJSONRequestBody defines body for ChooseTeam for application/json ContentType.
 type ChooseTeamJSONRequestBody = ChooseTeamRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = SavedPromptRequest
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = SavedPromptRequest
+
+// PutRulesJSONRequestBody defines body for PutRules for application/json ContentType.
+type PutRulesJSONRequestBody = RulesRequest
 
 // RunnerDeltasJSONRequestBody defines body for RunnerDeltas for application/json ContentType.
 type RunnerDeltasJSONRequestBody = RunnerDeltasRequest
@@ -6159,6 +6759,12 @@ type RunnerSecretsJSONRequestBody = RunnerSecretsRequest
 
 // RunnerStartJSONRequestBody defines body for RunnerStart for application/json ContentType.
 type RunnerStartJSONRequestBody = RunnerStartRequest
+
+// CreateRunnerJSONRequestBody defines body for CreateRunner for application/json ContentType.
+type CreateRunnerJSONRequestBody = ComputeRunnerRequest
+
+// UpdateRunnerJSONRequestBody defines body for UpdateRunner for application/json ContentType.
+type UpdateRunnerJSONRequestBody = ComputeRunnerRequest
 
 // CreateSecretJSONRequestBody defines body for CreateSecret for application/json ContentType.
 type CreateSecretJSONRequestBody = CreateSecretRequest
@@ -6376,7 +6982,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEnvironmentWithBody(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateEnvironment Define an environment
 	//
@@ -6385,7 +6991,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-	CreateEnvironment(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEnvironment(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteEnvironment Delete an environment
 	//
@@ -6408,7 +7014,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-	UpdateEnvironmentWithBody(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateEnvironmentWithBody(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateEnvironment Replace an environment
 	//
@@ -6417,7 +7023,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-	UpdateEnvironment(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateEnvironment(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEvents What happened to runs
 	//
@@ -7023,7 +7629,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-	CreateScheduleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateScheduleWithBody(ctx context.Context, params *CreateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSchedule Start runs by the clock
 	//
@@ -7032,7 +7638,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-	CreateSchedule(ctx context.Context, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateSchedule(ctx context.Context, params *CreateScheduleParams, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PreviewScheduleWithBody When an expression would fire
 	//
@@ -7073,7 +7679,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-	UpdateScheduleWithBody(ctx context.Context, scheduleId ScheduleId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateScheduleWithBody(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateSchedule Replace a schedule
 	//
@@ -7082,7 +7688,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-	UpdateSchedule(ctx context.Context, scheduleId ScheduleId, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateSchedule(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListScheduleTicks What became of a schedule's ticks
 	//
@@ -7175,6 +7781,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 	RenameApiKey(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAppliedConfiguration What apply made
+	//
+	// The things that `cadre apply` created for an owner from one set of files, so that it removes nothing else. Nothing is in a set that was never applied.
+	//
+	// Corresponds with GET /applied-configuration (the `GetAppliedConfiguration` operationId).
+	GetAppliedConfiguration(ctx context.Context, params *GetAppliedConfigurationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutAppliedConfigurationWithBody Record what apply makes
+	//
+	// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+	PutAppliedConfigurationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutAppliedConfiguration Record what apply makes
+	//
+	// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+	PutAppliedConfiguration(ctx context.Context, body PutAppliedConfigurationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBaseImages Images to begin with
+	//
+	// What whoever runs the server suggests for environments and runners. Any other image may be named.
+	//
+	// Corresponds with GET /base-images (the `ListBaseImages` operationId).
+	ListBaseImages(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UploadBlockSnapshotWithBody Upload a picture of the terminal
 	//
@@ -7388,6 +8026,63 @@ type ClientInterface interface {
 	// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
 	RotateMasterKey(ctx context.Context, body RotateMasterKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMcpServers MCP servers
+	//
+	// Those of the caller's team and their own.
+	//
+	// Corresponds with GET /mcp-servers (the `ListMcpServers` operationId).
+	ListMcpServers(ctx context.Context, params *ListMcpServersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMcpServerWithBody Define an MCP server
+	//
+	// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+	CreateMcpServerWithBody(ctx context.Context, params *CreateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMcpServer Define an MCP server
+	//
+	// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+	CreateMcpServer(ctx context.Context, params *CreateMcpServerParams, body CreateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMcpServer Delete an MCP server
+	//
+	// Runs under way keep it; in others that refer to it the server is missing, and their session says so. Errors: `resource_not_found`.
+	//
+	// Corresponds with DELETE /mcp-servers/{serverUid} (the `DeleteMcpServer` operationId).
+	DeleteMcpServer(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMcpServer One MCP server
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /mcp-servers/{serverUid} (the `GetMcpServer` operationId).
+	GetMcpServer(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMcpServerWithBody Replace an MCP server
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+	UpdateMcpServerWithBody(ctx context.Context, serverUid string, params *UpdateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMcpServer Replace an MCP server
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+	UpdateMcpServer(ctx context.Context, serverUid string, params *UpdateMcpServerParams, body UpdateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UpdateMeWithBody Change what one is called
 	//
 	// The address stays; it is what others invited and what providers vouch for.
@@ -7462,6 +8157,88 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /me/teams/{teamUid} (the `LeaveTeam` operationId).
 	LeaveTeam(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPrompts Saved prompts
+	//
+	// Those of the caller's team and their own.
+	//
+	// Corresponds with GET /prompts (the `ListPrompts` operationId).
+	ListPrompts(ctx context.Context, params *ListPromptsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePromptWithBody Define a saved prompt
+	//
+	// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+	CreatePromptWithBody(ctx context.Context, params *CreatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePrompt Define a saved prompt
+	//
+	// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+	CreatePrompt(ctx context.Context, params *CreatePromptParams, body CreatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePrompt Delete a saved prompt
+	//
+	// Runs that were made from it keep their text. Errors: `resource_not_found`.
+	//
+	// Corresponds with DELETE /prompts/{promptUid} (the `DeletePrompt` operationId).
+	DeletePrompt(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPrompt One saved prompt
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /prompts/{promptUid} (the `GetPrompt` operationId).
+	GetPrompt(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdatePromptWithBody Replace a saved prompt
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+	UpdatePromptWithBody(ctx context.Context, promptUid string, params *UpdatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdatePrompt Replace a saved prompt
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+	UpdatePrompt(ctx context.Context, promptUid string, params *UpdatePromptParams, body UpdatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRules Rules
+	//
+	// Text told to every agent before what it finds in the repositories' own rules files, which win over it: the caller's team's and their own. Those never written are left out.
+	//
+	// Corresponds with GET /rules (the `GetRules` operationId).
+	GetRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutRulesWithBody Write rules
+	//
+	// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /rules (the `PutRules` operationId).
+	PutRulesWithBody(ctx context.Context, params *PutRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutRules Write rules
+	//
+	// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /rules (the `PutRules` operationId).
+	PutRules(ctx context.Context, params *PutRulesParams, body PutRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RunnerDeltasWithBody Show fragments
 	//
@@ -7559,6 +8336,63 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /runner/start (the `RunnerStart` operationId).
 	RunnerStart(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRunners Runners
+	//
+	// Shapes of machine, those of the caller's team and their own. (What carries out a run in a sandbox is the runner process; see the tag runner.)
+	//
+	// Corresponds with GET /runners (the `ListRunners` operationId).
+	ListRunners(ctx context.Context, params *ListRunnersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRunnerWithBody Define a runner
+	//
+	// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /runners (the `CreateRunner` operationId).
+	CreateRunnerWithBody(ctx context.Context, params *CreateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRunner Define a runner
+	//
+	// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /runners (the `CreateRunner` operationId).
+	CreateRunner(ctx context.Context, params *CreateRunnerParams, body CreateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRunner Delete a runner
+	//
+	// Runs that are under way keep what they were given; those that name it and still wait end FAILED and say so. Errors: `resource_not_found`.
+	//
+	// Corresponds with DELETE /runners/{runnerUid} (the `DeleteRunner` operationId).
+	DeleteRunner(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRunner One runner
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /runners/{runnerUid} (the `GetRunner` operationId).
+	GetRunner(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRunnerWithBody Replace a runner
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+	UpdateRunnerWithBody(ctx context.Context, runnerUid string, params *UpdateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRunner Replace a runner
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+	UpdateRunner(ctx context.Context, runnerUid string, params *UpdateRunnerParams, body UpdateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSecrets Secrets
 	//
@@ -8085,8 +8919,8 @@ func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsP
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEnvironmentRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateEnvironmentWithBody(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnvironmentRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8104,8 +8938,8 @@ func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-func (c *Client) CreateEnvironment(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEnvironmentRequest(c.Server, body)
+func (c *Client) CreateEnvironment(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnvironmentRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8157,8 +8991,8 @@ func (c *Client) GetEnvironment(ctx context.Context, environmentId string, reqEd
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateEnvironmentRequestWithBody(c.Server, environmentId, contentType, body)
+func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateEnvironmentRequestWithBody(c.Server, environmentId, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8176,8 +9010,8 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, environmentId st
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateEnvironmentRequest(c.Server, environmentId, body)
+func (c *Client) UpdateEnvironment(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateEnvironmentRequest(c.Server, environmentId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9462,8 +10296,8 @@ func (c *Client) ListSchedules(ctx context.Context, reqEditors ...RequestEditorF
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-func (c *Client) CreateScheduleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateScheduleRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateScheduleWithBody(ctx context.Context, params *CreateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateScheduleRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9481,8 +10315,8 @@ func (c *Client) CreateScheduleWithBody(ctx context.Context, contentType string,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-func (c *Client) CreateSchedule(ctx context.Context, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateScheduleRequest(c.Server, body)
+func (c *Client) CreateSchedule(ctx context.Context, params *CreateScheduleParams, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateScheduleRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9572,8 +10406,8 @@ func (c *Client) GetSchedule(ctx context.Context, scheduleId ScheduleId, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-func (c *Client) UpdateScheduleWithBody(ctx context.Context, scheduleId ScheduleId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateScheduleRequestWithBody(c.Server, scheduleId, contentType, body)
+func (c *Client) UpdateScheduleWithBody(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequestWithBody(c.Server, scheduleId, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9591,8 +10425,8 @@ func (c *Client) UpdateScheduleWithBody(ctx context.Context, scheduleId Schedule
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-func (c *Client) UpdateSchedule(ctx context.Context, scheduleId ScheduleId, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateScheduleRequest(c.Server, scheduleId, body)
+func (c *Client) UpdateSchedule(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequest(c.Server, scheduleId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9805,6 +10639,78 @@ func (c *Client) RenameApiKeyWithBody(ctx context.Context, keyUid string, conten
 // Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 func (c *Client) RenameApiKey(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRenameApiKeyRequest(c.Server, keyUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAppliedConfiguration What apply made
+//
+// The things that `cadre apply` created for an owner from one set of files, so that it removes nothing else. Nothing is in a set that was never applied.
+//
+// Corresponds with GET /applied-configuration (the `GetAppliedConfiguration` operationId).
+func (c *Client) GetAppliedConfiguration(ctx context.Context, params *GetAppliedConfigurationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAppliedConfigurationRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutAppliedConfigurationWithBody Record what apply makes
+//
+// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+func (c *Client) PutAppliedConfigurationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutAppliedConfigurationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutAppliedConfiguration Record what apply makes
+//
+// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+func (c *Client) PutAppliedConfiguration(ctx context.Context, body PutAppliedConfigurationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutAppliedConfigurationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBaseImages Images to begin with
+//
+// What whoever runs the server suggests for environments and runners. Any other image may be named.
+//
+// Corresponds with GET /base-images (the `ListBaseImages` operationId).
+func (c *Client) ListBaseImages(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBaseImagesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -10267,6 +11173,133 @@ func (c *Client) RotateMasterKey(ctx context.Context, body RotateMasterKeyJSONRe
 	return c.Client.Do(req)
 }
 
+// ListMcpServers MCP servers
+//
+// Those of the caller's team and their own.
+//
+// Corresponds with GET /mcp-servers (the `ListMcpServers` operationId).
+func (c *Client) ListMcpServers(ctx context.Context, params *ListMcpServersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMcpServersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMcpServerWithBody Define an MCP server
+//
+// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+func (c *Client) CreateMcpServerWithBody(ctx context.Context, params *CreateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMcpServerRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMcpServer Define an MCP server
+//
+// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+func (c *Client) CreateMcpServer(ctx context.Context, params *CreateMcpServerParams, body CreateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMcpServerRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMcpServer Delete an MCP server
+//
+// Runs under way keep it; in others that refer to it the server is missing, and their session says so. Errors: `resource_not_found`.
+//
+// Corresponds with DELETE /mcp-servers/{serverUid} (the `DeleteMcpServer` operationId).
+func (c *Client) DeleteMcpServer(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMcpServerRequest(c.Server, serverUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMcpServer One MCP server
+//
+// Errors: `resource_not_found`.
+//
+// Corresponds with GET /mcp-servers/{serverUid} (the `GetMcpServer` operationId).
+func (c *Client) GetMcpServer(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMcpServerRequest(c.Server, serverUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMcpServerWithBody Replace an MCP server
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+func (c *Client) UpdateMcpServerWithBody(ctx context.Context, serverUid string, params *UpdateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMcpServerRequestWithBody(c.Server, serverUid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMcpServer Replace an MCP server
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+func (c *Client) UpdateMcpServer(ctx context.Context, serverUid string, params *UpdateMcpServerParams, body UpdateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMcpServerRequest(c.Server, serverUid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // UpdateMeWithBody Change what one is called
 //
 // The address stays; it is what others invited and what providers vouch for.
@@ -10422,6 +11455,188 @@ func (c *Client) ChooseTeam(ctx context.Context, body ChooseTeamJSONRequestBody,
 // Corresponds with DELETE /me/teams/{teamUid} (the `LeaveTeam` operationId).
 func (c *Client) LeaveTeam(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveTeamRequest(c.Server, teamUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPrompts Saved prompts
+//
+// Those of the caller's team and their own.
+//
+// Corresponds with GET /prompts (the `ListPrompts` operationId).
+func (c *Client) ListPrompts(ctx context.Context, params *ListPromptsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPromptsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePromptWithBody Define a saved prompt
+//
+// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+func (c *Client) CreatePromptWithBody(ctx context.Context, params *CreatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePromptRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePrompt Define a saved prompt
+//
+// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+func (c *Client) CreatePrompt(ctx context.Context, params *CreatePromptParams, body CreatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePromptRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePrompt Delete a saved prompt
+//
+// Runs that were made from it keep their text. Errors: `resource_not_found`.
+//
+// Corresponds with DELETE /prompts/{promptUid} (the `DeletePrompt` operationId).
+func (c *Client) DeletePrompt(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePromptRequest(c.Server, promptUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPrompt One saved prompt
+//
+// Errors: `resource_not_found`.
+//
+// Corresponds with GET /prompts/{promptUid} (the `GetPrompt` operationId).
+func (c *Client) GetPrompt(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPromptRequest(c.Server, promptUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdatePromptWithBody Replace a saved prompt
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+func (c *Client) UpdatePromptWithBody(ctx context.Context, promptUid string, params *UpdatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdatePromptRequestWithBody(c.Server, promptUid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdatePrompt Replace a saved prompt
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+func (c *Client) UpdatePrompt(ctx context.Context, promptUid string, params *UpdatePromptParams, body UpdatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdatePromptRequest(c.Server, promptUid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRules Rules
+//
+// Text told to every agent before what it finds in the repositories' own rules files, which win over it: the caller's team's and their own. Those never written are left out.
+//
+// Corresponds with GET /rules (the `GetRules` operationId).
+func (c *Client) GetRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRulesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutRulesWithBody Write rules
+//
+// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /rules (the `PutRules` operationId).
+func (c *Client) PutRulesWithBody(ctx context.Context, params *PutRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutRulesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutRules Write rules
+//
+// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /rules (the `PutRules` operationId).
+func (c *Client) PutRules(ctx context.Context, params *PutRulesParams, body PutRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutRulesRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10629,6 +11844,133 @@ func (c *Client) RunnerStartWithBody(ctx context.Context, contentType string, bo
 // Corresponds with POST /runner/start (the `RunnerStart` operationId).
 func (c *Client) RunnerStart(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRunnerStartRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRunners Runners
+//
+// Shapes of machine, those of the caller's team and their own. (What carries out a run in a sandbox is the runner process; see the tag runner.)
+//
+// Corresponds with GET /runners (the `ListRunners` operationId).
+func (c *Client) ListRunners(ctx context.Context, params *ListRunnersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRunnersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRunnerWithBody Define a runner
+//
+// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /runners (the `CreateRunner` operationId).
+func (c *Client) CreateRunnerWithBody(ctx context.Context, params *CreateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunnerRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRunner Define a runner
+//
+// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /runners (the `CreateRunner` operationId).
+func (c *Client) CreateRunner(ctx context.Context, params *CreateRunnerParams, body CreateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunnerRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRunner Delete a runner
+//
+// Runs that are under way keep what they were given; those that name it and still wait end FAILED and say so. Errors: `resource_not_found`.
+//
+// Corresponds with DELETE /runners/{runnerUid} (the `DeleteRunner` operationId).
+func (c *Client) DeleteRunner(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRunnerRequest(c.Server, runnerUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunner One runner
+//
+// Errors: `resource_not_found`.
+//
+// Corresponds with GET /runners/{runnerUid} (the `GetRunner` operationId).
+func (c *Client) GetRunner(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunnerRequest(c.Server, runnerUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRunnerWithBody Replace a runner
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+func (c *Client) UpdateRunnerWithBody(ctx context.Context, runnerUid string, params *UpdateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRunnerRequestWithBody(c.Server, runnerUid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRunner Replace a runner
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+func (c *Client) UpdateRunner(ctx context.Context, runnerUid string, params *UpdateRunnerParams, body UpdateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRunnerRequest(c.Server, runnerUid, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11667,18 +13009,18 @@ func NewListEnvironmentsRequest(server string, params *ListEnvironmentsParams) (
 }
 
 // NewCreateEnvironmentRequest calls the generic CreateEnvironment builder with application/json body
-func NewCreateEnvironmentRequest(server string, body CreateEnvironmentJSONRequestBody) (*http.Request, error) {
+func NewCreateEnvironmentRequest(server string, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateEnvironmentRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateEnvironmentRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateEnvironmentRequestWithBody constructs an http.Request for the CreateEnvironment method, with any body, and a specified content type
-func NewCreateEnvironmentRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateEnvironmentRequestWithBody(server string, params *CreateEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -11694,6 +13036,29 @@ func NewCreateEnvironmentRequestWithBody(server string, contentType string, body
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -11775,18 +13140,18 @@ func NewGetEnvironmentRequest(server string, environmentId string) (*http.Reques
 }
 
 // NewUpdateEnvironmentRequest calls the generic UpdateEnvironment builder with application/json body
-func NewUpdateEnvironmentRequest(server string, environmentId string, body UpdateEnvironmentJSONRequestBody) (*http.Request, error) {
+func NewUpdateEnvironmentRequest(server string, environmentId string, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateEnvironmentRequestWithBody(server, environmentId, "application/json", bodyReader)
+	return NewUpdateEnvironmentRequestWithBody(server, environmentId, params, "application/json", bodyReader)
 }
 
 // NewUpdateEnvironmentRequestWithBody constructs an http.Request for the UpdateEnvironment method, with any body, and a specified content type
-func NewUpdateEnvironmentRequestWithBody(server string, environmentId string, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateEnvironmentRequestWithBody(server string, environmentId string, params *UpdateEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11809,6 +13174,29 @@ func NewUpdateEnvironmentRequestWithBody(server string, environmentId string, co
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -14049,18 +15437,18 @@ func NewListSchedulesRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateScheduleRequest calls the generic CreateSchedule builder with application/json body
-func NewCreateScheduleRequest(server string, body CreateScheduleJSONRequestBody) (*http.Request, error) {
+func NewCreateScheduleRequest(server string, params *CreateScheduleParams, body CreateScheduleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateScheduleRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateScheduleRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateScheduleRequestWithBody constructs an http.Request for the CreateSchedule method, with any body, and a specified content type
-func NewCreateScheduleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateScheduleRequestWithBody(server string, params *CreateScheduleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -14076,6 +15464,29 @@ func NewCreateScheduleRequestWithBody(server string, contentType string, body io
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -14197,18 +15608,18 @@ func NewGetScheduleRequest(server string, scheduleId ScheduleId) (*http.Request,
 }
 
 // NewUpdateScheduleRequest calls the generic UpdateSchedule builder with application/json body
-func NewUpdateScheduleRequest(server string, scheduleId ScheduleId, body UpdateScheduleJSONRequestBody) (*http.Request, error) {
+func NewUpdateScheduleRequest(server string, scheduleId ScheduleId, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateScheduleRequestWithBody(server, scheduleId, "application/json", bodyReader)
+	return NewUpdateScheduleRequestWithBody(server, scheduleId, params, "application/json", bodyReader)
 }
 
 // NewUpdateScheduleRequestWithBody constructs an http.Request for the UpdateSchedule method, with any body, and a specified content type
-func NewUpdateScheduleRequestWithBody(server string, scheduleId ScheduleId, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateScheduleRequestWithBody(server string, scheduleId ScheduleId, params *UpdateScheduleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -14231,6 +15642,29 @@ func NewUpdateScheduleRequestWithBody(server string, scheduleId ScheduleId, cont
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -14626,6 +16060,135 @@ func NewRenameApiKeyRequestWithBody(server string, keyUid string, contentType st
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetAppliedConfigurationRequest constructs an http.Request for the GetAppliedConfiguration method
+func NewGetAppliedConfigurationRequest(server string, params *GetAppliedConfigurationParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applied-configuration")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "set", params.Set, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Team != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "team", *params.Team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutAppliedConfigurationRequest calls the generic PutAppliedConfiguration builder with application/json body
+func NewPutAppliedConfigurationRequest(server string, body PutAppliedConfigurationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutAppliedConfigurationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPutAppliedConfigurationRequestWithBody constructs an http.Request for the PutAppliedConfiguration method, with any body, and a specified content type
+func NewPutAppliedConfigurationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applied-configuration")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListBaseImagesRequest constructs an http.Request for the ListBaseImages method
+func NewListBaseImagesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/base-images")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -15267,6 +16830,257 @@ func NewRotateMasterKeyRequestWithBody(server string, contentType string, body i
 	return req, nil
 }
 
+// NewListMcpServersRequest constructs an http.Request for the ListMcpServers method
+func NewListMcpServersRequest(server string, params *ListMcpServersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/mcp-servers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort_by", params.SortBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateMcpServerRequest calls the generic CreateMcpServer builder with application/json body
+func NewCreateMcpServerRequest(server string, params *CreateMcpServerParams, body CreateMcpServerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateMcpServerRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateMcpServerRequestWithBody constructs an http.Request for the CreateMcpServer method, with any body, and a specified content type
+func NewCreateMcpServerRequestWithBody(server string, params *CreateMcpServerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/mcp-servers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteMcpServerRequest constructs an http.Request for the DeleteMcpServer method
+func NewDeleteMcpServerRequest(server string, serverUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverUid", serverUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/mcp-servers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMcpServerRequest constructs an http.Request for the GetMcpServer method
+func NewGetMcpServerRequest(server string, serverUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverUid", serverUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/mcp-servers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMcpServerRequest calls the generic UpdateMcpServer builder with application/json body
+func NewUpdateMcpServerRequest(server string, serverUid string, params *UpdateMcpServerParams, body UpdateMcpServerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMcpServerRequestWithBody(server, serverUid, params, "application/json", bodyReader)
+}
+
+// NewUpdateMcpServerRequestWithBody constructs an http.Request for the UpdateMcpServer method, with any body, and a specified content type
+func NewUpdateMcpServerRequestWithBody(server string, serverUid string, params *UpdateMcpServerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverUid", serverUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/mcp-servers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewUpdateMeRequest calls the generic UpdateMe builder with application/json body
 func NewUpdateMeRequest(server string, body UpdateMeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -15478,6 +17292,347 @@ func NewLeaveTeamRequest(server string, teamUid TeamUid) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListPromptsRequest constructs an http.Request for the ListPrompts method
+func NewListPromptsRequest(server string, params *ListPromptsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/prompts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort_by", params.SortBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePromptRequest calls the generic CreatePrompt builder with application/json body
+func NewCreatePromptRequest(server string, params *CreatePromptParams, body CreatePromptJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePromptRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreatePromptRequestWithBody constructs an http.Request for the CreatePrompt method, with any body, and a specified content type
+func NewCreatePromptRequestWithBody(server string, params *CreatePromptParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/prompts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeletePromptRequest constructs an http.Request for the DeletePrompt method
+func NewDeletePromptRequest(server string, promptUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "promptUid", promptUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/prompts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPromptRequest constructs an http.Request for the GetPrompt method
+func NewGetPromptRequest(server string, promptUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "promptUid", promptUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/prompts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdatePromptRequest calls the generic UpdatePrompt builder with application/json body
+func NewUpdatePromptRequest(server string, promptUid string, params *UpdatePromptParams, body UpdatePromptJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdatePromptRequestWithBody(server, promptUid, params, "application/json", bodyReader)
+}
+
+// NewUpdatePromptRequestWithBody constructs an http.Request for the UpdatePrompt method, with any body, and a specified content type
+func NewUpdatePromptRequestWithBody(server string, promptUid string, params *UpdatePromptParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "promptUid", promptUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/prompts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetRulesRequest constructs an http.Request for the GetRules method
+func NewGetRulesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutRulesRequest calls the generic PutRules builder with application/json body
+func NewPutRulesRequest(server string, params *PutRulesParams, body PutRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutRulesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPutRulesRequestWithBody constructs an http.Request for the PutRules method, with any body, and a specified content type
+func NewPutRulesRequestWithBody(server string, params *PutRulesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -15700,6 +17855,257 @@ func NewRunnerStartRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListRunnersRequest constructs an http.Request for the ListRunners method
+func NewListRunnersRequest(server string, params *ListRunnersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runners")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort_by", params.SortBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateRunnerRequest calls the generic CreateRunner builder with application/json body
+func NewCreateRunnerRequest(server string, params *CreateRunnerParams, body CreateRunnerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRunnerRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateRunnerRequestWithBody constructs an http.Request for the CreateRunner method, with any body, and a specified content type
+func NewCreateRunnerRequestWithBody(server string, params *CreateRunnerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runners")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteRunnerRequest constructs an http.Request for the DeleteRunner method
+func NewDeleteRunnerRequest(server string, runnerUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runnerUid", runnerUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runners/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetRunnerRequest constructs an http.Request for the GetRunner method
+func NewGetRunnerRequest(server string, runnerUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runnerUid", runnerUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runners/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateRunnerRequest calls the generic UpdateRunner builder with application/json body
+func NewUpdateRunnerRequest(server string, runnerUid string, params *UpdateRunnerParams, body UpdateRunnerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateRunnerRequestWithBody(server, runnerUid, params, "application/json", bodyReader)
+}
+
+// NewUpdateRunnerRequestWithBody constructs an http.Request for the UpdateRunner method, with any body, and a specified content type
+func NewUpdateRunnerRequestWithBody(server string, runnerUid string, params *UpdateRunnerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "runnerUid", runnerUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runners/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -16915,7 +19321,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error)
+	CreateEnvironmentWithBodyWithResponse(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error)
 
 	// CreateEnvironmentWithResponse Define an environment
 	//
@@ -16924,7 +19330,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithResponse(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error)
+	CreateEnvironmentWithResponse(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error)
 
 	// DeleteEnvironmentWithResponse Delete an environment
 	//
@@ -16951,7 +19357,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
+	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
 	// UpdateEnvironmentWithResponse Replace an environment
 	//
@@ -16960,7 +19366,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-	UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
+	UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error)
 
 	// ListEventsWithResponse What happened to runs
 	//
@@ -17620,7 +20026,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-	CreateScheduleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error)
+	CreateScheduleWithBodyWithResponse(ctx context.Context, params *CreateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error)
 
 	// CreateScheduleWithResponse Start runs by the clock
 	//
@@ -17629,7 +20035,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-	CreateScheduleWithResponse(ctx context.Context, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error)
+	CreateScheduleWithResponse(ctx context.Context, params *CreateScheduleParams, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error)
 
 	// PreviewScheduleWithBodyWithResponse When an expression would fire
 	//
@@ -17674,7 +20080,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-	UpdateScheduleWithBodyWithResponse(ctx context.Context, scheduleId ScheduleId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error)
+	UpdateScheduleWithBodyWithResponse(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error)
 
 	// UpdateScheduleWithResponse Replace a schedule
 	//
@@ -17683,7 +20089,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-	UpdateScheduleWithResponse(ctx context.Context, scheduleId ScheduleId, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error)
+	UpdateScheduleWithResponse(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error)
 
 	// ListScheduleTicksWithResponse What became of a schedule's ticks
 	//
@@ -17792,6 +20198,42 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api-keys/{keyUid} (the `RenameApiKey` operationId).
 	RenameApiKeyWithResponse(ctx context.Context, keyUid string, body RenameApiKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameApiKeyReply, error)
+
+	// GetAppliedConfigurationWithResponse What apply made
+	//
+	// The things that `cadre apply` created for an owner from one set of files, so that it removes nothing else. Nothing is in a set that was never applied.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /applied-configuration (the `GetAppliedConfiguration` operationId).
+	GetAppliedConfigurationWithResponse(ctx context.Context, params *GetAppliedConfigurationParams, reqEditors ...RequestEditorFn) (*GetAppliedConfigurationReply, error)
+
+	// PutAppliedConfigurationWithBodyWithResponse Record what apply makes
+	//
+	// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+	PutAppliedConfigurationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutAppliedConfigurationReply, error)
+
+	// PutAppliedConfigurationWithResponse Record what apply makes
+	//
+	// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+	PutAppliedConfigurationWithResponse(ctx context.Context, body PutAppliedConfigurationJSONRequestBody, reqEditors ...RequestEditorFn) (*PutAppliedConfigurationReply, error)
+
+	// ListBaseImagesWithResponse Images to begin with
+	//
+	// What whoever runs the server suggests for environments and runners. Any other image may be named.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /base-images (the `ListBaseImages` operationId).
+	ListBaseImagesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBaseImagesReply, error)
 
 	// UploadBlockSnapshotWithBodyWithResponse Upload a picture of the terminal
 	//
@@ -18009,6 +20451,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /master-key/rotate (the `RotateMasterKey` operationId).
 	RotateMasterKeyWithResponse(ctx context.Context, body RotateMasterKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateMasterKeyReply, error)
 
+	// ListMcpServersWithResponse MCP servers
+	//
+	// Those of the caller's team and their own.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /mcp-servers (the `ListMcpServers` operationId).
+	ListMcpServersWithResponse(ctx context.Context, params *ListMcpServersParams, reqEditors ...RequestEditorFn) (*ListMcpServersReply, error)
+
+	// CreateMcpServerWithBodyWithResponse Define an MCP server
+	//
+	// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+	CreateMcpServerWithBodyWithResponse(ctx context.Context, params *CreateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMcpServerReply, error)
+
+	// CreateMcpServerWithResponse Define an MCP server
+	//
+	// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+	CreateMcpServerWithResponse(ctx context.Context, params *CreateMcpServerParams, body CreateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMcpServerReply, error)
+
+	// DeleteMcpServerWithResponse Delete an MCP server
+	//
+	// Runs under way keep it; in others that refer to it the server is missing, and their session says so. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /mcp-servers/{serverUid} (the `DeleteMcpServer` operationId).
+	DeleteMcpServerWithResponse(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*DeleteMcpServerReply, error)
+
+	// GetMcpServerWithResponse One MCP server
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /mcp-servers/{serverUid} (the `GetMcpServer` operationId).
+	GetMcpServerWithResponse(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*GetMcpServerReply, error)
+
+	// UpdateMcpServerWithBodyWithResponse Replace an MCP server
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+	UpdateMcpServerWithBodyWithResponse(ctx context.Context, serverUid string, params *UpdateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMcpServerReply, error)
+
+	// UpdateMcpServerWithResponse Replace an MCP server
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+	UpdateMcpServerWithResponse(ctx context.Context, serverUid string, params *UpdateMcpServerParams, body UpdateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMcpServerReply, error)
+
 	// UpdateMeWithBodyWithResponse Change what one is called
 	//
 	// The address stays; it is what others invited and what providers vouch for.
@@ -18089,6 +20594,96 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /me/teams/{teamUid} (the `LeaveTeam` operationId).
 	LeaveTeamWithResponse(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*LeaveTeamReply, error)
+
+	// ListPromptsWithResponse Saved prompts
+	//
+	// Those of the caller's team and their own.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /prompts (the `ListPrompts` operationId).
+	ListPromptsWithResponse(ctx context.Context, params *ListPromptsParams, reqEditors ...RequestEditorFn) (*ListPromptsReply, error)
+
+	// CreatePromptWithBodyWithResponse Define a saved prompt
+	//
+	// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+	CreatePromptWithBodyWithResponse(ctx context.Context, params *CreatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePromptReply, error)
+
+	// CreatePromptWithResponse Define a saved prompt
+	//
+	// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+	CreatePromptWithResponse(ctx context.Context, params *CreatePromptParams, body CreatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePromptReply, error)
+
+	// DeletePromptWithResponse Delete a saved prompt
+	//
+	// Runs that were made from it keep their text. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /prompts/{promptUid} (the `DeletePrompt` operationId).
+	DeletePromptWithResponse(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*DeletePromptReply, error)
+
+	// GetPromptWithResponse One saved prompt
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /prompts/{promptUid} (the `GetPrompt` operationId).
+	GetPromptWithResponse(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*GetPromptReply, error)
+
+	// UpdatePromptWithBodyWithResponse Replace a saved prompt
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+	UpdatePromptWithBodyWithResponse(ctx context.Context, promptUid string, params *UpdatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePromptReply, error)
+
+	// UpdatePromptWithResponse Replace a saved prompt
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+	UpdatePromptWithResponse(ctx context.Context, promptUid string, params *UpdatePromptParams, body UpdatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePromptReply, error)
+
+	// GetRulesWithResponse Rules
+	//
+	// Text told to every agent before what it finds in the repositories' own rules files, which win over it: the caller's team's and their own. Those never written are left out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /rules (the `GetRules` operationId).
+	GetRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetRulesReply, error)
+
+	// PutRulesWithBodyWithResponse Write rules
+	//
+	// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /rules (the `PutRules` operationId).
+	PutRulesWithBodyWithResponse(ctx context.Context, params *PutRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutRulesReply, error)
+
+	// PutRulesWithResponse Write rules
+	//
+	// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /rules (the `PutRules` operationId).
+	PutRulesWithResponse(ctx context.Context, params *PutRulesParams, body PutRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRulesReply, error)
 
 	// RunnerDeltasWithBodyWithResponse Show fragments
 	//
@@ -18188,6 +20783,69 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /runner/start (the `RunnerStart` operationId).
 	RunnerStartWithResponse(ctx context.Context, body RunnerStartJSONRequestBody, reqEditors ...RequestEditorFn) (*RunnerStartReply, error)
+
+	// ListRunnersWithResponse Runners
+	//
+	// Shapes of machine, those of the caller's team and their own. (What carries out a run in a sandbox is the runner process; see the tag runner.)
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /runners (the `ListRunners` operationId).
+	ListRunnersWithResponse(ctx context.Context, params *ListRunnersParams, reqEditors ...RequestEditorFn) (*ListRunnersReply, error)
+
+	// CreateRunnerWithBodyWithResponse Define a runner
+	//
+	// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /runners (the `CreateRunner` operationId).
+	CreateRunnerWithBodyWithResponse(ctx context.Context, params *CreateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunnerReply, error)
+
+	// CreateRunnerWithResponse Define a runner
+	//
+	// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /runners (the `CreateRunner` operationId).
+	CreateRunnerWithResponse(ctx context.Context, params *CreateRunnerParams, body CreateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunnerReply, error)
+
+	// DeleteRunnerWithResponse Delete a runner
+	//
+	// Runs that are under way keep what they were given; those that name it and still wait end FAILED and say so. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /runners/{runnerUid} (the `DeleteRunner` operationId).
+	DeleteRunnerWithResponse(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*DeleteRunnerReply, error)
+
+	// GetRunnerWithResponse One runner
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /runners/{runnerUid} (the `GetRunner` operationId).
+	GetRunnerWithResponse(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*GetRunnerReply, error)
+
+	// UpdateRunnerWithBodyWithResponse Replace a runner
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+	UpdateRunnerWithBodyWithResponse(ctx context.Context, runnerUid string, params *UpdateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRunnerReply, error)
+
+	// UpdateRunnerWithResponse Replace a runner
+	//
+	// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+	UpdateRunnerWithResponse(ctx context.Context, runnerUid string, params *UpdateRunnerParams, body UpdateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRunnerReply, error)
 
 	// ListSecretsWithResponse Secrets
 	//
@@ -22104,6 +24762,150 @@ func (r RenameApiKeyReply) ContentType() string {
 	return ""
 }
 
+type GetAppliedConfigurationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AppliedConfiguration
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAppliedConfigurationReply) GetJSON200() *AppliedConfiguration {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetAppliedConfigurationReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAppliedConfigurationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAppliedConfigurationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAppliedConfigurationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAppliedConfigurationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutAppliedConfigurationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AppliedConfiguration
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutAppliedConfigurationReply) GetJSON200() *AppliedConfiguration {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PutAppliedConfigurationReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutAppliedConfigurationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutAppliedConfigurationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutAppliedConfigurationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutAppliedConfigurationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListBaseImagesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListBaseImagesResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBaseImagesReply) GetJSON200() *ListBaseImagesResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBaseImagesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBaseImagesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBaseImagesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBaseImagesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBaseImagesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type UploadBlockSnapshotReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22728,6 +25530,239 @@ func (r RotateMasterKeyReply) ContentType() string {
 	return ""
 }
 
+type ListMcpServersReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListSharedMcpServersResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMcpServersReply) GetJSON200() *ListSharedMcpServersResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMcpServersReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMcpServersReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMcpServersReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMcpServersReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMcpServersReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateMcpServerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SharedMcpServer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateMcpServerReply) GetJSON201() *SharedMcpServer {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateMcpServerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateMcpServerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateMcpServerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateMcpServerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateMcpServerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteMcpServerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteMcpServerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteMcpServerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteMcpServerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteMcpServerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteMcpServerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetMcpServerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SharedMcpServer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMcpServerReply) GetJSON200() *SharedMcpServer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetMcpServerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMcpServerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMcpServerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMcpServerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMcpServerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateMcpServerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SharedMcpServer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateMcpServerReply) GetJSON200() *SharedMcpServer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateMcpServerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateMcpServerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateMcpServerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateMcpServerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateMcpServerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type UpdateMeReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22982,6 +26017,335 @@ func (r LeaveTeamReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LeaveTeamReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPromptsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListSavedPromptsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPromptsReply) GetJSON200() *ListSavedPromptsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPromptsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPromptsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPromptsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPromptsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPromptsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreatePromptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SavedPrompt
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreatePromptReply) GetJSON201() *SavedPrompt {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreatePromptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePromptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePromptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePromptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePromptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeletePromptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeletePromptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePromptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePromptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePromptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePromptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPromptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SavedPrompt
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPromptReply) GetJSON200() *SavedPrompt {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPromptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPromptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPromptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPromptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPromptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdatePromptReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SavedPrompt
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdatePromptReply) GetJSON200() *SavedPrompt {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdatePromptReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdatePromptReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdatePromptReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdatePromptReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdatePromptReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRulesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListRulesResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRulesReply) GetJSON200() *ListRulesResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRulesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRulesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRulesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRulesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRulesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutRulesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rules
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutRulesReply) GetJSON200() *Rules {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PutRulesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutRulesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutRulesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutRulesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutRulesReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23256,6 +26620,239 @@ func (r RunnerStartReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RunnerStartReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListRunnersReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListComputeRunnersResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRunnersReply) GetJSON200() *ListComputeRunnersResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListRunnersReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRunnersReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRunnersReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRunnersReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRunnersReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateRunnerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ComputeRunner
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateRunnerReply) GetJSON201() *ComputeRunner {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateRunnerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRunnerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRunnerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRunnerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRunnerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteRunnerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteRunnerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRunnerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRunnerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRunnerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRunnerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRunnerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComputeRunner
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRunnerReply) GetJSON200() *ComputeRunner {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunnerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunnerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunnerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunnerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunnerReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateRunnerReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComputeRunner
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateRunnerReply) GetJSON200() *ComputeRunner {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateRunnerReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateRunnerReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateRunnerReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateRunnerReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateRunnerReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24706,8 +28303,8 @@ func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error) {
-	rsp, err := c.CreateEnvironmentWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error) {
+	rsp, err := c.CreateEnvironmentWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24721,8 +28318,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/environments (the `CreateEnvironment` operationId).
-func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error) {
-	rsp, err := c.CreateEnvironment(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentReply, error) {
+	rsp, err := c.CreateEnvironment(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24766,8 +28363,8 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, en
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.Context, environmentId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error) {
-	rsp, err := c.UpdateEnvironmentWithBody(ctx, environmentId, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error) {
+	rsp, err := c.UpdateEnvironmentWithBody(ctx, environmentId, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24781,8 +28378,8 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /agent/environments/{environmentId} (the `UpdateEnvironment` operationId).
-func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error) {
-	rsp, err := c.UpdateEnvironment(ctx, environmentId, body, reqEditors...)
+func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context, environmentId string, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentReply, error) {
+	rsp, err := c.UpdateEnvironment(ctx, environmentId, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25849,8 +29446,8 @@ func (c *ClientWithResponses) ListSchedulesWithResponse(ctx context.Context, req
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-func (c *ClientWithResponses) CreateScheduleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error) {
-	rsp, err := c.CreateScheduleWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateScheduleWithBodyWithResponse(ctx context.Context, params *CreateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error) {
+	rsp, err := c.CreateScheduleWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25864,8 +29461,8 @@ func (c *ClientWithResponses) CreateScheduleWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agent/schedules (the `CreateSchedule` operationId).
-func (c *ClientWithResponses) CreateScheduleWithResponse(ctx context.Context, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error) {
-	rsp, err := c.CreateSchedule(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateScheduleWithResponse(ctx context.Context, params *CreateScheduleParams, body CreateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScheduleReply, error) {
+	rsp, err := c.CreateSchedule(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25939,8 +29536,8 @@ func (c *ClientWithResponses) GetScheduleWithResponse(ctx context.Context, sched
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Context, scheduleId ScheduleId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error) {
-	rsp, err := c.UpdateScheduleWithBody(ctx, scheduleId, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error) {
+	rsp, err := c.UpdateScheduleWithBody(ctx, scheduleId, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25954,8 +29551,8 @@ func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /agent/schedules/{scheduleId} (the `UpdateSchedule` operationId).
-func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, scheduleId ScheduleId, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error) {
-	rsp, err := c.UpdateSchedule(ctx, scheduleId, body, reqEditors...)
+func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, scheduleId ScheduleId, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleReply, error) {
+	rsp, err := c.UpdateSchedule(ctx, scheduleId, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -26140,6 +29737,66 @@ func (c *ClientWithResponses) RenameApiKeyWithResponse(ctx context.Context, keyU
 		return nil, err
 	}
 	return ParseRenameApiKeyReply(rsp)
+}
+
+// GetAppliedConfigurationWithResponse What apply made
+//
+// The things that `cadre apply` created for an owner from one set of files, so that it removes nothing else. Nothing is in a set that was never applied.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /applied-configuration (the `GetAppliedConfiguration` operationId).
+func (c *ClientWithResponses) GetAppliedConfigurationWithResponse(ctx context.Context, params *GetAppliedConfigurationParams, reqEditors ...RequestEditorFn) (*GetAppliedConfigurationReply, error) {
+	rsp, err := c.GetAppliedConfiguration(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAppliedConfigurationReply(rsp)
+}
+
+// PutAppliedConfigurationWithBodyWithResponse Record what apply makes
+//
+// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+func (c *ClientWithResponses) PutAppliedConfigurationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutAppliedConfigurationReply, error) {
+	rsp, err := c.PutAppliedConfigurationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutAppliedConfigurationReply(rsp)
+}
+
+// PutAppliedConfigurationWithResponse Record what apply makes
+//
+// Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /applied-configuration (the `PutAppliedConfiguration` operationId).
+func (c *ClientWithResponses) PutAppliedConfigurationWithResponse(ctx context.Context, body PutAppliedConfigurationJSONRequestBody, reqEditors ...RequestEditorFn) (*PutAppliedConfigurationReply, error) {
+	rsp, err := c.PutAppliedConfiguration(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutAppliedConfigurationReply(rsp)
+}
+
+// ListBaseImagesWithResponse Images to begin with
+//
+// What whoever runs the server suggests for environments and runners. Any other image may be named.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /base-images (the `ListBaseImages` operationId).
+func (c *ClientWithResponses) ListBaseImagesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBaseImagesReply, error) {
+	rsp, err := c.ListBaseImages(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBaseImagesReply(rsp)
 }
 
 // UploadBlockSnapshotWithBodyWithResponse Upload a picture of the terminal
@@ -26502,6 +30159,111 @@ func (c *ClientWithResponses) RotateMasterKeyWithResponse(ctx context.Context, b
 	return ParseRotateMasterKeyReply(rsp)
 }
 
+// ListMcpServersWithResponse MCP servers
+//
+// Those of the caller's team and their own.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /mcp-servers (the `ListMcpServers` operationId).
+func (c *ClientWithResponses) ListMcpServersWithResponse(ctx context.Context, params *ListMcpServersParams, reqEditors ...RequestEditorFn) (*ListMcpServersReply, error) {
+	rsp, err := c.ListMcpServers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMcpServersReply(rsp)
+}
+
+// CreateMcpServerWithBodyWithResponse Define an MCP server
+//
+// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+func (c *ClientWithResponses) CreateMcpServerWithBodyWithResponse(ctx context.Context, params *CreateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMcpServerReply, error) {
+	rsp, err := c.CreateMcpServerWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMcpServerReply(rsp)
+}
+
+// CreateMcpServerWithResponse Define an MCP server
+//
+// A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /mcp-servers (the `CreateMcpServer` operationId).
+func (c *ClientWithResponses) CreateMcpServerWithResponse(ctx context.Context, params *CreateMcpServerParams, body CreateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMcpServerReply, error) {
+	rsp, err := c.CreateMcpServer(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMcpServerReply(rsp)
+}
+
+// DeleteMcpServerWithResponse Delete an MCP server
+//
+// Runs under way keep it; in others that refer to it the server is missing, and their session says so. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /mcp-servers/{serverUid} (the `DeleteMcpServer` operationId).
+func (c *ClientWithResponses) DeleteMcpServerWithResponse(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*DeleteMcpServerReply, error) {
+	rsp, err := c.DeleteMcpServer(ctx, serverUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteMcpServerReply(rsp)
+}
+
+// GetMcpServerWithResponse One MCP server
+//
+// Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /mcp-servers/{serverUid} (the `GetMcpServer` operationId).
+func (c *ClientWithResponses) GetMcpServerWithResponse(ctx context.Context, serverUid string, reqEditors ...RequestEditorFn) (*GetMcpServerReply, error) {
+	rsp, err := c.GetMcpServer(ctx, serverUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMcpServerReply(rsp)
+}
+
+// UpdateMcpServerWithBodyWithResponse Replace an MCP server
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+func (c *ClientWithResponses) UpdateMcpServerWithBodyWithResponse(ctx context.Context, serverUid string, params *UpdateMcpServerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMcpServerReply, error) {
+	rsp, err := c.UpdateMcpServerWithBody(ctx, serverUid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMcpServerReply(rsp)
+}
+
+// UpdateMcpServerWithResponse Replace an MCP server
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /mcp-servers/{serverUid} (the `UpdateMcpServer` operationId).
+func (c *ClientWithResponses) UpdateMcpServerWithResponse(ctx context.Context, serverUid string, params *UpdateMcpServerParams, body UpdateMcpServerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMcpServerReply, error) {
+	rsp, err := c.UpdateMcpServer(ctx, serverUid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMcpServerReply(rsp)
+}
+
 // UpdateMeWithBodyWithResponse Change what one is called
 //
 // The address stays; it is what others invited and what providers vouch for.
@@ -26635,6 +30397,156 @@ func (c *ClientWithResponses) LeaveTeamWithResponse(ctx context.Context, teamUid
 		return nil, err
 	}
 	return ParseLeaveTeamReply(rsp)
+}
+
+// ListPromptsWithResponse Saved prompts
+//
+// Those of the caller's team and their own.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /prompts (the `ListPrompts` operationId).
+func (c *ClientWithResponses) ListPromptsWithResponse(ctx context.Context, params *ListPromptsParams, reqEditors ...RequestEditorFn) (*ListPromptsReply, error) {
+	rsp, err := c.ListPrompts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPromptsReply(rsp)
+}
+
+// CreatePromptWithBodyWithResponse Define a saved prompt
+//
+// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+func (c *ClientWithResponses) CreatePromptWithBodyWithResponse(ctx context.Context, params *CreatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePromptReply, error) {
+	rsp, err := c.CreatePromptWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePromptReply(rsp)
+}
+
+// CreatePromptWithResponse Define a saved prompt
+//
+// A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /prompts (the `CreatePrompt` operationId).
+func (c *ClientWithResponses) CreatePromptWithResponse(ctx context.Context, params *CreatePromptParams, body CreatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePromptReply, error) {
+	rsp, err := c.CreatePrompt(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePromptReply(rsp)
+}
+
+// DeletePromptWithResponse Delete a saved prompt
+//
+// Runs that were made from it keep their text. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /prompts/{promptUid} (the `DeletePrompt` operationId).
+func (c *ClientWithResponses) DeletePromptWithResponse(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*DeletePromptReply, error) {
+	rsp, err := c.DeletePrompt(ctx, promptUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePromptReply(rsp)
+}
+
+// GetPromptWithResponse One saved prompt
+//
+// Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /prompts/{promptUid} (the `GetPrompt` operationId).
+func (c *ClientWithResponses) GetPromptWithResponse(ctx context.Context, promptUid string, reqEditors ...RequestEditorFn) (*GetPromptReply, error) {
+	rsp, err := c.GetPrompt(ctx, promptUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPromptReply(rsp)
+}
+
+// UpdatePromptWithBodyWithResponse Replace a saved prompt
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+func (c *ClientWithResponses) UpdatePromptWithBodyWithResponse(ctx context.Context, promptUid string, params *UpdatePromptParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePromptReply, error) {
+	rsp, err := c.UpdatePromptWithBody(ctx, promptUid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdatePromptReply(rsp)
+}
+
+// UpdatePromptWithResponse Replace a saved prompt
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /prompts/{promptUid} (the `UpdatePrompt` operationId).
+func (c *ClientWithResponses) UpdatePromptWithResponse(ctx context.Context, promptUid string, params *UpdatePromptParams, body UpdatePromptJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePromptReply, error) {
+	rsp, err := c.UpdatePrompt(ctx, promptUid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdatePromptReply(rsp)
+}
+
+// GetRulesWithResponse Rules
+//
+// Text told to every agent before what it finds in the repositories' own rules files, which win over it: the caller's team's and their own. Those never written are left out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /rules (the `GetRules` operationId).
+func (c *ClientWithResponses) GetRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetRulesReply, error) {
+	rsp, err := c.GetRules(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRulesReply(rsp)
+}
+
+// PutRulesWithBodyWithResponse Write rules
+//
+// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /rules (the `PutRules` operationId).
+func (c *ClientWithResponses) PutRulesWithBodyWithResponse(ctx context.Context, params *PutRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutRulesReply, error) {
+	rsp, err := c.PutRulesWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutRulesReply(rsp)
+}
+
+// PutRulesWithResponse Write rules
+//
+// Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /rules (the `PutRules` operationId).
+func (c *ClientWithResponses) PutRulesWithResponse(ctx context.Context, params *PutRulesParams, body PutRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRulesReply, error) {
+	rsp, err := c.PutRules(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutRulesReply(rsp)
 }
 
 // RunnerDeltasWithBodyWithResponse Show fragments
@@ -26800,6 +30712,111 @@ func (c *ClientWithResponses) RunnerStartWithResponse(ctx context.Context, body 
 		return nil, err
 	}
 	return ParseRunnerStartReply(rsp)
+}
+
+// ListRunnersWithResponse Runners
+//
+// Shapes of machine, those of the caller's team and their own. (What carries out a run in a sandbox is the runner process; see the tag runner.)
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /runners (the `ListRunners` operationId).
+func (c *ClientWithResponses) ListRunnersWithResponse(ctx context.Context, params *ListRunnersParams, reqEditors ...RequestEditorFn) (*ListRunnersReply, error) {
+	rsp, err := c.ListRunners(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRunnersReply(rsp)
+}
+
+// CreateRunnerWithBodyWithResponse Define a runner
+//
+// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /runners (the `CreateRunner` operationId).
+func (c *ClientWithResponses) CreateRunnerWithBodyWithResponse(ctx context.Context, params *CreateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunnerReply, error) {
+	rsp, err := c.CreateRunnerWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRunnerReply(rsp)
+}
+
+// CreateRunnerWithResponse Define a runner
+//
+// A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /runners (the `CreateRunner` operationId).
+func (c *ClientWithResponses) CreateRunnerWithResponse(ctx context.Context, params *CreateRunnerParams, body CreateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunnerReply, error) {
+	rsp, err := c.CreateRunner(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRunnerReply(rsp)
+}
+
+// DeleteRunnerWithResponse Delete a runner
+//
+// Runs that are under way keep what they were given; those that name it and still wait end FAILED and say so. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /runners/{runnerUid} (the `DeleteRunner` operationId).
+func (c *ClientWithResponses) DeleteRunnerWithResponse(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*DeleteRunnerReply, error) {
+	rsp, err := c.DeleteRunner(ctx, runnerUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRunnerReply(rsp)
+}
+
+// GetRunnerWithResponse One runner
+//
+// Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /runners/{runnerUid} (the `GetRunner` operationId).
+func (c *ClientWithResponses) GetRunnerWithResponse(ctx context.Context, runnerUid string, reqEditors ...RequestEditorFn) (*GetRunnerReply, error) {
+	rsp, err := c.GetRunner(ctx, runnerUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunnerReply(rsp)
+}
+
+// UpdateRunnerWithBodyWithResponse Replace a runner
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+func (c *ClientWithResponses) UpdateRunnerWithBodyWithResponse(ctx context.Context, runnerUid string, params *UpdateRunnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRunnerReply, error) {
+	rsp, err := c.UpdateRunnerWithBody(ctx, runnerUid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateRunnerReply(rsp)
+}
+
+// UpdateRunnerWithResponse Replace a runner
+//
+// The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /runners/{runnerUid} (the `UpdateRunner` operationId).
+func (c *ClientWithResponses) UpdateRunnerWithResponse(ctx context.Context, runnerUid string, params *UpdateRunnerParams, body UpdateRunnerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRunnerReply, error) {
+	rsp, err := c.UpdateRunner(ctx, runnerUid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateRunnerReply(rsp)
 }
 
 // ListSecretsWithResponse Secrets
@@ -29807,6 +33824,105 @@ func ParseRenameApiKeyReply(rsp *http.Response) (*RenameApiKeyReply, error) {
 	return response, nil
 }
 
+// ParseGetAppliedConfigurationReply parses an HTTP response from a GetAppliedConfigurationWithResponse call
+func ParseGetAppliedConfigurationReply(rsp *http.Response) (*GetAppliedConfigurationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAppliedConfigurationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AppliedConfiguration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutAppliedConfigurationReply parses an HTTP response from a PutAppliedConfigurationWithResponse call
+func ParsePutAppliedConfigurationReply(rsp *http.Response) (*PutAppliedConfigurationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutAppliedConfigurationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AppliedConfiguration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListBaseImagesReply parses an HTTP response from a ListBaseImagesWithResponse call
+func ParseListBaseImagesReply(rsp *http.Response) (*ListBaseImagesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBaseImagesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListBaseImagesResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseUploadBlockSnapshotReply parses an HTTP response from a UploadBlockSnapshotWithResponse call
 func ParseUploadBlockSnapshotReply(rsp *http.Response) (*UploadBlockSnapshotReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -30245,6 +34361,167 @@ func ParseRotateMasterKeyReply(rsp *http.Response) (*RotateMasterKeyReply, error
 	return response, nil
 }
 
+// ParseListMcpServersReply parses an HTTP response from a ListMcpServersWithResponse call
+func ParseListMcpServersReply(rsp *http.Response) (*ListMcpServersReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMcpServersReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListSharedMcpServersResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateMcpServerReply parses an HTTP response from a CreateMcpServerWithResponse call
+func ParseCreateMcpServerReply(rsp *http.Response) (*CreateMcpServerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateMcpServerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SharedMcpServer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteMcpServerReply parses an HTTP response from a DeleteMcpServerWithResponse call
+func ParseDeleteMcpServerReply(rsp *http.Response) (*DeleteMcpServerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteMcpServerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetMcpServerReply parses an HTTP response from a GetMcpServerWithResponse call
+func ParseGetMcpServerReply(rsp *http.Response) (*GetMcpServerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMcpServerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SharedMcpServer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateMcpServerReply parses an HTTP response from a UpdateMcpServerWithResponse call
+func ParseUpdateMcpServerReply(rsp *http.Response) (*UpdateMcpServerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateMcpServerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SharedMcpServer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseUpdateMeReply parses an HTTP response from a UpdateMeWithResponse call
 func ParseUpdateMeReply(rsp *http.Response) (*UpdateMeReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -30414,6 +34691,233 @@ func ParseLeaveTeamReply(rsp *http.Response) (*LeaveTeamReply, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPromptsReply parses an HTTP response from a ListPromptsWithResponse call
+func ParseListPromptsReply(rsp *http.Response) (*ListPromptsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPromptsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListSavedPromptsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreatePromptReply parses an HTTP response from a CreatePromptWithResponse call
+func ParseCreatePromptReply(rsp *http.Response) (*CreatePromptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePromptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SavedPrompt
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeletePromptReply parses an HTTP response from a DeletePromptWithResponse call
+func ParseDeletePromptReply(rsp *http.Response) (*DeletePromptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePromptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPromptReply parses an HTTP response from a GetPromptWithResponse call
+func ParseGetPromptReply(rsp *http.Response) (*GetPromptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPromptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SavedPrompt
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdatePromptReply parses an HTTP response from a UpdatePromptWithResponse call
+func ParseUpdatePromptReply(rsp *http.Response) (*UpdatePromptReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdatePromptReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SavedPrompt
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRulesReply parses an HTTP response from a GetRulesWithResponse call
+func ParseGetRulesReply(rsp *http.Response) (*GetRulesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRulesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListRulesResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutRulesReply parses an HTTP response from a PutRulesWithResponse call
+func ParsePutRulesReply(rsp *http.Response) (*PutRulesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutRulesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rules
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -30600,6 +35104,167 @@ func ParseRunnerStartReply(rsp *http.Response) (*RunnerStartReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest RunnerAssignment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRunnersReply parses an HTTP response from a ListRunnersWithResponse call
+func ParseListRunnersReply(rsp *http.Response) (*ListRunnersReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRunnersReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListComputeRunnersResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateRunnerReply parses an HTTP response from a CreateRunnerWithResponse call
+func ParseCreateRunnerReply(rsp *http.Response) (*CreateRunnerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRunnerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ComputeRunner
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRunnerReply parses an HTTP response from a DeleteRunnerWithResponse call
+func ParseDeleteRunnerReply(rsp *http.Response) (*DeleteRunnerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRunnerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRunnerReply parses an HTTP response from a GetRunnerWithResponse call
+func ParseGetRunnerReply(rsp *http.Response) (*GetRunnerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunnerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComputeRunner
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateRunnerReply parses an HTTP response from a UpdateRunnerWithResponse call
+func ParseUpdateRunnerReply(rsp *http.Response) (*UpdateRunnerReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateRunnerReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComputeRunner
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -31497,7 +36162,7 @@ type ServerInterface interface {
 	ListEnvironments(w http.ResponseWriter, r *http.Request, params ListEnvironmentsParams)
 	// CreateEnvironment Define an environment
 	// (POST /agent/environments)
-	CreateEnvironment(w http.ResponseWriter, r *http.Request)
+	CreateEnvironment(w http.ResponseWriter, r *http.Request, params CreateEnvironmentParams)
 	// DeleteEnvironment Delete an environment
 	// (DELETE /agent/environments/{environmentId})
 	DeleteEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
@@ -31506,7 +36171,7 @@ type ServerInterface interface {
 	GetEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
 	// UpdateEnvironment Replace an environment
 	// (PUT /agent/environments/{environmentId})
-	UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string)
+	UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string, params UpdateEnvironmentParams)
 	// ListEvents What happened to runs
 	// (GET /agent/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
@@ -31650,7 +36315,7 @@ type ServerInterface interface {
 	ListSchedules(w http.ResponseWriter, r *http.Request)
 	// CreateSchedule Start runs by the clock
 	// (POST /agent/schedules)
-	CreateSchedule(w http.ResponseWriter, r *http.Request)
+	CreateSchedule(w http.ResponseWriter, r *http.Request, params CreateScheduleParams)
 	// PreviewSchedule When an expression would fire
 	// (POST /agent/schedules/preview)
 	PreviewSchedule(w http.ResponseWriter, r *http.Request)
@@ -31662,7 +36327,7 @@ type ServerInterface interface {
 	GetSchedule(w http.ResponseWriter, r *http.Request, scheduleId ScheduleId)
 	// UpdateSchedule Replace a schedule
 	// (PUT /agent/schedules/{scheduleId})
-	UpdateSchedule(w http.ResponseWriter, r *http.Request, scheduleId ScheduleId)
+	UpdateSchedule(w http.ResponseWriter, r *http.Request, scheduleId ScheduleId, params UpdateScheduleParams)
 	// ListScheduleTicks What became of a schedule's ticks
 	// (GET /agent/schedules/{scheduleId}/history)
 	ListScheduleTicks(w http.ResponseWriter, r *http.Request, scheduleId ScheduleId, params ListScheduleTicksParams)
@@ -31693,6 +36358,15 @@ type ServerInterface interface {
 	// RenameApiKey Rename an API key
 	// (PUT /api-keys/{keyUid})
 	RenameApiKey(w http.ResponseWriter, r *http.Request, keyUid string)
+	// GetAppliedConfiguration What apply made
+	// (GET /applied-configuration)
+	GetAppliedConfiguration(w http.ResponseWriter, r *http.Request, params GetAppliedConfigurationParams)
+	// PutAppliedConfiguration Record what apply makes
+	// (PUT /applied-configuration)
+	PutAppliedConfiguration(w http.ResponseWriter, r *http.Request)
+	// ListBaseImages Images to begin with
+	// (GET /base-images)
+	ListBaseImages(w http.ResponseWriter, r *http.Request)
 	// UploadBlockSnapshot Upload a picture of the terminal
 	// (POST /harness-support/block-snapshot)
 	UploadBlockSnapshot(w http.ResponseWriter, r *http.Request, params UploadBlockSnapshotParams)
@@ -31732,6 +36406,21 @@ type ServerInterface interface {
 	// RotateMasterKey Seal with another master key
 	// (POST /master-key/rotate)
 	RotateMasterKey(w http.ResponseWriter, r *http.Request)
+	// ListMcpServers MCP servers
+	// (GET /mcp-servers)
+	ListMcpServers(w http.ResponseWriter, r *http.Request, params ListMcpServersParams)
+	// CreateMcpServer Define an MCP server
+	// (POST /mcp-servers)
+	CreateMcpServer(w http.ResponseWriter, r *http.Request, params CreateMcpServerParams)
+	// DeleteMcpServer Delete an MCP server
+	// (DELETE /mcp-servers/{serverUid})
+	DeleteMcpServer(w http.ResponseWriter, r *http.Request, serverUid string)
+	// GetMcpServer One MCP server
+	// (GET /mcp-servers/{serverUid})
+	GetMcpServer(w http.ResponseWriter, r *http.Request, serverUid string)
+	// UpdateMcpServer Replace an MCP server
+	// (PUT /mcp-servers/{serverUid})
+	UpdateMcpServer(w http.ResponseWriter, r *http.Request, serverUid string, params UpdateMcpServerParams)
 	// UpdateMe Change what one is called
 	// (PUT /me)
 	UpdateMe(w http.ResponseWriter, r *http.Request)
@@ -31750,6 +36439,27 @@ type ServerInterface interface {
 	// LeaveTeam Leave a team
 	// (DELETE /me/teams/{teamUid})
 	LeaveTeam(w http.ResponseWriter, r *http.Request, teamUid TeamUid)
+	// ListPrompts Saved prompts
+	// (GET /prompts)
+	ListPrompts(w http.ResponseWriter, r *http.Request, params ListPromptsParams)
+	// CreatePrompt Define a saved prompt
+	// (POST /prompts)
+	CreatePrompt(w http.ResponseWriter, r *http.Request, params CreatePromptParams)
+	// DeletePrompt Delete a saved prompt
+	// (DELETE /prompts/{promptUid})
+	DeletePrompt(w http.ResponseWriter, r *http.Request, promptUid string)
+	// GetPrompt One saved prompt
+	// (GET /prompts/{promptUid})
+	GetPrompt(w http.ResponseWriter, r *http.Request, promptUid string)
+	// UpdatePrompt Replace a saved prompt
+	// (PUT /prompts/{promptUid})
+	UpdatePrompt(w http.ResponseWriter, r *http.Request, promptUid string, params UpdatePromptParams)
+	// GetRules Rules
+	// (GET /rules)
+	GetRules(w http.ResponseWriter, r *http.Request)
+	// PutRules Write rules
+	// (PUT /rules)
+	PutRules(w http.ResponseWriter, r *http.Request, params PutRulesParams)
 	// RunnerDeltas Show fragments
 	// (POST /runner/deltas)
 	RunnerDeltas(w http.ResponseWriter, r *http.Request)
@@ -31768,6 +36478,21 @@ type ServerInterface interface {
 	// RunnerStart Start an execution
 	// (POST /runner/start)
 	RunnerStart(w http.ResponseWriter, r *http.Request)
+	// ListRunners Runners
+	// (GET /runners)
+	ListRunners(w http.ResponseWriter, r *http.Request, params ListRunnersParams)
+	// CreateRunner Define a runner
+	// (POST /runners)
+	CreateRunner(w http.ResponseWriter, r *http.Request, params CreateRunnerParams)
+	// DeleteRunner Delete a runner
+	// (DELETE /runners/{runnerUid})
+	DeleteRunner(w http.ResponseWriter, r *http.Request, runnerUid string)
+	// GetRunner One runner
+	// (GET /runners/{runnerUid})
+	GetRunner(w http.ResponseWriter, r *http.Request, runnerUid string)
+	// UpdateRunner Replace a runner
+	// (PUT /runners/{runnerUid})
+	UpdateRunner(w http.ResponseWriter, r *http.Request, runnerUid string, params UpdateRunnerParams)
 	// ListSecrets Secrets
 	// (GET /secrets)
 	ListSecrets(w http.ResponseWriter, r *http.Request)
@@ -32149,8 +36874,27 @@ func (siw *ServerInterfaceWrapper) ListEnvironments(w http.ResponseWriter, r *ht
 // CreateEnvironment operation middleware
 func (siw *ServerInterfaceWrapper) CreateEnvironment(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEnvironmentParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateEnvironment(w, r)
+		siw.Handler.CreateEnvironment(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -32227,8 +36971,24 @@ func (siw *ServerInterfaceWrapper) UpdateEnvironment(w http.ResponseWriter, r *h
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateEnvironmentParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.UpdateEnvironment(w, r, environmentId)
+		siw.Handler.UpdateEnvironment(w, r, environmentId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -33935,8 +38695,27 @@ func (siw *ServerInterfaceWrapper) ListSchedules(w http.ResponseWriter, r *http.
 // CreateSchedule operation middleware
 func (siw *ServerInterfaceWrapper) CreateSchedule(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateScheduleParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateSchedule(w, r)
+		siw.Handler.CreateSchedule(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -34027,8 +38806,24 @@ func (siw *ServerInterfaceWrapper) UpdateSchedule(w http.ResponseWriter, r *http
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateScheduleParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.UpdateSchedule(w, r, scheduleId)
+		siw.Handler.UpdateSchedule(w, r, scheduleId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -34294,6 +39089,80 @@ func (siw *ServerInterfaceWrapper) RenameApiKey(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RenameApiKey(w, r, keyUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAppliedConfiguration operation middleware
+func (siw *ServerInterfaceWrapper) GetAppliedConfiguration(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAppliedConfigurationParams
+
+	// ------------- Required query parameter "set" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "set", r.URL.Query(), &params.Set, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "set"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "set", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", r.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "team"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "team", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAppliedConfiguration(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutAppliedConfiguration operation middleware
+func (siw *ServerInterfaceWrapper) PutAppliedConfiguration(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutAppliedConfiguration(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListBaseImages operation middleware
+func (siw *ServerInterfaceWrapper) ListBaseImages(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBaseImages(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -34782,6 +39651,166 @@ func (siw *ServerInterfaceWrapper) RotateMasterKey(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// ListMcpServers operation middleware
+func (siw *ServerInterfaceWrapper) ListMcpServers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMcpServersParams
+
+	// ------------- Optional query parameter "sort_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort_by", r.URL.Query(), &params.SortBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort_by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort_by", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMcpServers(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateMcpServer operation middleware
+func (siw *ServerInterfaceWrapper) CreateMcpServer(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMcpServerParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateMcpServer(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteMcpServer operation middleware
+func (siw *ServerInterfaceWrapper) DeleteMcpServer(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "serverUid" -------------
+	var serverUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverUid", r.PathValue("serverUid"), &serverUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "serverUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteMcpServer(w, r, serverUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMcpServer operation middleware
+func (siw *ServerInterfaceWrapper) GetMcpServer(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "serverUid" -------------
+	var serverUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverUid", r.PathValue("serverUid"), &serverUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "serverUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMcpServer(w, r, serverUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateMcpServer operation middleware
+func (siw *ServerInterfaceWrapper) UpdateMcpServer(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "serverUid" -------------
+	var serverUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverUid", r.PathValue("serverUid"), &serverUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "serverUid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMcpServerParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateMcpServer(w, r, serverUid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // UpdateMe operation middleware
 func (siw *ServerInterfaceWrapper) UpdateMe(w http.ResponseWriter, r *http.Request) {
 
@@ -34890,6 +39919,213 @@ func (siw *ServerInterfaceWrapper) LeaveTeam(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListPrompts operation middleware
+func (siw *ServerInterfaceWrapper) ListPrompts(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+
+	// ------------- Optional query parameter "sort_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort_by", r.URL.Query(), &params.SortBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort_by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort_by", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPrompts(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePrompt operation middleware
+func (siw *ServerInterfaceWrapper) CreatePrompt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePrompt(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePrompt operation middleware
+func (siw *ServerInterfaceWrapper) DeletePrompt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "promptUid" -------------
+	var promptUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "promptUid", r.PathValue("promptUid"), &promptUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "promptUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePrompt(w, r, promptUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPrompt operation middleware
+func (siw *ServerInterfaceWrapper) GetPrompt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "promptUid" -------------
+	var promptUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "promptUid", r.PathValue("promptUid"), &promptUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "promptUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPrompt(w, r, promptUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdatePrompt operation middleware
+func (siw *ServerInterfaceWrapper) UpdatePrompt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "promptUid" -------------
+	var promptUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "promptUid", r.PathValue("promptUid"), &promptUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "promptUid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdatePrompt(w, r, promptUid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRules operation middleware
+func (siw *ServerInterfaceWrapper) GetRules(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRules(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutRules operation middleware
+func (siw *ServerInterfaceWrapper) PutRules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutRulesParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutRules(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RunnerDeltas operation middleware
 func (siw *ServerInterfaceWrapper) RunnerDeltas(w http.ResponseWriter, r *http.Request) {
 
@@ -34965,6 +40201,166 @@ func (siw *ServerInterfaceWrapper) RunnerStart(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RunnerStart(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRunners operation middleware
+func (siw *ServerInterfaceWrapper) ListRunners(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunnersParams
+
+	// ------------- Optional query parameter "sort_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort_by", r.URL.Query(), &params.SortBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort_by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort_by", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRunners(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateRunner operation middleware
+func (siw *ServerInterfaceWrapper) CreateRunner(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRunnerParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateRunner(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteRunner operation middleware
+func (siw *ServerInterfaceWrapper) DeleteRunner(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runnerUid" -------------
+	var runnerUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runnerUid", r.PathValue("runnerUid"), &runnerUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runnerUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteRunner(w, r, runnerUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRunner operation middleware
+func (siw *ServerInterfaceWrapper) GetRunner(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runnerUid" -------------
+	var runnerUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runnerUid", r.PathValue("runnerUid"), &runnerUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runnerUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunner(w, r, runnerUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateRunner operation middleware
+func (siw *ServerInterfaceWrapper) UpdateRunner(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "runnerUid" -------------
+	var runnerUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "runnerUid", r.PathValue("runnerUid"), &runnerUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runnerUid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateRunnerParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateRunner(w, r, runnerUid, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -35872,6 +41268,26 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/events/{runId}", wrapper.ReportEvent)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/agent/runs/{runId}/event-sequence", wrapper.SetEventSequence)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/agent/runs/{runId}/client-events", wrapper.ReportClientEvent)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/runners", wrapper.ListRunners)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runners", wrapper.CreateRunner)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/runners/{runnerUid}", wrapper.DeleteRunner)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/runners/{runnerUid}", wrapper.GetRunner)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/runners/{runnerUid}", wrapper.UpdateRunner)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/prompts", wrapper.ListPrompts)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/prompts", wrapper.CreatePrompt)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/prompts/{promptUid}", wrapper.DeletePrompt)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/prompts/{promptUid}", wrapper.GetPrompt)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/prompts/{promptUid}", wrapper.UpdatePrompt)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/mcp-servers", wrapper.ListMcpServers)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/mcp-servers", wrapper.CreateMcpServer)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/mcp-servers/{serverUid}", wrapper.DeleteMcpServer)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/mcp-servers/{serverUid}", wrapper.GetMcpServer)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/mcp-servers/{serverUid}", wrapper.UpdateMcpServer)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/rules", wrapper.GetRules)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/rules", wrapper.PutRules)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/base-images", wrapper.ListBaseImages)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/applied-configuration", wrapper.GetAppliedConfiguration)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/applied-configuration", wrapper.PutAppliedConfiguration)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/agent/connected-self-hosted-workers", wrapper.ListWorkers)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/whoami", wrapper.Whoami)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/me", wrapper.UpdateMe)
@@ -35935,6 +41351,8 @@ type AcknowledgedJSONResponse Acknowledgement
 
 type AgentJSONResponse AgentResponse
 
+type ComputeRunnerJSONResponse ComputeRunner
+
 type ConversationJSONResponse ConversationResponse
 
 type DoneJSONResponse map[string]interface{}
@@ -35949,9 +41367,13 @@ type ProblemApplicationProblemPlusJSONResponse Error
 
 type RunAcceptedJSONResponse RunAgentResponse
 
+type SavedPromptJSONResponse SavedPrompt
+
 type ScheduleJSONResponse ScheduledAgentItem
 
 type SecretJSONResponse Secret
+
+type SharedMcpServerJSONResponse SharedMcpServer
 
 type TeamJSONResponse Team
 
@@ -36370,7 +41792,8 @@ func (response ListEnvironmentsdefaultApplicationProblemPlusJSONResponse) VisitL
 }
 
 type CreateEnvironmentRequestObject struct {
-	Body *CreateEnvironmentJSONRequestBody
+	Params CreateEnvironmentParams
+	Body   *CreateEnvironmentJSONRequestBody
 }
 
 type CreateEnvironmentResponseObject interface {
@@ -36482,6 +41905,7 @@ func (response GetEnvironmentdefaultApplicationProblemPlusJSONResponse) VisitGet
 
 type UpdateEnvironmentRequestObject struct {
 	EnvironmentId string `json:"environmentId"`
+	Params        UpdateEnvironmentParams
 	Body          *UpdateEnvironmentJSONRequestBody
 }
 
@@ -38349,7 +43773,8 @@ func (response ListSchedulesdefaultApplicationProblemPlusJSONResponse) VisitList
 }
 
 type CreateScheduleRequestObject struct {
-	Body *CreateScheduleJSONRequestBody
+	Params CreateScheduleParams
+	Body   *CreateScheduleJSONRequestBody
 }
 
 type CreateScheduleResponseObject interface {
@@ -38506,6 +43931,7 @@ func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetSch
 
 type UpdateScheduleRequestObject struct {
 	ScheduleId ScheduleId `json:"scheduleId"`
+	Params     UpdateScheduleParams
 	Body       *UpdateScheduleJSONRequestBody
 }
 
@@ -38924,6 +44350,122 @@ type RenameApiKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RenameApiKeydefaultApplicationProblemPlusJSONResponse) VisitRenameApiKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAppliedConfigurationRequestObject struct {
+	Params GetAppliedConfigurationParams
+}
+
+type GetAppliedConfigurationResponseObject interface {
+	VisitGetAppliedConfigurationResponse(w http.ResponseWriter) error
+}
+
+type GetAppliedConfiguration200JSONResponse AppliedConfiguration
+
+func (response GetAppliedConfiguration200JSONResponse) VisitGetAppliedConfigurationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAppliedConfigurationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetAppliedConfigurationdefaultApplicationProblemPlusJSONResponse) VisitGetAppliedConfigurationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAppliedConfigurationRequestObject struct {
+	Body *PutAppliedConfigurationJSONRequestBody
+}
+
+type PutAppliedConfigurationResponseObject interface {
+	VisitPutAppliedConfigurationResponse(w http.ResponseWriter) error
+}
+
+type PutAppliedConfiguration200JSONResponse AppliedConfiguration
+
+func (response PutAppliedConfiguration200JSONResponse) VisitPutAppliedConfigurationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAppliedConfigurationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response PutAppliedConfigurationdefaultApplicationProblemPlusJSONResponse) VisitPutAppliedConfigurationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBaseImagesRequestObject struct {
+}
+
+type ListBaseImagesResponseObject interface {
+	VisitListBaseImagesResponse(w http.ResponseWriter) error
+}
+
+type ListBaseImages200JSONResponse ListBaseImagesResponse
+
+func (response ListBaseImages200JSONResponse) VisitListBaseImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBaseImagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListBaseImagesdefaultApplicationProblemPlusJSONResponse) VisitListBaseImagesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -39451,6 +44993,198 @@ func (response RotateMasterKeydefaultApplicationProblemPlusJSONResponse) VisitRo
 	return err
 }
 
+type ListMcpServersRequestObject struct {
+	Params ListMcpServersParams
+}
+
+type ListMcpServersResponseObject interface {
+	VisitListMcpServersResponse(w http.ResponseWriter) error
+}
+
+type ListMcpServers200JSONResponse ListSharedMcpServersResponse
+
+func (response ListMcpServers200JSONResponse) VisitListMcpServersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMcpServersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListMcpServersdefaultApplicationProblemPlusJSONResponse) VisitListMcpServersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMcpServerRequestObject struct {
+	Params CreateMcpServerParams
+	Body   *CreateMcpServerJSONRequestBody
+}
+
+type CreateMcpServerResponseObject interface {
+	VisitCreateMcpServerResponse(w http.ResponseWriter) error
+}
+
+type CreateMcpServer201JSONResponse struct{ SharedMcpServerJSONResponse }
+
+func (response CreateMcpServer201JSONResponse) VisitCreateMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMcpServerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateMcpServerdefaultApplicationProblemPlusJSONResponse) VisitCreateMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMcpServerRequestObject struct {
+	ServerUid string `json:"serverUid"`
+}
+
+type DeleteMcpServerResponseObject interface {
+	VisitDeleteMcpServerResponse(w http.ResponseWriter) error
+}
+
+type DeleteMcpServer204Response struct {
+}
+
+func (response DeleteMcpServer204Response) VisitDeleteMcpServerResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMcpServerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteMcpServerdefaultApplicationProblemPlusJSONResponse) VisitDeleteMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMcpServerRequestObject struct {
+	ServerUid string `json:"serverUid"`
+}
+
+type GetMcpServerResponseObject interface {
+	VisitGetMcpServerResponse(w http.ResponseWriter) error
+}
+
+type GetMcpServer200JSONResponse struct{ SharedMcpServerJSONResponse }
+
+func (response GetMcpServer200JSONResponse) VisitGetMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMcpServerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetMcpServerdefaultApplicationProblemPlusJSONResponse) VisitGetMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMcpServerRequestObject struct {
+	ServerUid string `json:"serverUid"`
+	Params    UpdateMcpServerParams
+	Body      *UpdateMcpServerJSONRequestBody
+}
+
+type UpdateMcpServerResponseObject interface {
+	VisitUpdateMcpServerResponse(w http.ResponseWriter) error
+}
+
+type UpdateMcpServer200JSONResponse struct{ SharedMcpServerJSONResponse }
+
+func (response UpdateMcpServer200JSONResponse) VisitUpdateMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMcpServerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateMcpServerdefaultApplicationProblemPlusJSONResponse) VisitUpdateMcpServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateMeRequestObject struct {
 	Body *UpdateMeJSONRequestBody
 }
@@ -39649,6 +45383,276 @@ type LeaveTeamdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LeaveTeamdefaultApplicationProblemPlusJSONResponse) VisitLeaveTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200JSONResponse ListSavedPromptsResponse
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPromptsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListPromptsdefaultApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201JSONResponse struct{ SavedPromptJSONResponse }
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreatePromptdefaultApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePromptRequestObject struct {
+	PromptUid string `json:"promptUid"`
+}
+
+type DeletePromptResponseObject interface {
+	VisitDeletePromptResponse(w http.ResponseWriter) error
+}
+
+type DeletePrompt204Response struct {
+}
+
+func (response DeletePrompt204Response) VisitDeletePromptResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePromptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeletePromptdefaultApplicationProblemPlusJSONResponse) VisitDeletePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptUid string `json:"promptUid"`
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200JSONResponse struct{ SavedPromptJSONResponse }
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetPromptdefaultApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptUid string `json:"promptUid"`
+	Params    UpdatePromptParams
+	Body      *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200JSONResponse struct{ SavedPromptJSONResponse }
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdatePromptdefaultApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRulesRequestObject struct {
+}
+
+type GetRulesResponseObject interface {
+	VisitGetRulesResponse(w http.ResponseWriter) error
+}
+
+type GetRules200JSONResponse ListRulesResponse
+
+func (response GetRules200JSONResponse) VisitGetRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetRulesdefaultApplicationProblemPlusJSONResponse) VisitGetRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutRulesRequestObject struct {
+	Params PutRulesParams
+	Body   *PutRulesJSONRequestBody
+}
+
+type PutRulesResponseObject interface {
+	VisitPutRulesResponse(w http.ResponseWriter) error
+}
+
+type PutRules200JSONResponse Rules
+
+func (response PutRules200JSONResponse) VisitPutRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response PutRulesdefaultApplicationProblemPlusJSONResponse) VisitPutRulesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -39870,6 +45874,198 @@ type RunnerStartdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunnerStartdefaultApplicationProblemPlusJSONResponse) VisitRunnerStartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRunnersRequestObject struct {
+	Params ListRunnersParams
+}
+
+type ListRunnersResponseObject interface {
+	VisitListRunnersResponse(w http.ResponseWriter) error
+}
+
+type ListRunners200JSONResponse ListComputeRunnersResponse
+
+func (response ListRunners200JSONResponse) VisitListRunnersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRunnersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListRunnersdefaultApplicationProblemPlusJSONResponse) VisitListRunnersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRunnerRequestObject struct {
+	Params CreateRunnerParams
+	Body   *CreateRunnerJSONRequestBody
+}
+
+type CreateRunnerResponseObject interface {
+	VisitCreateRunnerResponse(w http.ResponseWriter) error
+}
+
+type CreateRunner201JSONResponse struct{ ComputeRunnerJSONResponse }
+
+func (response CreateRunner201JSONResponse) VisitCreateRunnerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRunnerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateRunnerdefaultApplicationProblemPlusJSONResponse) VisitCreateRunnerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRunnerRequestObject struct {
+	RunnerUid string `json:"runnerUid"`
+}
+
+type DeleteRunnerResponseObject interface {
+	VisitDeleteRunnerResponse(w http.ResponseWriter) error
+}
+
+type DeleteRunner204Response struct {
+}
+
+func (response DeleteRunner204Response) VisitDeleteRunnerResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteRunnerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteRunnerdefaultApplicationProblemPlusJSONResponse) VisitDeleteRunnerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunnerRequestObject struct {
+	RunnerUid string `json:"runnerUid"`
+}
+
+type GetRunnerResponseObject interface {
+	VisitGetRunnerResponse(w http.ResponseWriter) error
+}
+
+type GetRunner200JSONResponse struct{ ComputeRunnerJSONResponse }
+
+func (response GetRunner200JSONResponse) VisitGetRunnerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunnerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetRunnerdefaultApplicationProblemPlusJSONResponse) VisitGetRunnerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRunnerRequestObject struct {
+	RunnerUid string `json:"runnerUid"`
+	Params    UpdateRunnerParams
+	Body      *UpdateRunnerJSONRequestBody
+}
+
+type UpdateRunnerResponseObject interface {
+	VisitUpdateRunnerResponse(w http.ResponseWriter) error
+}
+
+type UpdateRunner200JSONResponse struct{ ComputeRunnerJSONResponse }
+
+func (response UpdateRunner200JSONResponse) VisitUpdateRunnerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRunnerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateRunnerdefaultApplicationProblemPlusJSONResponse) VisitUpdateRunnerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -41112,6 +47308,15 @@ type StrictServerInterface interface {
 	// RenameApiKey Rename an API key
 	// (PUT /api-keys/{keyUid})
 	RenameApiKey(ctx context.Context, request RenameApiKeyRequestObject) (RenameApiKeyResponseObject, error)
+	// GetAppliedConfiguration What apply made
+	// (GET /applied-configuration)
+	GetAppliedConfiguration(ctx context.Context, request GetAppliedConfigurationRequestObject) (GetAppliedConfigurationResponseObject, error)
+	// PutAppliedConfiguration Record what apply makes
+	// (PUT /applied-configuration)
+	PutAppliedConfiguration(ctx context.Context, request PutAppliedConfigurationRequestObject) (PutAppliedConfigurationResponseObject, error)
+	// ListBaseImages Images to begin with
+	// (GET /base-images)
+	ListBaseImages(ctx context.Context, request ListBaseImagesRequestObject) (ListBaseImagesResponseObject, error)
 	// UploadBlockSnapshot Upload a picture of the terminal
 	// (POST /harness-support/block-snapshot)
 	UploadBlockSnapshot(ctx context.Context, request UploadBlockSnapshotRequestObject) (UploadBlockSnapshotResponseObject, error)
@@ -41151,6 +47356,21 @@ type StrictServerInterface interface {
 	// RotateMasterKey Seal with another master key
 	// (POST /master-key/rotate)
 	RotateMasterKey(ctx context.Context, request RotateMasterKeyRequestObject) (RotateMasterKeyResponseObject, error)
+	// ListMcpServers MCP servers
+	// (GET /mcp-servers)
+	ListMcpServers(ctx context.Context, request ListMcpServersRequestObject) (ListMcpServersResponseObject, error)
+	// CreateMcpServer Define an MCP server
+	// (POST /mcp-servers)
+	CreateMcpServer(ctx context.Context, request CreateMcpServerRequestObject) (CreateMcpServerResponseObject, error)
+	// DeleteMcpServer Delete an MCP server
+	// (DELETE /mcp-servers/{serverUid})
+	DeleteMcpServer(ctx context.Context, request DeleteMcpServerRequestObject) (DeleteMcpServerResponseObject, error)
+	// GetMcpServer One MCP server
+	// (GET /mcp-servers/{serverUid})
+	GetMcpServer(ctx context.Context, request GetMcpServerRequestObject) (GetMcpServerResponseObject, error)
+	// UpdateMcpServer Replace an MCP server
+	// (PUT /mcp-servers/{serverUid})
+	UpdateMcpServer(ctx context.Context, request UpdateMcpServerRequestObject) (UpdateMcpServerResponseObject, error)
 	// UpdateMe Change what one is called
 	// (PUT /me)
 	UpdateMe(ctx context.Context, request UpdateMeRequestObject) (UpdateMeResponseObject, error)
@@ -41169,6 +47389,27 @@ type StrictServerInterface interface {
 	// LeaveTeam Leave a team
 	// (DELETE /me/teams/{teamUid})
 	LeaveTeam(ctx context.Context, request LeaveTeamRequestObject) (LeaveTeamResponseObject, error)
+	// ListPrompts Saved prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Define a saved prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// DeletePrompt Delete a saved prompt
+	// (DELETE /prompts/{promptUid})
+	DeletePrompt(ctx context.Context, request DeletePromptRequestObject) (DeletePromptResponseObject, error)
+	// GetPrompt One saved prompt
+	// (GET /prompts/{promptUid})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Replace a saved prompt
+	// (PUT /prompts/{promptUid})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// GetRules Rules
+	// (GET /rules)
+	GetRules(ctx context.Context, request GetRulesRequestObject) (GetRulesResponseObject, error)
+	// PutRules Write rules
+	// (PUT /rules)
+	PutRules(ctx context.Context, request PutRulesRequestObject) (PutRulesResponseObject, error)
 	// RunnerDeltas Show fragments
 	// (POST /runner/deltas)
 	RunnerDeltas(ctx context.Context, request RunnerDeltasRequestObject) (RunnerDeltasResponseObject, error)
@@ -41187,6 +47428,21 @@ type StrictServerInterface interface {
 	// RunnerStart Start an execution
 	// (POST /runner/start)
 	RunnerStart(ctx context.Context, request RunnerStartRequestObject) (RunnerStartResponseObject, error)
+	// ListRunners Runners
+	// (GET /runners)
+	ListRunners(ctx context.Context, request ListRunnersRequestObject) (ListRunnersResponseObject, error)
+	// CreateRunner Define a runner
+	// (POST /runners)
+	CreateRunner(ctx context.Context, request CreateRunnerRequestObject) (CreateRunnerResponseObject, error)
+	// DeleteRunner Delete a runner
+	// (DELETE /runners/{runnerUid})
+	DeleteRunner(ctx context.Context, request DeleteRunnerRequestObject) (DeleteRunnerResponseObject, error)
+	// GetRunner One runner
+	// (GET /runners/{runnerUid})
+	GetRunner(ctx context.Context, request GetRunnerRequestObject) (GetRunnerResponseObject, error)
+	// UpdateRunner Replace a runner
+	// (PUT /runners/{runnerUid})
+	UpdateRunner(ctx context.Context, request UpdateRunnerRequestObject) (UpdateRunnerResponseObject, error)
 	// ListSecrets Secrets
 	// (GET /secrets)
 	ListSecrets(ctx context.Context, request ListSecretsRequestObject) (ListSecretsResponseObject, error)
@@ -41591,8 +47847,10 @@ func (sh *strictHandler) ListEnvironments(w http.ResponseWriter, r *http.Request
 }
 
 // CreateEnvironment operation middleware
-func (sh *strictHandler) CreateEnvironment(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateEnvironment(w http.ResponseWriter, r *http.Request, params CreateEnvironmentParams) {
 	var request CreateEnvironmentRequestObject
+
+	request.Params = params
 
 	var body CreateEnvironmentJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -41674,10 +47932,11 @@ func (sh *strictHandler) GetEnvironment(w http.ResponseWriter, r *http.Request, 
 }
 
 // UpdateEnvironment operation middleware
-func (sh *strictHandler) UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string) {
+func (sh *strictHandler) UpdateEnvironment(w http.ResponseWriter, r *http.Request, environmentId string, params UpdateEnvironmentParams) {
 	var request UpdateEnvironmentRequestObject
 
 	request.EnvironmentId = environmentId
+	request.Params = params
 
 	var body UpdateEnvironmentJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -43061,8 +49320,10 @@ func (sh *strictHandler) ListSchedules(w http.ResponseWriter, r *http.Request) {
 }
 
 // CreateSchedule operation middleware
-func (sh *strictHandler) CreateSchedule(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateSchedule(w http.ResponseWriter, r *http.Request, params CreateScheduleParams) {
 	var request CreateScheduleRequestObject
+
+	request.Params = params
 
 	var body CreateScheduleJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -43175,10 +49436,11 @@ func (sh *strictHandler) GetSchedule(w http.ResponseWriter, r *http.Request, sch
 }
 
 // UpdateSchedule operation middleware
-func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request, scheduleId ScheduleId) {
+func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request, scheduleId ScheduleId, params UpdateScheduleParams) {
 	var request UpdateScheduleRequestObject
 
 	request.ScheduleId = scheduleId
+	request.Params = params
 
 	var body UpdateScheduleJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -43471,6 +49733,87 @@ func (sh *strictHandler) RenameApiKey(w http.ResponseWriter, r *http.Request, ke
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RenameApiKeyResponseObject); ok {
 		if err := validResponse.VisitRenameApiKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAppliedConfiguration operation middleware
+func (sh *strictHandler) GetAppliedConfiguration(w http.ResponseWriter, r *http.Request, params GetAppliedConfigurationParams) {
+	var request GetAppliedConfigurationRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAppliedConfiguration(ctx, request.(GetAppliedConfigurationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAppliedConfiguration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAppliedConfigurationResponseObject); ok {
+		if err := validResponse.VisitGetAppliedConfigurationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PutAppliedConfiguration operation middleware
+func (sh *strictHandler) PutAppliedConfiguration(w http.ResponseWriter, r *http.Request) {
+	var request PutAppliedConfigurationRequestObject
+
+	var body PutAppliedConfigurationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PutAppliedConfiguration(ctx, request.(PutAppliedConfigurationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutAppliedConfiguration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PutAppliedConfigurationResponseObject); ok {
+		if err := validResponse.VisitPutAppliedConfigurationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListBaseImages operation middleware
+func (sh *strictHandler) ListBaseImages(w http.ResponseWriter, r *http.Request) {
+	var request ListBaseImagesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBaseImages(ctx, request.(ListBaseImagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBaseImages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBaseImagesResponseObject); ok {
+		if err := validResponse.VisitListBaseImagesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -43889,6 +50232,151 @@ func (sh *strictHandler) RotateMasterKey(w http.ResponseWriter, r *http.Request)
 	}
 }
 
+// ListMcpServers operation middleware
+func (sh *strictHandler) ListMcpServers(w http.ResponseWriter, r *http.Request, params ListMcpServersParams) {
+	var request ListMcpServersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMcpServers(ctx, request.(ListMcpServersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMcpServers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMcpServersResponseObject); ok {
+		if err := validResponse.VisitListMcpServersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateMcpServer operation middleware
+func (sh *strictHandler) CreateMcpServer(w http.ResponseWriter, r *http.Request, params CreateMcpServerParams) {
+	var request CreateMcpServerRequestObject
+
+	request.Params = params
+
+	var body CreateMcpServerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMcpServer(ctx, request.(CreateMcpServerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMcpServer")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateMcpServerResponseObject); ok {
+		if err := validResponse.VisitCreateMcpServerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteMcpServer operation middleware
+func (sh *strictHandler) DeleteMcpServer(w http.ResponseWriter, r *http.Request, serverUid string) {
+	var request DeleteMcpServerRequestObject
+
+	request.ServerUid = serverUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMcpServer(ctx, request.(DeleteMcpServerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMcpServer")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteMcpServerResponseObject); ok {
+		if err := validResponse.VisitDeleteMcpServerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMcpServer operation middleware
+func (sh *strictHandler) GetMcpServer(w http.ResponseWriter, r *http.Request, serverUid string) {
+	var request GetMcpServerRequestObject
+
+	request.ServerUid = serverUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMcpServer(ctx, request.(GetMcpServerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMcpServer")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMcpServerResponseObject); ok {
+		if err := validResponse.VisitGetMcpServerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateMcpServer operation middleware
+func (sh *strictHandler) UpdateMcpServer(w http.ResponseWriter, r *http.Request, serverUid string, params UpdateMcpServerParams) {
+	var request UpdateMcpServerRequestObject
+
+	request.ServerUid = serverUid
+	request.Params = params
+
+	var body UpdateMcpServerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMcpServer(ctx, request.(UpdateMcpServerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMcpServer")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateMcpServerResponseObject); ok {
+		if err := validResponse.VisitUpdateMcpServerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // UpdateMe operation middleware
 func (sh *strictHandler) UpdateMe(w http.ResponseWriter, r *http.Request) {
 	var request UpdateMeRequestObject
@@ -44051,6 +50539,208 @@ func (sh *strictHandler) LeaveTeam(w http.ResponseWriter, r *http.Request, teamU
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(LeaveTeamResponseObject); ok {
 		if err := validResponse.VisitLeaveTeamResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(w http.ResponseWriter, r *http.Request, params ListPromptsParams) {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx, request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		if err := validResponse.VisitListPromptsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(w http.ResponseWriter, r *http.Request, params CreatePromptParams) {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx, request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		if err := validResponse.VisitCreatePromptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePrompt operation middleware
+func (sh *strictHandler) DeletePrompt(w http.ResponseWriter, r *http.Request, promptUid string) {
+	var request DeletePromptRequestObject
+
+	request.PromptUid = promptUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePrompt(ctx, request.(DeletePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePrompt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePromptResponseObject); ok {
+		if err := validResponse.VisitDeletePromptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(w http.ResponseWriter, r *http.Request, promptUid string) {
+	var request GetPromptRequestObject
+
+	request.PromptUid = promptUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx, request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		if err := validResponse.VisitGetPromptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(w http.ResponseWriter, r *http.Request, promptUid string, params UpdatePromptParams) {
+	var request UpdatePromptRequestObject
+
+	request.PromptUid = promptUid
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx, request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		if err := validResponse.VisitUpdatePromptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRules operation middleware
+func (sh *strictHandler) GetRules(w http.ResponseWriter, r *http.Request) {
+	var request GetRulesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRules(ctx, request.(GetRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRulesResponseObject); ok {
+		if err := validResponse.VisitGetRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PutRules operation middleware
+func (sh *strictHandler) PutRules(w http.ResponseWriter, r *http.Request, params PutRulesParams) {
+	var request PutRulesRequestObject
+
+	request.Params = params
+
+	var body PutRulesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PutRules(ctx, request.(PutRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PutRulesResponseObject); ok {
+		if err := validResponse.VisitPutRulesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -44230,6 +50920,151 @@ func (sh *strictHandler) RunnerStart(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RunnerStartResponseObject); ok {
 		if err := validResponse.VisitRunnerStartResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRunners operation middleware
+func (sh *strictHandler) ListRunners(w http.ResponseWriter, r *http.Request, params ListRunnersParams) {
+	var request ListRunnersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRunners(ctx, request.(ListRunnersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRunners")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRunnersResponseObject); ok {
+		if err := validResponse.VisitListRunnersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateRunner operation middleware
+func (sh *strictHandler) CreateRunner(w http.ResponseWriter, r *http.Request, params CreateRunnerParams) {
+	var request CreateRunnerRequestObject
+
+	request.Params = params
+
+	var body CreateRunnerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRunner(ctx, request.(CreateRunnerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRunner")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateRunnerResponseObject); ok {
+		if err := validResponse.VisitCreateRunnerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteRunner operation middleware
+func (sh *strictHandler) DeleteRunner(w http.ResponseWriter, r *http.Request, runnerUid string) {
+	var request DeleteRunnerRequestObject
+
+	request.RunnerUid = runnerUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRunner(ctx, request.(DeleteRunnerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRunner")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteRunnerResponseObject); ok {
+		if err := validResponse.VisitDeleteRunnerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRunner operation middleware
+func (sh *strictHandler) GetRunner(w http.ResponseWriter, r *http.Request, runnerUid string) {
+	var request GetRunnerRequestObject
+
+	request.RunnerUid = runnerUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRunner(ctx, request.(GetRunnerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRunner")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRunnerResponseObject); ok {
+		if err := validResponse.VisitGetRunnerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateRunner operation middleware
+func (sh *strictHandler) UpdateRunner(w http.ResponseWriter, r *http.Request, runnerUid string, params UpdateRunnerParams) {
+	var request UpdateRunnerRequestObject
+
+	request.RunnerUid = runnerUid
+	request.Params = params
+
+	var body UpdateRunnerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateRunner(ctx, request.(UpdateRunnerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateRunner")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateRunnerResponseObject); ok {
+		if err := validResponse.VisitUpdateRunnerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -62,13 +62,13 @@ func (c *Client) Environment(ctx context.Context, uid string) (api.CloudEnvironm
 }
 
 // CreateEnvironment defines an environment.
-func (c *Client) CreateEnvironment(ctx context.Context, req api.EnvironmentRequest) (api.CloudEnvironment, error) {
-	return Read[api.CloudEnvironment](c.raw.CreateEnvironment(ctx, req))
+func (c *Client) CreateEnvironment(ctx context.Context, req api.EnvironmentRequest, opts ...api.RequestEditorFn) (api.CloudEnvironment, error) {
+	return Read[api.CloudEnvironment](c.raw.CreateEnvironment(ctx, nil, req, opts...))
 }
 
 // UpdateEnvironment replaces the definition of an environment.
-func (c *Client) UpdateEnvironment(ctx context.Context, uid string, req api.EnvironmentRequest) (api.CloudEnvironment, error) {
-	return Read[api.CloudEnvironment](c.raw.UpdateEnvironment(ctx, uid, req))
+func (c *Client) UpdateEnvironment(ctx context.Context, uid string, req api.EnvironmentRequest, opts ...api.RequestEditorFn) (api.CloudEnvironment, error) {
+	return Read[api.CloudEnvironment](c.raw.UpdateEnvironment(ctx, uid, nil, req, opts...))
 }
 
 // DeleteEnvironment deletes an environment.

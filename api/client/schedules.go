@@ -20,13 +20,13 @@ func (c *Client) Schedule(ctx context.Context, id string) (api.ScheduledAgentIte
 }
 
 // CreateSchedule stores a schedule.
-func (c *Client) CreateSchedule(ctx context.Context, req api.CreateScheduledAgentRequest) (api.ScheduledAgentItem, error) {
-	return Read[api.ScheduledAgentItem](c.raw.CreateSchedule(ctx, req))
+func (c *Client) CreateSchedule(ctx context.Context, req api.CreateScheduledAgentRequest, opts ...api.RequestEditorFn) (api.ScheduledAgentItem, error) {
+	return Read[api.ScheduledAgentItem](c.raw.CreateSchedule(ctx, nil, req, opts...))
 }
 
 // UpdateSchedule replaces the definition of a schedule.
-func (c *Client) UpdateSchedule(ctx context.Context, id string, req api.UpdateScheduledAgentRequest) (api.ScheduledAgentItem, error) {
-	return Read[api.ScheduledAgentItem](c.raw.UpdateSchedule(ctx, id, req))
+func (c *Client) UpdateSchedule(ctx context.Context, id string, req api.UpdateScheduledAgentRequest, opts ...api.RequestEditorFn) (api.ScheduledAgentItem, error) {
+	return Read[api.ScheduledAgentItem](c.raw.UpdateSchedule(ctx, id, nil, req, opts...))
 }
 
 // DeleteSchedule deletes a schedule; its runs stay.

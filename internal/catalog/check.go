@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -84,6 +85,118 @@ func CheckMemory(field string, stores []api.MemoryStoreRef) error {
 			return err
 		}
 		if err := CheckText(field+".instructions", m.Instructions, MaxPrompt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Bounds on definitions. They keep a row and an assignment small.
+const (
+	maxName        = 200 // characters
+	maxDescription = 240 // characters
+	maxImage       = 512 // bytes
+	maxCommands    = 100
+	maxCommand     = 16 << 10
+	maxSecrets     = 200
+)
+
+// checkName checks the name of a kind whose owner refers to it by name.
+func checkName(field, name string) error {
+	if strings.TrimSpace(name) == "" {
+		return api.Invalid(field, "is required")
+	}
+	if name != strings.TrimSpace(name) {
+		return api.Invalid(field, "must not begin or end with a blank")
+	}
+	return checkLine(field, name, maxName)
+}
+
+// checkLine checks a text of one line, with a bound in characters.
+func checkLine(field, s string, limit int) error {
+	switch {
+	case !utf8.ValidString(s):
+		return api.Invalid(field, "is not valid UTF-8")
+	case utf8.RuneCountInString(s) > limit:
+		return api.Invalid(field, "must be at most %d characters long", limit)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return api.Invalid(field, "contains control characters")
+	}
+	return nil
+}
+
+func checkDescription(s string) error {
+	if utf8.RuneCountInString(s) > maxDescription {
+		return api.Invalid("config.description", "must be at most %d characters long", maxDescription)
+	}
+	return CheckText("config.description", s, 4*maxDescription)
+}
+
+// checkCommands checks set-up commands.
+func checkCommands(commands []string) error {
+	if len(commands) > maxCommands {
+		return api.Invalid("config.setup_commands", "must have at most %d members", maxCommands)
+	}
+	for i, command := range commands {
+		if err := CheckText(fmt.Sprintf("config.setup_commands[%d]", i), command, maxCommand); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkImage checks the reference of an image. It becomes an argument of the backend's engine.
+func checkImage(field, image string) error {
+	switch {
+	case len(image) > maxImage:
+		return api.Invalid(field, "must be at most %d bytes", maxImage)
+	case strings.HasPrefix(image, "-") || strings.ContainsFunc(image, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return api.Invalid(field, "is no reference of an image, as golang:1.26 is")
+	}
+	return nil
+}
+
+// CheckSecrets refuses a list of secrets that cannot be meant. Names that stand for nothing are no error:
+// the secret may come later.
+func CheckSecrets(field string, refs []api.SecretRef) error {
+	if len(refs) > maxSecrets {
+		return api.Invalid(field, "must have at most %d members", maxSecrets)
+	}
+	seen := map[string]bool{}
+	for i, ref := range refs {
+		at := fmt.Sprintf("%s[%d].name", field, i)
+		switch {
+		case ref.Name == "" || len(ref.Name) > maxName || strings.ContainsFunc(ref.Name, unicode.IsControl):
+			return api.Invalid(at, "must be the name of a secret")
+		case seen[ref.Name]:
+			return api.Invalid(at, "%s is there twice", ref.Name)
+		}
+		seen[ref.Name] = true
+	}
+	return nil
+}
+
+// CheckCloneURL refuses an address no runner can clone. An empty one stands for the forge's own.
+func CheckCloneURL(field, address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return api.Invalid(field, "is no URL: write https://host/owner/repo.git")
+	case u.Scheme == "file" && u.Host == "" && u.Path != "", (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		return nil
+	case u.Scheme == "file":
+		return api.Invalid(field, "write file:///path, with three slashes; the path is one of the worker's host")
+	}
+	return api.Invalid(field, "must be an https, http or file URL: runners clone over no other")
+}
+
+// firstError is the first that a check finds.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
 			return err
 		}
 	}

@@ -1,34 +1,84 @@
-// Package catalog owns the shared definitions that runs are made from: environments, and the skills
-// found in their repositories. It refuses to know how they are carried out.
 package catalog
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/identity"
 )
 
-// Environment is a named definition of repositories, image and set-up commands. UID is 22 characters
-// of [A-Za-z0-9] (contract http-api section 1).
-type Environment struct {
-	UID       string
-	Owner     identity.Owner
-	Config    api.CloudEnvironmentConfig
-	Creator   api.UserProfile
-	Editor    api.UserProfile
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}
+const maxRepos = 50
 
-// EnvironmentStore keeps environments. Get returns api.NotFound for an unknown or deleted one.
+// Environment is a named definition of repositories, image and set-up commands. Several may have one
+// name, or none.
+type Environment = Definition[api.CloudEnvironmentConfig]
+
+// EnvironmentStore keeps environments.
 type EnvironmentStore interface {
-	Put(ctx context.Context, e Environment) error
-	Get(ctx context.Context, uid string) (Environment, error)
-	Delete(ctx context.Context, uid string) error
-	// List returns the environments of the given teams and of the user, newest change first.
-	List(ctx context.Context, teamUIDs []string, userUID string) ([]Environment, error)
+	Store[api.CloudEnvironmentConfig]
 	// LastRuns returns the most recent run of each environment that has one.
 	LastRuns(ctx context.Context, uids []string) (map[string]api.EnvironmentLastTask, error)
+}
+
+// Environments keeps the environments of teams and people.
+type Environments struct {
+	Shelf[api.CloudEnvironmentConfig]
+	store EnvironmentStore
+}
+
+func newEnvironments(cfg Config, runners *Runners) *Environments {
+	return &Environments{store: cfg.Environments, Shelf: Shelf[api.CloudEnvironmentConfig]{
+		store: cfg.Environments, cfg: cfg,
+		kind: kind[api.CloudEnvironmentConfig]{
+			noun: "environment", newUID: NewUID, check: checkEnvironment,
+			name: func(c api.CloudEnvironmentConfig) string { return c.Name },
+			refer: func(ctx context.Context, actor identity.Actor, owner identity.Owner, c *api.CloudEnvironmentConfig) error {
+				if c.DefaultRunnerUid == "" {
+					return nil
+				}
+				d, err := runners.Find(ctx, actor, owner, "config.default_runner_uid", c.DefaultRunnerUid)
+				c.DefaultRunnerUid = d.UID
+				return err
+			},
+		},
+	}}
+}
+
+// LastRuns returns the most recent run of each environment that has one, by uid.
+func (s *Environments) LastRuns(ctx context.Context, list ...Environment) (map[string]api.EnvironmentLastTask, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	uids := make([]string, len(list))
+	for i, e := range list {
+		uids[i] = e.UID
+	}
+	return s.store.LastRuns(ctx, uids)
+}
+
+// SetupFailed reports whether a run failed before its agent began to work.
+func SetupFailed(t api.EnvironmentLastTask) bool {
+	return t.StartedAt.IsZero() && (t.State == api.RunStateFAILED || t.State == api.RunStateERROR)
+}
+
+func checkEnvironment(c api.CloudEnvironmentConfig) error {
+	switch {
+	case len(c.GithubRepos) > maxRepos:
+		return api.Invalid("config.github_repos", "must have at most %d members", maxRepos)
+	case len(c.SourceRepos) > maxRepos:
+		return api.Invalid("config.source_repos", "must have at most %d members", maxRepos)
+	}
+	if c.Secrets != nil {
+		if err := CheckSecrets("config.secrets", *c.Secrets); err != nil {
+			return err
+		}
+	}
+	for i, r := range c.SourceRepos {
+		if err := CheckCloneURL(fmt.Sprintf("config.source_repos[%d].url", i), r.Url); err != nil {
+			return err
+		}
+	}
+	return firstError(checkLine("config.name", c.Name, maxName), checkDescription(c.Description),
+		checkImage("config.docker_image", c.DockerImage), checkCommands(c.SetupCommands))
 }

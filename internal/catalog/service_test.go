@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/catalog"
@@ -26,7 +25,7 @@ func TestUIDShape(t *testing.T) {
 // TestRefusals reach no store: a nil one would panic.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	s := &catalog.Environments{Now: time.Now, NewUID: catalog.NewUID}
+	s := catalog.New(catalog.Config{}).Environments
 	admin := identity.Actor{Kind: identity.KindUser, UID: "u", TeamUID: "t", Role: identity.RoleAdmin}
 	for field, c := range map[string]api.CloudEnvironmentConfig{
 		"config.name":              {Name: "a\x1bb"},
@@ -35,7 +34,7 @@ func TestRefusals(t *testing.T) {
 		"config.setup_commands":    {SetupCommands: make([]string, 101)},
 		"config.setup_commands[0]": {SetupCommands: []string{strings.Repeat("x", 17<<10)}},
 	} {
-		_, err := s.Create(t.Context(), admin, api.EnvironmentRequest{Config: c})
+		_, err := s.Create(t.Context(), admin, catalog.Request[api.CloudEnvironmentConfig]{Config: c})
 		if api.CodeOf(err) != api.PlatformErrorCodeInvalidRequest || !strings.HasPrefix(err.Error(), field+": ") {
 			t.Errorf("%s: %v", field, err)
 		}
@@ -43,8 +42,8 @@ func TestRefusals(t *testing.T) {
 	viewer := identity.Actor{Kind: identity.KindUser, UID: "u", TeamUID: "t", Role: identity.RoleViewer}
 	for name, err := range map[string]error{
 		"delete": s.Delete(t.Context(), viewer, "x"),
-		"create": second(s.Create(t.Context(), viewer, api.EnvironmentRequest{})),
-		"update": second(s.Update(t.Context(), viewer, "x", api.EnvironmentRequest{})),
+		"create": second(s.Create(t.Context(), viewer, catalog.Request[api.CloudEnvironmentConfig]{})),
+		"update": second(s.Update(t.Context(), viewer, "x", catalog.Request[api.CloudEnvironmentConfig]{})),
 	} {
 		if api.CodeOf(err) != api.PlatformErrorCodeNotAuthorized {
 			t.Errorf("%s by a viewer: %v", name, err)

@@ -3,22 +3,22 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 )
 
 // assignment makes the frame that offers an execution to a worker.
-func (d *Dispatcher) assignment(ctx context.Context, r run.Run, x run.Execution, info WorkerInfo, images images) ([]byte, error) {
+func (d *Dispatcher) assignment(ctx context.Context, r run.Run, x run.Execution, info WorkerInfo, machines machines) ([]byte, error) {
 	token, err := d.cfg.Tokens.Mint(r, x)
 	if err != nil {
 		return nil, fmt.Errorf("mint run token: %w", err)
 	}
-	image, err := images(ctx, r.Config.EnvironmentId)
+	at, err := machines(ctx, r.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -30,28 +30,42 @@ func (d *Dispatcher) assignment(ctx context.Context, r run.Run, x run.Execution,
 	if err != nil {
 		return nil, err
 	}
-	a.DockerImage, a.SidecarImage = image, d.cfg.SidecarImage
+	a.DockerImage, a.InstanceShape, a.SidecarImage = at.image, at.shape, d.cfg.SidecarImage
 	return frameOf(api.WorkerAssignment, a)
 }
 
-// images finds the image of an environment, "" when there is none.
-type images func(ctx context.Context, environmentID string) (string, error)
+// machine is what a worker is told of the machine a run wants.
+type machine struct {
+	image string
+	shape *api.InstanceShape
+}
 
-// images reads each environment once, however many runs of a round are in it. One that is gone is the
-// runner's to report.
-func (d *Dispatcher) images() images {
-	known := map[string]string{"": ""}
-	return func(ctx context.Context, id string) (string, error) {
-		image, ok := known[id]
-		if ok || d.cfg.Environments == nil {
-			return image, nil
+// machines finds the machine that a run's config names; the zero machine when it names none.
+type machines func(context.Context, api.AmbientAgentConfig) (machine, error)
+
+// machines reads each environment and runner once, however many runs of a round name them. One that is gone
+// is the runner process's to report.
+func (d *Dispatcher) machines() machines {
+	type names struct{ environment, runner string }
+	known := map[names]machine{{}: {}}
+	return func(ctx context.Context, c api.AmbientAgentConfig) (machine, error) {
+		key := names{c.EnvironmentId, c.RunnerId}
+		at, ok := known[key]
+		if ok || d.cfg.Places == nil {
+			return at, nil
 		}
-		e, err := d.cfg.Environments.Get(ctx, id)
-		if err != nil && !errors.Is(err, api.NotFound("environment", id)) {
-			return "", fmt.Errorf("find environment: %w", err)
+		e, m, err := d.cfg.Places.Place(ctx, c)
+		if err != nil && api.CodeOf(err) != api.PlatformErrorCodeEnvironmentSetupFailed {
+			return machine{}, fmt.Errorf("find environment and runner: %w", err)
 		}
-		known[id] = e.Config.DockerImage
-		return known[id], nil
+		if err == nil {
+			at.image = catalog.Image(m, e)
+			if shape := m.InstanceShape; shape.Vcpus > 0 {
+				at.shape = &api.InstanceShape{VCPUs: shape.Vcpus, MemoryGB: shape.MemoryGb}
+			}
+		}
+		known[key] = at
+		return at, nil
 	}
 }
 

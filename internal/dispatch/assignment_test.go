@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 )
@@ -64,7 +63,13 @@ type foreignAssignment struct {
 	} `json:"task"`
 	DockerImage  string            `json:"docker_image"`
 	SidecarImage string            `json:"sidecar_image"`
+	Shape        shape             `json:"instance_shape"`
 	Env          map[string]string `json:"env_vars"`
+}
+
+type shape struct {
+	VCPUs    int `json:"vcpus"`
+	MemoryGB int `json:"memory_gb"`
 }
 
 func fullRun() run.Run {
@@ -99,22 +104,22 @@ func read(t *testing.T, frame []byte) (a foreignAssignment) {
 	return a
 }
 
-type environmentsFunc func(uid string) (catalog.Environment, error)
+type placesFunc func() (api.CloudEnvironmentConfig, api.ComputeRunnerConfig, error)
 
-func (f environmentsFunc) Get(_ context.Context, uid string) (catalog.Environment, error) {
-	return f(uid)
+func (f placesFunc) Place(context.Context, api.AmbientAgentConfig) (api.CloudEnvironmentConfig, api.ComputeRunnerConfig, error) {
+	return f()
 }
 
 func TestAssignmentIsTheContracts(t *testing.T) {
 	t.Parallel()
 	d := &Dispatcher{cfg: Config{
 		RootURL: "https://cadre.test", SidecarImage: "agent:1", Tokens: newWorld(),
-		Environments: environmentsFunc(func(uid string) (catalog.Environment, error) {
-			return catalog.Environment{Config: api.CloudEnvironmentConfig{DockerImage: "golang:1.26"}}, nil
+		Places: placesFunc(func() (api.CloudEnvironmentConfig, api.ComputeRunnerConfig, error) {
+			return api.CloudEnvironmentConfig{DockerImage: "golang:1.26"}, api.ComputeRunnerConfig{InstanceShape: api.RunnerShape{Vcpus: 4, MemoryGb: 8}}, nil
 		}),
 	}}
 	r := fullRun()
-	frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x-1", Number: 2}, WorkerInfo{}, d.images())
+	frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x-1", Number: 2}, WorkerInfo{}, d.machines())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +129,7 @@ func TestAssignmentIsTheContracts(t *testing.T) {
 		"task id": {a.TaskID, "run-1"}, "execution": {a.ExecutionID, "x-1"}, "task": {a.Task.ID, "run-1"},
 		"prompt": {a.Task.Definition.Prompt, "p"}, "created": {a.Task.CreatedAt.Equal(r.CreatedAt), true},
 		"owner": {a.Task.Owner.Type, "TEAM"}, "owner id": {a.Task.Owner.Id > 0 && a.Task.Owner.Id < 1<<53, true},
-		"conversation": {a.Task.ConversationID, "conv-1"}, "image": {a.DockerImage, "golang:1.26"}, "sidecar": {a.SidecarImage, "agent:1"},
+		"conversation": {a.Task.ConversationID, "conv-1"}, "image": {a.DockerImage, "golang:1.26"}, "shape": {a.Shape, shape{4, 8}}, "sidecar": {a.SidecarImage, "agent:1"},
 		"environment": {s.EnvironmentID, "env-1"}, "base prompt": {s.BasePrompt, "b"}, "model": {s.ModelID, "m"},
 		"profile": {s.ProfileID, "pr"}, "skill": {s.SkillSpec, "o/r:s"}, "mcp": {string(s.MCPServers["x"]), `{"args":["-y"],"command":"npx"}`},
 		"computer use": {*s.ComputerUse, true}, "idle": {*s.Idle, 7}, "harness": {s.Harness.Type, "claude"},
@@ -149,7 +154,7 @@ func TestBareAssignment(t *testing.T) {
 	t.Parallel()
 	d := &Dispatcher{cfg: Config{RootURL: "https://cadre.test", Tokens: newWorld()}}
 	frame, err := d.assignment(t.Context(), run.Run{ID: "run-1", Owner: identity.Owner{Type: api.ScopeTypeUser, UID: "u"}},
-		run.Execution{ID: "x-1"}, WorkerInfo{RootURL: "http://10.0.0.1:8080"}, d.images())
+		run.Execution{ID: "x-1"}, WorkerInfo{RootURL: "http://10.0.0.1:8080"}, d.machines())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,13 +174,13 @@ func TestEnvironmentOfAnAssignment(t *testing.T) {
 		err  error
 		fail bool
 	}{
-		"gone: the runner reports it": {api.NotFound("environment", "env-1"), false},
+		"gone: the runner reports it": {api.Fail(api.PlatformErrorCodeEnvironmentSetupFailed, "no longer exists"), false},
 		"store away: try again":       {errors.New("store is away"), true},
 	} {
-		d := &Dispatcher{cfg: Config{Tokens: newWorld(), Environments: environmentsFunc(func(string) (catalog.Environment, error) {
-			return catalog.Environment{}, c.err
+		d := &Dispatcher{cfg: Config{Tokens: newWorld(), Places: placesFunc(func() (api.CloudEnvironmentConfig, api.ComputeRunnerConfig, error) {
+			return api.CloudEnvironmentConfig{DockerImage: "i"}, api.ComputeRunnerConfig{}, c.err
 		})}}
-		frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x"}, WorkerInfo{}, d.images())
+		frame, err := d.assignment(t.Context(), r, run.Execution{ID: "x"}, WorkerInfo{}, d.machines())
 		if (err != nil) != c.fail {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/cadrehq/cadre/api"
-	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/run"
 )
 
@@ -38,9 +37,10 @@ type Tokens interface {
 	Mint(r run.Run, x run.Execution) (string, error)
 }
 
-// Environments finds the environment a run names; api.NotFound when there is none.
-type Environments interface {
-	Get(ctx context.Context, uid string) (catalog.Environment, error)
+// Places finds the environment and the machine that a run's config names: catalog.Catalog. One that is gone
+// is environment_setup_failed.
+type Places interface {
+	Place(context.Context, api.AmbientAgentConfig) (api.CloudEnvironmentConfig, api.ComputeRunnerConfig, error)
 }
 
 // Wake is a hint: a run was queued for Host; or the processes of an execution must go; or, with
@@ -61,8 +61,8 @@ type Config struct {
 	Wakes func(ctx context.Context) (<-chan Wake, error)
 	// Peers are the dispatchers of other replicas. Without it this server is taken to be the only one.
 	Peers Peers
-	// Environments resolves the image of assignments. Without it they carry none.
-	Environments Environments
+	// Places resolves the image and shape of assignments. Without it they carry none.
+	Places Places
 
 	// Instance names this server among those that share the store and stays the same when it starts
 	// again: what its former self offered goes back in line at once. Default "server".

@@ -96,7 +96,7 @@ func (d *Dispatcher) reserve(waiting []Waiting) (offers []*offer, full []Place) 
 // handOut sends what was assigned to the workers, in the order of the queue, and returns how many moves
 // were made or refused: cancelled meanwhile, or another replica was quicker.
 func (d *Dispatcher) handOut(ctx context.Context, offers []*offer) (decided int) {
-	images := d.images()
+	machines := d.machines()
 	var unsent []*offer
 	for _, o := range offers {
 		if o.err == nil || !transient(o.err) {
@@ -109,7 +109,7 @@ func (d *Dispatcher) handOut(ctx context.Context, offers []*offer) (decided int)
 			}
 			continue
 		}
-		frame, err := d.assignment(ctx, o.run, o.execution, o.task.conn.info, images)
+		frame, err := d.assignment(ctx, o.run, o.execution, o.task.conn.info, machines)
 		if err != nil {
 			d.cfg.Logger.Error("cannot make assignment", "run_id", o.task.runID, "error", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/catalog/agent"
 	"github.com/cadrehq/cadre/internal/identity"
 )
@@ -62,7 +63,11 @@ func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner ident
 		return c, "", err
 	}
 	c.ModelId = model
-	return c, skill, s.checkEnvironment(ctx, actor, owner, c.EnvironmentId)
+	e, err := s.environment(ctx, actor, owner, c.EnvironmentId)
+	if err != nil {
+		return c, "", err
+	}
+	return c, skill, s.pinShared(ctx, actor, owner, &c, e.Config)
 }
 
 // fromAgent fills in what the request leaves to the agent the run runs as. Skills and MCP servers come
@@ -116,22 +121,23 @@ func (s *Service) fromTeam(ctx context.Context, c *api.AmbientAgentConfig, teamU
 	return nil
 }
 
-// checkEnvironment refuses an environment the caller may not use for a run with this owner.
-func (s *Service) checkEnvironment(ctx context.Context, actor identity.Actor, owner identity.Owner, uid string) error {
+// environment returns the environment of a run with this owner, and refuses one the caller may not use
+// for it. The zero one stands for none.
+func (s *Service) environment(ctx context.Context, actor identity.Actor, owner identity.Owner, uid string) (catalog.Environment, error) {
 	if uid == "" {
-		return nil
+		return catalog.Environment{}, nil
 	}
 	e, err := s.cfg.Environments.Get(ctx, uid)
 	if err != nil {
-		return err
+		return e, err
 	}
 	if !actor.Sees(e.Owner) {
-		return api.NotFound("environment", uid)
+		return e, api.NotFound("environment", uid)
 	}
 	if owner.Type == api.ScopeTypeTeam && e.Owner.Type != api.ScopeTypeTeam {
-		return api.Invalid("config.environment_id", "a team's run cannot use a personal environment")
+		return e, api.Invalid("config.environment_id", "a team's run cannot use a personal environment")
 	}
-	return nil
+	return e, nil
 }
 
 // skillName is the last part of a skill's specification: of "org/repo:path/to/skill", "skill".

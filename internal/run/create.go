@@ -79,6 +79,7 @@ func (s *Service) createLocal(ctx context.Context, actor identity.Actor, req api
 	d, err := s.draft(ctx, actor, api.RunAgentRequest{
 		Prompt: req.Prompt, Title: req.Title, Config: req.Config, Mode: req.Mode, ParentRunId: req.ParentRunId,
 		ConversationId: req.ConversationId, Metadata: req.Metadata,
+		SavedPrompt: req.SavedPrompt, SavedPromptArguments: req.SavedPromptArguments,
 	}, source)
 	if err != nil {
 		return Run{}, err
@@ -132,6 +133,9 @@ func (s *Service) draft(ctx context.Context, actor identity.Actor, req api.RunAg
 // sketch is draft without what the run may go on from.
 func (s *Service) sketch(ctx context.Context, actor identity.Actor, req api.RunAgentRequest, source api.RunSourceType) (draft, error) {
 	if err := actor.Check(identity.PermCreate); err != nil {
+		return draft{}, err
+	}
+	if err := s.savedPrompt(ctx, actor, &req); err != nil {
 		return draft{}, err
 	}
 	if err := s.checkRequest(req); err != nil {

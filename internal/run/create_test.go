@@ -124,7 +124,7 @@ func TestCreateResolves(t *testing.T) {
 func TestPersonalAndTeamEnvironments(t *testing.T) {
 	b := newBench(t, nil)
 	put := func(uid string, o identity.Owner) {
-		b.ok(b.envs.Put(b.ctx, catalog.Environment{UID: uid, Owner: o, CreatedAt: b.clock(), UpdatedAt: b.clock()}))
+		b.ok(b.envs.Insert(b.ctx, catalog.Environment{UID: uid, Owner: o, CreatedAt: b.clock(), UpdatedAt: b.clock()}, 9))
 	}
 	put("mine", identity.Owner{Type: api.ScopeTypeUser, UID: ada.UID})
 	put("ours", identity.Owner{Type: api.ScopeTypeTeam, UID: "t-1"})

@@ -12,6 +12,7 @@ import (
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/catalog"
+	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/secret"
 	"github.com/cadrehq/cadre/internal/session"
 )
@@ -19,6 +20,16 @@ import (
 // Environments finds the environment a run names.
 type Environments interface {
 	Get(ctx context.Context, uid string) (catalog.Environment, error)
+}
+
+// Shared finds what a request names of what is shared, by uid or name: catalog.Catalog.
+type Shared interface {
+	// RunnerFor returns the uid of a runner that what owner has may use.
+	RunnerFor(ctx context.Context, actor identity.Actor, owner identity.Owner, ref string) (uid string, err error)
+	// Prompt returns the text of a saved prompt with its arguments put in, and the prompt's uid.
+	Prompt(ctx context.Context, actor identity.Actor, ref string, arguments map[string]string) (text, uid string, err error)
+	// Pin replaces the names of shared MCP servers by their uids.
+	Pin(ctx context.Context, actor identity.Actor, owner identity.Owner, servers map[string]api.MCPServerConfig) (map[string]api.MCPServerConfig, error)
 }
 
 // Models resolves what a request says about the model ("" is the default) to the id of a model that
@@ -77,10 +88,12 @@ type Config struct {
 	History      History
 	Log          session.Log
 	Environments Environments
-	Models       Models
-	Blobs        Blobs
-	Uploads      Uploads
-	Leases       Leases
+	// Shared may be nil where nothing but environments is shared.
+	Shared  Shared
+	Models  Models
+	Blobs   Blobs
+	Uploads Uploads
+	Leases  Leases
 	// Secrets hands out what runs may have and nobody may read. Without it there are none.
 	Secrets Secrets
 	// AgentSecrets returns the names of secrets that a team's agent lists; none for what is no agent.
@@ -145,6 +158,9 @@ func (c Config) withDefaults() Config {
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if c.DefaultHost == "" {
 		c.DefaultHost = "local"
+	}
+	if c.Shared == nil {
+		c.Shared = nothingShared{}
 	}
 	if len(c.Harnesses) == 0 {
 		c.Harnesses = []api.HarnessType{api.HarnessTypeOz}

@@ -1,7 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"runtime"
+	"strings"
 
 	"github.com/cadrehq/cadre/api"
 )
@@ -41,8 +45,40 @@ func (r *execution) prepare(ctx context.Context) error {
 
 // notices tells what a person should know about where the run is carried out.
 func (r *execution) notices(ctx context.Context) {
-	image := r.assignment.Environment.DockerImage
-	if image != "" && (r.cfg.Local || r.cfg.Backend == "direct") {
-		r.notice(ctx, api.NoticeInfo, "The environment's image "+image+" is not used here: the commands of this run work with what is installed on the host.")
+	for _, text := range r.lacking() {
+		r.notice(ctx, api.NoticeInfo, text)
 	}
+}
+
+// lacking says what the run asks of its machine that this one does not give.
+func (r *execution) lacking() (list []string) {
+	machine := r.assignment.Machine
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	bare := r.cfg.Local || r.cfg.Backend == "direct" // works on the host itself
+	if image := cmp.Or(machine.Linux.DockerImage, r.assignment.Environment.DockerImage); image != "" && bare {
+		add("The image %s is not used here: the commands of this run work with what is installed on the host.", image)
+	}
+	if machine.Name == "" {
+		return list
+	}
+	const wants = "The runner %q asks for %s, but "
+	mac := machine.Os == api.ComputeRunnerConfigOsMACOS
+	switch {
+	case mac && runtime.GOOS != "darwin":
+		add(wants+"this machine runs %s. The run goes on here.", machine.Name, strings.TrimSpace("macOS "+string(machine.Mac.Version)), runtime.GOOS)
+	case !mac && runtime.GOOS != "linux":
+		add(wants+"this machine runs %s. The run goes on here.", machine.Name, "Linux", runtime.GOOS)
+	}
+	arches := map[api.ComputeRunnerConfigArch]string{api.ComputeRunnerConfigArchX8664: "amd64", api.ComputeRunnerConfigArchAARCH64: "arm64"}
+	if want := arches[machine.Arch]; want != "" && want != runtime.GOARCH {
+		add(wants+"this machine is %s. The run goes on here.", machine.Name, want, runtime.GOARCH)
+	}
+	shape := machine.InstanceShape
+	switch {
+	case shape.Vcpus > 0 && r.cfg.Local:
+		add(wants+"a run on one's own machine has all of it.", machine.Name, fmt.Sprintf("%d processors and %d GiB", shape.Vcpus, shape.MemoryGb))
+	case shape.Vcpus > 0 && bare:
+		add(wants+"on this host each process is bounded to the %d GiB and the processors are shared.", machine.Name, fmt.Sprintf("%d processors", shape.Vcpus), shape.MemoryGb)
+	}
+	return list
 }

@@ -9,10 +9,17 @@ import (
 	"github.com/cadrehq/cadre/api"
 )
 
-// setUp runs the environment's set-up commands, in order, each in a shell of its own at the root of
-// the workspace. The first that fails ends the run.
+// setUp runs the set-up commands of the machine, then those of the environment, in order, each in a shell
+// of its own at the root of the workspace. The first that fails ends the run.
 func (r *execution) setUp(ctx context.Context) error {
-	commands := r.assignment.Environment.SetupCommands
+	if err := r.setUpWith(ctx, "machine setup", "runner (the shape of machine)", r.assignment.Machine.SetupCommands); err != nil {
+		return err
+	}
+	return r.setUpWith(ctx, "setup", "environment", r.assignment.Environment.SetupCommands)
+}
+
+// setUpWith runs the commands that a definition, of this noun, holds.
+func (r *execution) setUpWith(ctx context.Context, phase, noun string, commands []string) error {
 	if len(commands) == 0 {
 		return nil
 	}
@@ -25,12 +32,12 @@ func (r *execution) setUp(ctx context.Context) error {
 		shell = bash
 	}
 	for i, text := range commands {
-		name := fmt.Sprintf("setup %d of %d", i+1, len(commands))
+		name := fmt.Sprintf("%s %d of %d", phase, i+1, len(commands))
 		err := r.phase(ctx, name, text, func(ctx context.Context, show func(string)) (string, error) {
 			out, err := command{
 				name: shell, args: []string{"-c", text}, dir: r.at.work, env: env, show: show, timeout: r.cfg.SetupTimeout,
 			}.run(ctx)
-			return out, setupError(text, out, err)
+			return out, setupError(noun, text, out, err)
 		})
 		if err != nil {
 			return err
@@ -39,7 +46,7 @@ func (r *execution) setUp(ctx context.Context) error {
 	return nil
 }
 
-func setupError(text, out string, err error) error {
+func setupError(noun, text, out string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -49,7 +56,7 @@ func setupError(text, out string, err error) error {
 	}
 	return &stepError{
 		message: fmt.Sprintf("the set-up command %q failed: %s", clip(text, 200), c.what), output: out,
-		advice: "Correct the command in the environment; its output is in the session.", err: err,
+		advice: "Correct the command in the " + noun + "; its output is in the session.", err: err,
 	}
 }
 

@@ -64,6 +64,8 @@ type Config struct {
 	DefaultHost string
 	// SidecarImage holds the agent binary for backends that use images. May be empty.
 	SidecarImage string
+	// BaseImages are suggested to who defines an environment or runner. Default: a few public ones.
+	BaseImages []string
 	// Models configures the model gateway: vendors' keys, the local endpoint, scripts, limits. Its
 	// Auth, Ledger and Log are set by the server.
 	Models gateway.Config
@@ -133,6 +135,9 @@ func (c Config) WithDefaults() Config {
 		c.Instance = strings.ReplaceAll(host, "/", "-")
 	}
 	orDefault(&c.DefaultHost, "local")
+	if c.BaseImages == nil {
+		c.BaseImages = []string{"ubuntu:24.04", "debian:13-slim", "python:3.14", "node:24", "golang:1.26", "rust:1"}
+	}
 	orDefault(&c.Lease, 18*time.Second)
 	orDefault(&c.MaxActive, 24*time.Hour)
 	orDefault(&c.MaxQueued, 24*time.Hour)

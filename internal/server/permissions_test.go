@@ -140,7 +140,11 @@ func (w *world) things(runID string) map[string]string {
 	secret := decode[api.Secret](w.post("/secrets", api.CreateSecretRequest{Name: "S", Value: api.SecretValue{Value: "v"}}).want(201))
 	key := decode[api.CreateApiKeyResponse](w.post("/api-keys", api.CreateApiKeyRequest{Name: "k", TeamId: team.TeamUids[0]}).want(201))
 	invitation := decode[api.CreateInvitationResponse](w.post("/teams/"+team.TeamUids[0]+"/invitations", api.CreateInvitationRequest{Email: "i@example.com"}).want(201))
+	runner := decode[api.ComputeRunner](w.post("/runners", api.ComputeRunnerRequest{Config: api.ComputeRunnerConfig{Name: "r"}}).want(201))
+	prompt := decode[api.SavedPrompt](w.post("/prompts", api.SavedPromptRequest{Config: api.SavedPromptConfig{Name: "p", Text: "t"}}).want(201))
+	server := decode[api.SharedMcpServer](w.post("/mcp-servers", api.SharedMcpServerRequest{Config: api.SharedMcpServerConfig{Name: "s", Command: "c"}}).want(201))
 	return map[string]string{
+		"runnerUid": runner.Uid, "promptUid": prompt.Uid, "serverUid": server.Uid,
 		"runId": runID, "conversationId": runID, "environmentId": environment.Uid, "teamUid": team.TeamUids[0],
 		"userUid": team.Uid, "keyUid": key.ApiKey.Uid, "secretUid": secret.Uid, "invitationUid": invitation.Invitation.Uid,
 	}

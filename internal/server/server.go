@@ -65,6 +65,7 @@ type Server struct {
 	agents   *agent.Service
 	issuer   *issuer.Service
 	eraser   *keep.Eraser
+	catalog  *catalog.Catalog
 	api      *httpapi.API
 	http     *http.Server
 
@@ -136,6 +137,10 @@ func (s *Server) open(ctx context.Context) error {
 	s.feed = feed.New(feed.Config{Log: store.NewEvents(s.db), Bell: s.bus.Changes, Logger: s.cfg.Log})
 	s.sessions = session.NewService(session.Config{
 		Log: store.NewSessions(s.db), Bus: sessionBus{s.bus}, Logger: s.cfg.Log, Encode: httpapi.EncodeEvent,
+	})
+	s.catalog = catalog.New(catalog.Config{
+		Environments: store.NewEnvironments(s.db), Runners: store.NewRunners(s.db), Prompts: store.NewPrompts(s.db),
+		Servers: store.NewServers(s.db), Rules: store.NewRules(s.db), Applied: store.NewApplied(s.db), Now: s.cfg.Now,
 	})
 	runs, err := s.openRuns(blobs)
 	if err != nil {
@@ -230,7 +235,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	stored := store.NewRuns(s.db)
 	return run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
-		Models: models{s.gateway}, Blobs: blobs, Uploads: store.NewUploads(s.db), Leases: store.NewDispatch(s.db), Secrets: s.secrets,
+		Shared: s.catalog, Models: models{s.gateway}, Blobs: blobs, Uploads: store.NewUploads(s.db), Leases: store.NewDispatch(s.db), Secrets: s.secrets,
 		Agents: s.agents, AgentSecrets: s.agents.SecretNames, People: store.NewIdentity(s.db),
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
@@ -241,7 +246,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
 	return dispatch.New(dispatch.Config{
 		Store: store.NewDispatch(s.db), Runs: runs, Tokens: tokens{s.identity}, Wakes: wakes(s.bus), Peers: s.bus,
-		Environments: store.NewEnvironments(s.db), Instance: s.cfg.Instance, RootURL: s.cfg.PublicURL,
+		Places: s.catalog, Instance: s.cfg.Instance, RootURL: s.cfg.PublicURL,
 		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.cfg.TeamLimit, MaxActive: s.cfg.MaxActive,
 		MaxQueued: s.cfg.MaxQueued, Lease: s.cfg.Lease,
 		Now: s.cfg.Now, Logger: s.cfg.Log,
@@ -264,10 +269,8 @@ func (s *Server) openMessages(runs *run.Service) *orchestration.Service {
 
 func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	stored := store.NewRuns(s.db)
-	environments := store.NewEnvironments(s.db)
-	shared := &catalog.Environments{Store: environments, Now: s.cfg.Now, NewUID: catalog.NewUID}
 	s.skills = skill.New(skill.Config{
-		Reader: skill.Git{Egress: s.cfg.Egress}, Environments: shared, Runs: environments, Now: s.cfg.Now,
+		Reader: skill.Git{Egress: s.cfg.Egress}, Environments: s.catalog.Environments, Runs: store.NewEnvironments(s.db), Now: s.cfg.Now,
 	})
 	streams, stopping := context.WithCancel(context.Background())
 	base, abort := context.WithCancel(context.Background())
@@ -276,8 +279,10 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 	s.api = httpapi.New(streams, httpapi.Config{
 		People: s.identity, Account: s.identity, Keys: s.identity, Issuer: s.issuer, Jar: jar, SignIn: s.pages(jar),
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
-		Environments: shared, Skills: s.skills,
-		EnvironmentStore: environments, Agents: s.agents, Schedules: s.schedule, Secrets: s.secrets, MasterKeys: s.keyring, Messages: s.openMessages(runs), Blobs: blobs, Usage: store.NewLedger(s.db),
+		Environments: s.catalog.Environments, ComputeRunners: s.catalog.Runners, Prompts: s.catalog.Prompts,
+		Servers: s.catalog.Servers, Rules: s.catalog.Rules, Applied: s.catalog.Applied, Kits: s.catalog,
+		BaseImages: baseImages(s.cfg.BaseImages), Skills: s.skills, Agents: s.agents, Schedules: s.schedule, Secrets: s.secrets, MasterKeys: s.keyring, Messages: s.openMessages(runs),
+		Blobs: blobs, Usage: store.NewLedger(s.db),
 		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
 		Models:    models{s.gateway}, Workers: workers{s.dispatch},
 		Feed: s.feed, Past: store.NewEvents(s.db), Deltas: s.bus.Deltas, Bells: s.bus.Commands, Fence: fence(stored), Gateway: s.gateway,

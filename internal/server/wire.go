@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cadrehq/cadre/api"
@@ -198,4 +199,18 @@ func (w workers) Check(c httpapi.WorkerConn) error { return dispatch.WorkerInfo(
 
 func (w workers) Serve(ctx context.Context, t httpapi.Transport, c httpapi.WorkerConn) error {
 	return w.Dispatcher.Serve(ctx, t, dispatch.WorkerInfo(c))
+}
+
+// baseImages takes references of images apart.
+func baseImages(references []string) []api.BaseImage {
+	list := make([]api.BaseImage, 0, len(references))
+	for _, image := range references {
+		repository, tag := image, "latest"
+		// What is behind a colon is a tag unless it is a registry's port.
+		if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+			repository, tag = image[:i], image[i+1:]
+		}
+		list = append(list, api.BaseImage{Image: image, Repository: repository, Tag: tag})
+	}
+	return list
 }

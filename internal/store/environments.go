@@ -14,84 +14,16 @@ import (
 )
 
 // Environments keeps environments: catalog.EnvironmentStore.
-type Environments struct{ db *DB }
+type Environments struct {
+	Definitions[api.CloudEnvironmentConfig]
+}
 
 // NewEnvironments keeps environments in db.
-func NewEnvironments(db *DB) Environments { return Environments{db} }
+func NewEnvironments(db *DB) Environments {
+	return Environments{Definitions[api.CloudEnvironmentConfig]{db: db, table: "environments", noun: "environment"}}
+}
 
 var _ catalog.EnvironmentStore = Environments{}
-
-const selectEnvironments = `SELECT uid, owner_type, owner_uid, config, creator, editor, created_at, updated_at
-	FROM environments WHERE deleted_at = 0 AND `
-
-// Put stores an environment, replacing one with the same uid but keeping its creator and its time of
-// creation.
-func (s Environments) Put(ctx context.Context, e catalog.Environment) error {
-	config, err := encode(e.Config)
-	if err != nil {
-		return err
-	}
-	creator, err := encode(e.Creator)
-	if err != nil {
-		return err
-	}
-	editor, err := encode(e.Editor)
-	if err != nil {
-		return err
-	}
-	return s.db.Write(ctx, e.UID, func(tx *Tx) error {
-		_, err := tx.Exec(`INSERT INTO environments (uid, owner_type, owner_uid, config, creator, editor, created_at,
-				updated_at, deleted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
-			ON CONFLICT (uid) DO UPDATE SET owner_type = excluded.owner_type, owner_uid = excluded.owner_uid,
-				config = excluded.config, editor = excluded.editor, updated_at = excluded.updated_at, deleted_at = 0`,
-			e.UID, string(e.Owner.Type), e.Owner.UID, config, creator, editor, micros(e.CreatedAt), micros(e.UpdatedAt))
-		return err
-	})
-}
-
-// Get returns an environment that was not deleted.
-func (s Environments) Get(ctx context.Context, uid string) (catalog.Environment, error) {
-	e, err := one(scanEnvironment)(s.db.query(ctx, selectEnvironments+"uid = $1", uid))
-	if errors.Is(err, sql.ErrNoRows) {
-		return e, api.NotFound("environment", uid)
-	}
-	return e, public("read environment", err)
-}
-
-// Delete hides an environment for good; its runs keep naming it.
-func (s Environments) Delete(ctx context.Context, uid string) error {
-	now := micros(s.db.now())
-	return s.db.Write(ctx, uid, func(tx *Tx) error {
-		n, err := tx.Exec("UPDATE environments SET deleted_at = $1 WHERE uid = $2 AND deleted_at = 0", now, uid)
-		if err == nil && n == 0 {
-			return api.NotFound("environment", uid)
-		}
-		return err
-	})
-}
-
-// List returns the environments of the given teams and of the user, newest change first.
-func (s Environments) List(ctx context.Context, teamUIDs []string, userUID string) ([]catalog.Environment, error) {
-	var c clause
-	owners := c.owners("", teamUIDs, userUID)
-	if owners == "" {
-		return nil, nil
-	}
-	list, err := all(scanEnvironment)(s.db.queryOnce(ctx,
-		selectEnvironments+owners+" ORDER BY updated_at DESC, uid", c.args...))
-	return list, public("read environments", err)
-}
-
-func scanEnvironment(row scanner) (e catalog.Environment, err error) {
-	var config, creator, editor string
-	var created, updated int64
-	err = row.Scan(&e.UID, &e.Owner.Type, &e.Owner.UID, &config, &creator, &editor, &created, &updated)
-	if err != nil {
-		return e, err
-	}
-	e.CreatedAt, e.UpdatedAt = fromMicros(created), fromMicros(updated)
-	return e, errors.Join(decode(config, &e.Config), decode(creator, &e.Creator), decode(editor, &e.Editor))
-}
 
 // LastRuns returns the most recent run of each environment that has one.
 func (s Environments) LastRuns(ctx context.Context, uids []string) (map[string]api.EnvironmentLastTask, error) {

@@ -13,7 +13,7 @@ import (
 
 // Tables that grow with the number of runs: no fixed read may go through all of one. Only small
 // indexes may be read from end to end.
-var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|messages|client_events|lifecycle_events|artifacts|blobs|uploads|external_conversations|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
+var growing = regexp.MustCompile(`^SCAN (r|x|runs|run_specs|run_metadata|executions|entries|commands|requests|messages|client_events|lifecycle_events|artifacts|blobs|uploads|external_conversations|usage_calls|api_keys|signins|invitations|device_grants|m|s|schedules|schedule_ticks|environments|runners|prompts|mcp_servers|rules|applied|data_keys|d|deletions|secrets|secret_uses|run_secrets)\b`)
 
 // small are partial indexes that hold nothing but what is asked for.
 var small = regexp.MustCompile(`INDEX (executions_unclaimed|schedules_due|schedules_held|uploads_open)\b`)
@@ -63,6 +63,13 @@ func TestPlans(t *testing.T) {
 	_, _ = uploads.OfOwner(ctx, id, "", 1)
 	_, _ = uploads.OfOwner(ctx, id, id, 1)
 	_, _ = uploads.Expired(ctx, now, 1)
+	prompts := NewPrompts(db)
+	_, _ = prompts.Get(ctx, id)
+	_, _ = prompts.List(ctx, []string{id}, id)
+	_, _ = prompts.Named(ctx, []string{id}, id, id)
+	_, _ = NewEnvironments(db).List(ctx, []string{id}, id)
+	_, _ = NewRules(db).Of(ctx, identity.Owner{Type: api.ScopeTypeTeam, UID: id})
+	_, _ = NewApplied(db).Get(ctx, identity.Owner{Type: api.ScopeTypeTeam, UID: id}, id)
 	schedules := NewSchedules(db)
 	_, _ = schedules.Get(ctx, id)
 	_, _ = schedules.NextDue(ctx, now)

@@ -29,7 +29,7 @@ var insertSchedules = newInsert("schedules",
 	"id", "owner_type", "owner_uid", "team_uid", "created_at", "creator", "creator_kind", "deleted_at", "claimed_until",
 	"name", "cron", "zone", "prompt", "mode", "config", "metadata", "agent_uid", "enabled", "missed", "catch_up",
 	"overlap", "jitter", "starts_at", "ends_at", "editor", "updated_at", "rev", "tick_at", "due_at", "held",
-	"attempts", "last_ran_at", "last_run_id", "last_error")
+	"attempts", "last_ran_at", "last_run_id", "last_error", "saved_prompt", "arguments")
 
 // definitionValues are the columns that a change may set, from "name" on.
 func definitionValues(c schedule.Schedule) ([]any, error) {
@@ -50,7 +50,11 @@ func definitionValues(c schedule.Schedule) ([]any, error) {
 		string(c.Missed), c.CatchUp, string(c.Overlap), c.Jitter.Microseconds(), micros(c.Starts), micros(c.Ends),
 		editor, micros(c.UpdatedAt), c.Rev,
 	}
-	return append(values, clockValues(c.Clock)...), nil
+	arguments, err := encode(c.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(values, clockValues(c.Clock)...), c.SavedPrompt, arguments), nil
 }
 
 func clockValues(k schedule.Clock) []any {
@@ -63,22 +67,25 @@ func clockValues(k schedule.Clock) []any {
 const selectSchedules = `SELECT s.id, s.owner_type, s.owner_uid, s.team_uid, s.created_at, s.creator, s.creator_kind,
 	s.name, s.cron, s.zone, s.prompt, s.mode, s.config, s.metadata, s.agent_uid, s.enabled, s.missed, s.catch_up,
 	s.overlap, s.jitter, s.starts_at, s.ends_at, s.editor, s.updated_at, s.rev, s.tick_at, s.due_at, s.held,
-	s.attempts, s.last_ran_at, s.last_run_id, s.last_error FROM schedules s WHERE s.deleted_at = 0 AND `
+	s.attempts, s.last_ran_at, s.last_run_id, s.last_error,
+	s.saved_prompt, s.arguments FROM schedules s WHERE s.deleted_at = 0 AND `
 
 func scanSchedule(row scanner) (c schedule.Schedule, err error) {
-	var creator, config, metadata, editor string
+	var creator, config, metadata, editor, arguments string
 	var created, updated, enabled, jitter, starts, ends, tick, due, held, ran int64
 	err = row.Scan(&c.ID, &c.Owner.Type, &c.Owner.UID, &c.TeamUID, &created, &creator, &c.CreatorKind,
 		&c.Name, &c.Cron, &c.Zone, &c.Prompt, &c.Mode, &config, &metadata, &c.AgentUID, &enabled, &c.Missed, &c.CatchUp,
 		&c.Overlap, &jitter, &starts, &ends, &editor, &updated, &c.Rev, &tick, &due, &held,
-		&c.Attempts, &ran, &c.LastRun, &c.LastError)
+		&c.Attempts, &ran, &c.LastRun, &c.LastError,
+		&c.SavedPrompt, &arguments)
 	if err != nil {
 		return c, err
 	}
 	c.CreatedAt, c.UpdatedAt, c.Enabled, c.Held = fromMicros(created), fromMicros(updated), enabled != 0, held != 0
 	c.Jitter, c.Starts, c.Ends = time.Duration(jitter)*time.Microsecond, fromMicros(starts), fromMicros(ends)
 	c.Tick, c.Due, c.LastRan = fromMicros(tick), fromMicros(due), fromMicros(ran)
-	return c, errors.Join(decode(creator, &c.Creator), decode(config, &c.Config), decode(metadata, &c.Metadata), decode(editor, &c.Editor))
+	return c, errors.Join(decode(creator, &c.Creator), decode(config, &c.Config), decode(metadata, &c.Metadata), decode(editor, &c.Editor),
+		decode(arguments, &c.Arguments))
 }
 
 // Insert stores a new schedule unless its owner has limit of them already.
@@ -149,7 +156,8 @@ func (s Schedules) Change(ctx context.Context, id string, decide func(*schedule.
 		return tx.Send(`UPDATE schedules SET claimed_until = 0, name = $2, cron = $3, zone = $4, prompt = $5, mode = $6,
 			config = $7, metadata = $8, agent_uid = $9, enabled = $10, missed = $11, catch_up = $12, overlap = $13,
 			jitter = $14, starts_at = $15, ends_at = $16, editor = $17, updated_at = $18, rev = $19, tick_at = $20,
-			due_at = $21, held = $22, attempts = $23, last_ran_at = $24, last_run_id = $25, last_error = $26
+			due_at = $21, held = $22, attempts = $23, last_ran_at = $24, last_run_id = $25, last_error = $26,
+			saved_prompt = $27, arguments = $28
 			WHERE id = $1`, append([]any{id}, values...)...)
 	})
 	return c, err

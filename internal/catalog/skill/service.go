@@ -37,7 +37,7 @@ type Reader interface {
 
 // Environments lists the environments an actor may use: catalog.Environments.
 type Environments interface {
-	List(ctx context.Context, actor identity.Actor) ([]catalog.Environment, map[string]api.EnvironmentLastTask, error)
+	List(ctx context.Context, actor identity.Actor, byName bool) ([]catalog.Environment, error)
 }
 
 // Runs tells when skills last ran.
@@ -146,7 +146,7 @@ func (s *Service) places(ctx context.Context, actor identity.Actor, repo string)
 	if err != nil {
 		return nil, err
 	}
-	list, _, err := s.cfg.Environments.List(ctx, actor)
+	list, err := s.cfg.Environments.List(ctx, actor, false)
 	if err != nil {
 		return nil, err
 	}

@@ -61,8 +61,8 @@ func (r *repositories) count(repo string) int {
 
 type environments []catalog.Environment
 
-func (e environments) List(context.Context, identity.Actor) ([]catalog.Environment, map[string]api.EnvironmentLastTask, error) {
-	return e, nil, nil
+func (e environments) List(context.Context, identity.Actor, bool) ([]catalog.Environment, error) {
+	return e, nil
 }
 
 type ran map[string]time.Time

@@ -43,28 +43,33 @@ func (l Limits) WithDefaults() Limits {
 
 // Config says what an API works with. The services and PublicURL are required.
 type Config struct {
-	Identity         Identity
-	Runs             Runs
-	Store            RunReader
-	History          History
-	Sessions         Sessions
-	Environments     Environments
-	Skills           Skills
-	EnvironmentStore EnvironmentReader
-	Agents           Agents
-	Schedules        Schedules
-	Messages         Messages
-	Secrets          Secrets
-	MasterKeys       MasterKeys
-	Blobs            Blobs
-	Usage            Ledger
-	Summaries        Summaries
-	Models           Models
-	Workers          Workers
-	People           People
-	Account          Account
-	Keys             Keys
-	Issuer           Issuer
+	Identity       Identity
+	Runs           Runs
+	Store          RunReader
+	History        History
+	Sessions       Sessions
+	Environments   Environments
+	Skills         Skills
+	Agents         Agents
+	Schedules      Schedules
+	Messages       Messages
+	Secrets        Secrets
+	MasterKeys     MasterKeys
+	Blobs          Blobs
+	Usage          Ledger
+	Summaries      Summaries
+	Models         Models
+	Workers        Workers
+	People         People
+	Account        Account
+	Keys           Keys
+	Issuer         Issuer
+	ComputeRunners Shelf[api.ComputeRunnerConfig]
+	Prompts        Shelf[api.SavedPromptConfig]
+	Servers        Shelf[api.SharedMcpServerConfig]
+	Rules          RuleBook
+	Applied        Applied
+	Kits           Kits
 
 	// Jar knows the cookie of a signed-in browser.
 	Jar *cookie.Jar
@@ -72,6 +77,8 @@ type Config struct {
 	// them: everything in SignInPaths. Without it there are none.
 	SignIn http.Handler
 
+	// BaseImages are suggested for environments and runners.
+	BaseImages []api.BaseImage
 	// Deltas passes fragments on to whoever watches a run. It never blocks.
 	Deltas func(runID string, deltas []api.Delta)
 	// Bells rings when commands of a run may have been stored, until ctx ends.

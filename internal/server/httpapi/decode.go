@@ -73,6 +73,15 @@ var bodyTypes = map[string]reflect.Type{
 	"renameConversation":         reflect.TypeFor[api.RenameConversationRequest](),
 	"forkRun":                    reflect.TypeFor[api.ForkRunRequest](),
 	"forkConversation":           reflect.TypeFor[api.ForkConversationRequest](),
+
+	"createRunner":            reflect.TypeFor[api.ComputeRunnerRequest](),
+	"updateRunner":            reflect.TypeFor[api.ComputeRunnerRequest](),
+	"createPrompt":            reflect.TypeFor[api.SavedPromptRequest](),
+	"updatePrompt":            reflect.TypeFor[api.SavedPromptRequest](),
+	"createMcpServer":         reflect.TypeFor[api.SharedMcpServerRequest](),
+	"updateMcpServer":         reflect.TypeFor[api.SharedMcpServerRequest](),
+	"putRules":                reflect.TypeFor[api.RulesRequest](),
+	"putAppliedConfiguration": reflect.TypeFor[api.AppliedConfigurationRequest](),
 }
 
 // refuseParameter answers a query or path parameter that the generated code could not read.

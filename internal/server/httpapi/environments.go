@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/catalog"
@@ -12,14 +9,13 @@ import (
 
 // ListEnvironments serves GET /agent/environments.
 func (a *API) ListEnvironments(ctx context.Context, req api.ListEnvironmentsRequestObject) (api.ListEnvironmentsResponseObject, error) {
-	list, last, err := a.cfg.Environments.List(ctx, actorOf(ctx))
+	list, err := a.cfg.Environments.List(ctx, actorOf(ctx), req.Params.SortBy == api.ListEnvironmentsParamsSortByName)
 	if err != nil {
 		return nil, err
 	}
-	if req.Params.SortBy == api.ListEnvironmentsParamsSortByName {
-		slices.SortStableFunc(list, func(x, y catalog.Environment) int {
-			return cmp.Compare(strings.ToLower(x.Config.Name), strings.ToLower(y.Config.Name))
-		})
+	last, err := a.cfg.Environments.LastRuns(ctx, list...)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]api.CloudEnvironment, 0, len(list))
 	for _, e := range list {
@@ -40,7 +36,7 @@ func (a *API) GetEnvironment(ctx context.Context, req api.GetEnvironmentRequestO
 
 // CreateEnvironment serves POST /agent/environments.
 func (a *API) CreateEnvironment(ctx context.Context, req api.CreateEnvironmentRequestObject) (api.CreateEnvironmentResponseObject, error) {
-	e, err := a.cfg.Environments.Create(ctx, actorOf(ctx), *req.Body)
+	e, err := a.cfg.Environments.Create(ctx, actorOf(ctx), defining(req.Body.Config, req.Body.Team, req.Params.DryRun))
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +46,7 @@ func (a *API) CreateEnvironment(ctx context.Context, req api.CreateEnvironmentRe
 
 // UpdateEnvironment serves PUT /agent/environments/{environmentId}.
 func (a *API) UpdateEnvironment(ctx context.Context, req api.UpdateEnvironmentRequestObject) (api.UpdateEnvironmentResponseObject, error) {
-	e, err := a.cfg.Environments.Update(ctx, actorOf(ctx), req.EnvironmentId, *req.Body)
+	e, err := a.cfg.Environments.Update(ctx, actorOf(ctx), req.EnvironmentId, defining(req.Body.Config, nil, req.Params.DryRun))
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +79,7 @@ func environmentItem(e catalog.Environment, last map[string]api.EnvironmentLastT
 	if task, ok := last[e.UID]; ok {
 		item.LastTaskCreated = task
 		item.LastTaskRunTimestamp = task.CreatedAt
+		item.SetupFailed = catalog.SetupFailed(task)
 	}
 	return item
 }

@@ -144,13 +144,18 @@ type Sessions interface {
 	Transcript(ctx context.Context, runID string, w io.Writer) error
 }
 
+// Shelf keeps shared definitions of one kind: catalog.Shelf. It checks what the actor may reach.
+type Shelf[C any] interface {
+	Create(ctx context.Context, actor identity.Actor, req catalog.Request[C]) (catalog.Definition[C], error)
+	Get(ctx context.Context, actor identity.Actor, uid string) (catalog.Definition[C], error)
+	Update(ctx context.Context, actor identity.Actor, uid string, req catalog.Request[C]) (catalog.Definition[C], error)
+	Delete(ctx context.Context, actor identity.Actor, uid string) error
+	List(ctx context.Context, actor identity.Actor, byName bool) ([]catalog.Definition[C], error)
+}
+
 // Environments keeps environments: catalog.Environments.
 type Environments interface {
-	Create(ctx context.Context, actor identity.Actor, req api.EnvironmentRequest) (catalog.Environment, error)
-	Get(ctx context.Context, actor identity.Actor, uid string) (catalog.Environment, error)
-	Update(ctx context.Context, actor identity.Actor, uid string, req api.EnvironmentRequest) (catalog.Environment, error)
-	Delete(ctx context.Context, actor identity.Actor, uid string) error
-	List(ctx context.Context, actor identity.Actor) ([]catalog.Environment, map[string]api.EnvironmentLastTask, error)
+	Shelf[api.CloudEnvironmentConfig]
 	LastRuns(ctx context.Context, list ...catalog.Environment) (map[string]api.EnvironmentLastTask, error)
 }
 
@@ -159,14 +164,29 @@ type Skills interface {
 	List(ctx context.Context, actor identity.Actor, q skill.Query) (api.ListAgentsResponse, error)
 }
 
-// EnvironmentReader finds the environment that a run was given, whoever owns it.
-type EnvironmentReader interface {
-	Get(ctx context.Context, uid string) (catalog.Environment, error)
+// RuleBook keeps rules: catalog.RuleBook.
+type RuleBook interface {
+	List(ctx context.Context, actor identity.Actor) ([]catalog.Rules, error)
+	Put(ctx context.Context, actor identity.Actor, req api.RulesRequest, dryRun bool) (catalog.Rules, error)
+}
+
+// Applied keeps the records of what was applied: catalog.Record.
+type Applied interface {
+	Get(ctx context.Context, actor identity.Actor, set string, team *bool) (catalog.Applied, error)
+	Put(ctx context.Context, actor identity.Actor, req api.AppliedConfigurationRequest) (catalog.Applied, error)
+}
+
+// Kits puts together what a sandbox is given of all that is shared: catalog.Catalog.
+type Kits interface {
+	Kit(ctx context.Context, config api.AmbientAgentConfig, teamUID, userUID string) (catalog.Kit, error)
 }
 
 // Schedules keeps schedules: schedule.Service. It checks what the actor may reach.
 type Schedules interface {
 	Create(ctx context.Context, actor identity.Actor, req api.CreateScheduledAgentRequest) (schedule.Schedule, error)
+	// Plan and PlanUpdate are what Create and Update would store.
+	Plan(ctx context.Context, actor identity.Actor, req api.CreateScheduledAgentRequest) (schedule.Schedule, error)
+	PlanUpdate(ctx context.Context, actor identity.Actor, id string, req api.UpdateScheduledAgentRequest) (schedule.Schedule, error)
 	Get(ctx context.Context, actor identity.Actor, id string) (schedule.Schedule, error)
 	List(ctx context.Context, actor identity.Actor) ([]schedule.Schedule, error)
 	Update(ctx context.Context, actor identity.Actor, id string, req api.UpdateScheduledAgentRequest) (schedule.Schedule, error)

@@ -40,7 +40,7 @@ func (a *API) assignment(ctx context.Context, r run.Run, x run.Execution) (api.R
 		BaseUrl: a.root(ctx), RunUrl: a.cfg.Runs.Link(r.ID),
 	}
 	assignment.IdleSeconds = a.idle(r)
-	if err := a.addEnvironment(ctx, r, &assignment); err != nil {
+	if err := a.addKit(ctx, r, &assignment); err != nil {
 		return api.RunnerAssignment{}, err
 	}
 	return assignment, a.addSnapshot(ctx, r, &assignment)
@@ -93,7 +93,7 @@ func (a *API) runnerLimits() api.RunnerLimits {
 }
 
 // idle says how long the sandbox stays for follow-ups after the work. After a failure it stays only
-// where the environment asks for it: see addEnvironment.
+// where the environment asks for it: see addKit.
 func (a *API) idle(r run.Run) (seconds int) {
 	if m := r.Config.IdleTimeoutMinutes; m != nil {
 		return int(*m) * 60
@@ -101,22 +101,22 @@ func (a *API) idle(r run.Run) (seconds int) {
 	return int(a.cfg.Idle.Seconds())
 }
 
-// addEnvironment gives the runner the environment as it is now. One deleted since the run was
-// created fails the set-up, which the user can mend.
-func (a *API) addEnvironment(ctx context.Context, r run.Run, assignment *api.RunnerAssignment) error {
-	id := r.Config.EnvironmentId
-	if id == "" || id == run.EmptyEnvironment {
-		return nil
+// addKit gives the runner what is shared as it is now.
+func (a *API) addKit(ctx context.Context, r run.Run, assignment *api.RunnerAssignment) error {
+	team, person := r.Ruled()
+	config := r.Config
+	if config.EnvironmentId == run.EmptyEnvironment {
+		config.EnvironmentId = ""
 	}
-	e, err := a.cfg.EnvironmentStore.Get(ctx, id)
-	if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound {
-		return api.Fail(api.PlatformErrorCodeEnvironmentSetupFailed, "environment %s no longer exists", id)
-	}
+	kit, err := a.cfg.Kits.Kit(ctx, config, team, person)
 	if err != nil {
 		return err
 	}
-	assignment.Environment = e.Config
-	if minutes := e.Config.FailureSessionRetentionMinutes; minutes != nil {
+	assignment.Environment, assignment.Machine, assignment.Config.McpServers = kit.Environment, kit.Machine, kit.Servers
+	for _, rules := range kit.Rules {
+		assignment.Rules = append(assignment.Rules, rules.Wire())
+	}
+	if minutes := kit.Environment.FailureSessionRetentionMinutes; minutes != nil {
 		assignment.IdleOnFailSeconds = *minutes * 60
 	}
 	return nil

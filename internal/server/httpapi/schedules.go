@@ -22,7 +22,11 @@ func (a *API) ListSchedules(ctx context.Context, _ api.ListSchedulesRequestObjec
 
 // CreateSchedule serves POST /agent/schedules.
 func (a *API) CreateSchedule(ctx context.Context, req api.CreateScheduleRequestObject) (api.CreateScheduleResponseObject, error) {
-	c, err := a.cfg.Schedules.Create(ctx, actorOf(ctx), *req.Body)
+	create := a.cfg.Schedules.Create
+	if req.Params.DryRun {
+		create = a.cfg.Schedules.Plan
+	}
+	c, err := create(ctx, actorOf(ctx), *req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,11 @@ func (a *API) GetSchedule(ctx context.Context, req api.GetScheduleRequestObject)
 
 // UpdateSchedule serves PUT /agent/schedules/{scheduleId}.
 func (a *API) UpdateSchedule(ctx context.Context, req api.UpdateScheduleRequestObject) (api.UpdateScheduleResponseObject, error) {
-	c, err := a.cfg.Schedules.Update(ctx, actorOf(ctx), req.ScheduleId, *req.Body)
+	update := a.cfg.Schedules.Update
+	if req.Params.DryRun {
+		update = a.cfg.Schedules.PlanUpdate
+	}
+	c, err := update(ctx, actorOf(ctx), req.ScheduleId, *req.Body)
 	if err != nil {
 		return nil, err
 	}

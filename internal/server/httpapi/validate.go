@@ -97,6 +97,27 @@ var bounds = map[string]bound{
 	"UpdateAgentRequest.skills":                                {0, 32},
 	"CreateAgentMemory.attached_stores":                        {0, 16},
 	"UpdateAgentMemory.attached_stores":                        {0, 16},
+	"ComputeRunnerConfig.name":                                 {0, 200},
+	"ComputeRunnerConfig.description":                          {0, 240},
+	"RunnerShape.vcpus":                                        {1, 1024},
+	"RunnerShape.memory_gb":                                    {1, 65536},
+	"LinuxRunner.docker_image":                                 {0, 512},
+	"SavedPromptConfig.name":                                   {0, 200},
+	"SavedPromptConfig.description":                            {0, 240},
+	"SavedPromptConfig.arguments":                              {0, 32},
+	"PromptArgument.name":                                      {0, 64},
+	"PromptArgument.description":                               {0, 240},
+	"SharedMcpServerConfig.name":                               {0, 64},
+	"SharedMcpServerConfig.description":                        {0, 240},
+	"AppliedThing.kind":                                        {0, 64},
+	"AppliedThing.name":                                        {0, 256},
+	"AppliedThing.uid":                                         {0, 128},
+	"AppliedConfigurationRequest.set":                          {0, 64},
+	"AppliedConfigurationRequest.things":                       {0, 5000},
+	"RunAgentRequest.saved_prompt_arguments":                   {0, 32},
+	"LocalRunRequest.saved_prompt_arguments":                   {0, 32},
+	"CreateScheduledAgentRequest.saved_prompt_arguments":       {0, 32},
+	"UpdateScheduledAgentRequest.saved_prompt_arguments":       {0, 32},
 	"UpdateMeRequest.name":                                     {0, 100},
 	"SetPasswordRequest.present":                               {0, 256},
 	"SetPasswordRequest.password":                              {0, 256},
@@ -143,7 +164,8 @@ var bounds = map[string]bound{
 
 // mayBeEmpty are required strings whose presence is enough.
 var mayBeEmpty = map[string]bool{
-	"Delta.text": true,
+	"Delta.text":        true,
+	"RulesRequest.text": true,
 }
 
 // check walks a decoded value and returns an invalid_request failure naming the first member that is

@@ -6,7 +6,6 @@ import (
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/blob"
-	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/session"
@@ -205,44 +204,6 @@ func testLedgerConcurrent(b *bundle) {
 	got, err := b.runs.Get(b.ctx, r.ID)
 	b.ok(err)
 	same(b, "each call counted once", got.Usage.InputTokens, 32)
-}
-
-func testEnvironments(b *bundle) {
-	put := func(uid string, owner identity.Owner, at time.Time) catalog.Environment {
-		e := catalog.Environment{UID: uid, Owner: owner, Creator: api.UserProfile{Uid: "c"}, Editor: api.UserProfile{Uid: "e"},
-			Config:    api.CloudEnvironmentConfig{Name: uid, SetupCommands: []string{"make"}},
-			CreatedAt: at, UpdatedAt: at}
-		b.ok(b.environments.Put(b.ctx, e))
-		return e
-	}
-	first, second := put("e1", red, noon), put("e2", red, noon.Add(time.Second))
-	mine, foreign := put("e3", ann, noon.Add(2*time.Second)), put("e4", blue, noon)
-	list := func(teams []string, user string, want ...catalog.Environment) {
-		b.Helper()
-		got, err := b.environments.List(b.ctx, teams, user)
-		b.ok(err)
-		same(b, "environments", got, want)
-	}
-	list([]string{red.UID}, ann.UID, mine, second, first)
-	list([]string{red.UID, blue.UID}, "", second, first, foreign)
-	list(nil, "")
-	// A team's uid given as a person's finds nothing.
-	list(nil, red.UID)
-
-	edited := first
-	edited.Config.Name, edited.UpdatedAt, edited.Editor.Uid = "renamed", noon.Add(time.Hour), "other"
-	put2 := edited
-	put2.Creator.Uid, put2.CreatedAt = "nobody", noon.Add(time.Hour)
-	b.ok(b.environments.Put(b.ctx, put2))
-	got, err := b.environments.Get(b.ctx, "e1")
-	b.ok(err)
-	same(b, "environment", got, edited)
-
-	b.ok(b.environments.Delete(b.ctx, "e1"))
-	_, err = b.environments.Get(b.ctx, "e1")
-	b.code(err, api.PlatformErrorCodeResourceNotFound)
-	b.code(b.environments.Delete(b.ctx, "e1"), api.PlatformErrorCodeResourceNotFound)
-	list([]string{red.UID}, "", second)
 }
 
 func testEnvironmentLastRuns(b *bundle) {

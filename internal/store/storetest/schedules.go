@@ -15,6 +15,7 @@ import (
 func plan(owner identity.Owner, due time.Time) schedule.Schedule {
 	return schedule.Schedule{
 		ID: newID(), Owner: owner, TeamUID: red.UID, Name: "nightly", Cron: "0 3 * * *", Zone: "Europe/Berlin", Prompt: "p",
+		SavedPrompt: "s", Arguments: map[string]string{"a": "b"},
 		Mode: api.RunModePlan, Config: api.AmbientAgentConfig{ModelId: "m"}, Metadata: map[string]string{"k": "v"}, AgentUID: "a",
 		Enabled: true, Missed: api.ScheduleMissedRunsAll, CatchUp: 7, Overlap: api.ScheduleOverlapSkip, Jitter: 90 * time.Second,
 		Starts: noon.Add(-time.Hour), Ends: noon.Add(1000 * time.Hour), Creator: api.UserProfile{Uid: "c"}, CreatorKind: identity.KindUser,

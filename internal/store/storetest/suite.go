@@ -72,6 +72,11 @@ func Run(t *testing.T, open Opener) {
 		"LedgerConcurrent":      testLedgerConcurrent,
 		"Spendings":             testSpendings,
 		"Environments":          testEnvironments,
+		"Runners":               testRunners,
+		"Prompts":               testPrompts,
+		"Servers":               testServers,
+		"Rules":                 testRules,
+		"Applied":               testApplied,
 		"EnvironmentLastRuns":   testEnvironmentLastRuns,
 		"LastOfSkills":          testLastOfSkills,
 		"Bootstrap":             testBootstrap,
@@ -133,6 +138,11 @@ type bundle struct {
 	ledger       store.Ledger
 	spendings    store.Spendings
 	environments store.Environments
+	runners      store.NamedDefinitions[api.ComputeRunnerConfig]
+	prompts      store.NamedDefinitions[api.SavedPromptConfig]
+	servers      store.NamedDefinitions[api.SharedMcpServerConfig]
+	rules        store.Rules
+	applied      store.Applied
 	identity     store.Identity
 	blobs        store.Blobs
 	schedules    store.Schedules
@@ -150,6 +160,8 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		T: t, ctx: t.Context(), db: db, notices: n,
 		runs: store.NewRuns(db), sessions: store.NewSessions(db), events: store.NewEvents(db),
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
+		runners: store.NewRunners(db), prompts: store.NewPrompts(db), servers: store.NewServers(db),
+		rules: store.NewRules(db), applied: store.NewApplied(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
 		keyring: store.NewKeyring(db), agents: store.NewAgents(db),
 		issuer:  store.NewIssuer(db),

@@ -52,6 +52,8 @@ type definition struct {
 	name, cron, prompt, agent string
 	config                    api.AmbientAgentConfig
 	metadata                  map[string]string
+	saved                     string
+	arguments                 map[string]string
 	mode                      api.RunMode
 
 	zone         string
@@ -69,6 +71,7 @@ func (s *Schedule) define(d definition) error {
 		return err
 	}
 	s.Name, s.Cron = d.name, strings.Join(strings.Fields(d.cron), " ")
+	s.SavedPrompt, s.Arguments = d.saved, d.arguments
 	s.Prompt, s.Config, s.Metadata, s.Mode = d.prompt, d.config, d.metadata, cmp.Or(d.mode, api.RunModeNormal)
 	switch {
 	case d.agent != "" && s.Owner.Type != api.ScopeTypeTeam:
@@ -150,7 +153,7 @@ func (s Schedule) request() api.RunAgentRequest {
 	team := s.Owner.Type == api.ScopeTypeTeam
 	return api.RunAgentRequest{
 		Prompt: s.Prompt, Config: s.Config, Mode: s.Mode, Metadata: s.Metadata, Team: &team,
-		AgentIdentityUid: s.AgentUID, Title: s.title(),
+		AgentIdentityUid: s.AgentUID, Title: s.title(), SavedPrompt: s.SavedPrompt, SavedPromptArguments: s.Arguments,
 	}
 }
 

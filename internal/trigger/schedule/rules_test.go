@@ -216,7 +216,7 @@ func TestSpawnErrors(t *testing.T) {
 	w := newWorld(t, nil)
 	environments := store.NewEnvironments(w.db)
 	e := catalog.Environment{UID: "env", Owner: identity.Owner{Type: api.ScopeTypeTeam, UID: w.user.TeamUID}, Config: api.CloudEnvironmentConfig{Name: "e"}}
-	w.ok(environments.Put(w.ctx, e))
+	w.ok(environments.Insert(w.ctx, e, 9))
 	id := w.create(api.CreateScheduledAgentRequest{Name: "n", CronSchedule: "0 * * * *", Prompt: "p", AgentConfig: api.AmbientAgentConfig{EnvironmentId: "env"}}).ID
 	w.ok(environments.Delete(w.ctx, "env"))
 	w.serve(1)
@@ -225,17 +225,13 @@ func TestSpawnErrors(t *testing.T) {
 	if c := w.get(id); o.Outcome != "failed" || !strings.Contains(o.Reason, `environment "env"`) || c.LastError != o.Reason || c.Due.Hour() != 3 {
 		t.Errorf("%+v, %+v", o, c.Clock)
 	}
-	// Somebody makes it their own: a team's schedule may not use it.
-	e.Owner = identity.Owner{Type: api.ScopeTypeUser, UID: w.user.UID}
-	w.ok(environments.Put(w.ctx, e))
+	e.UID = "other"
+	w.ok(environments.Insert(w.ctx, e, 9))
+	_, err := w.Update(w.ctx, w.user, id, api.UpdateScheduledAgentRequest{Name: "n", CronSchedule: "0 * * * *", Enabled: true, Prompt: "p",
+		AgentConfig: api.AmbientAgentConfig{EnvironmentId: "other"}})
+	w.ok(err)
 	w.clock.set("2026-01-15T03:00:00Z")
-	if o := w.ticks(id, 2)[1]; o.Outcome != "failed" || !strings.Contains(o.Reason, "personal environment") {
-		t.Errorf("%+v", o)
-	}
-	e.Owner = identity.Owner{Type: api.ScopeTypeTeam, UID: w.user.TeamUID}
-	w.ok(environments.Put(w.ctx, e))
-	w.clock.set("2026-01-15T04:00:00Z")
-	w.ticks(id, 3)
+	w.ticks(id, 2)
 	if c := w.get(id); c.LastError != "" || c.LastRun == "" {
 		t.Errorf("mended: %+v", c.Clock)
 	}

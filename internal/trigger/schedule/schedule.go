@@ -12,24 +12,27 @@ import (
 // Schedule is what starts runs by the clock, as stored. Times are UTC with microsecond precision; a
 // zero time means none.
 type Schedule struct {
-	ID       string
-	Owner    identity.Owner
-	TeamUID  string // of its creator, whose queue and limits its runs count against
-	Name     string
-	Cron     string
-	Zone     string
-	Prompt   string
-	Mode     api.RunMode
-	Config   api.AmbientAgentConfig
-	Metadata map[string]string
-	AgentUID string
-	Enabled  bool
-	Missed   api.ScheduleMissedRuns
-	CatchUp  int // missed ticks that "all" makes up for at most
-	Overlap  api.ScheduleOverlap
-	Jitter   time.Duration
-	Starts   time.Time
-	Ends     time.Time
+	ID      string
+	Owner   identity.Owner
+	TeamUID string // of its creator, whose queue and limits its runs count against
+	Name    string
+	Cron    string
+	Zone    string
+	Prompt  string
+	// SavedPrompt names, by uid or name, what runs are made from in place of Prompt, as it is at each tick.
+	SavedPrompt string
+	Arguments   map[string]string // of the saved prompt
+	Mode        api.RunMode
+	Config      api.AmbientAgentConfig
+	Metadata    map[string]string
+	AgentUID    string
+	Enabled     bool
+	Missed      api.ScheduleMissedRuns
+	CatchUp     int // missed ticks that "all" makes up for at most
+	Overlap     api.ScheduleOverlap
+	Jitter      time.Duration
+	Starts      time.Time
+	Ends        time.Time
 
 	// Creator is whom its runs are made as, unless it names an agent.
 	Creator     api.UserProfile

@@ -115,6 +115,19 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Micro
 
 // Create stores a schedule. What its runs would be refused for is refused here, naming the member.
 func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.CreateScheduledAgentRequest) (Schedule, error) {
+	c, err := s.Plan(ctx, actor, req)
+	if err != nil {
+		return Schedule{}, err
+	}
+	if err := s.cfg.Store.Insert(ctx, c, s.cfg.MaxPerOwner); err != nil {
+		return Schedule{}, fmt.Errorf("store schedule: %w", err)
+	}
+	s.wake()
+	return c, nil
+}
+
+// Plan is the schedule that Create would store.
+func (s *Service) Plan(ctx context.Context, actor identity.Actor, req api.CreateScheduledAgentRequest) (Schedule, error) {
 	if err := actor.Check(identity.PermCreate); err != nil {
 		return Schedule{}, err
 	}
@@ -132,6 +145,7 @@ func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.Crea
 		name: req.Name, cron: req.CronSchedule, prompt: req.Prompt, config: req.AgentConfig, agent: req.AgentUid,
 		metadata: req.Metadata, mode: req.Mode, zone: req.TimeZone, missed: req.MissedRuns, catchUp: req.MaxCatchUp,
 		overlap: req.Overlap, jitter: req.JitterSeconds, starts: req.StartsAt, ends: req.EndsAt,
+		saved: req.SavedPrompt, arguments: req.SavedPromptArguments,
 	}); err != nil {
 		return Schedule{}, err
 	}
@@ -141,14 +155,7 @@ func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.Crea
 	if err := s.try(ctx, actor, c); err != nil {
 		return Schedule{}, err
 	}
-	if err := c.wind(now); err != nil {
-		return Schedule{}, err
-	}
-	if err := s.cfg.Store.Insert(ctx, c, s.cfg.MaxPerOwner); err != nil {
-		return Schedule{}, fmt.Errorf("store schedule: %w", err)
-	}
-	s.wake()
-	return c, nil
+	return c, c.wind(now)
 }
 
 // ownerOf decides whose a schedule is: the team's, unless the caller wants it for themselves.
@@ -214,16 +221,19 @@ func (s *Service) List(ctx context.Context, actor identity.Actor) ([]Schedule, e
 // Update replaces a schedule's definition. A change of when it fires begins with the first tick from
 // now.
 func (s *Service) Update(ctx context.Context, actor identity.Actor, id string, req api.UpdateScheduledAgentRequest) (Schedule, error) {
+	if _, err := s.PlanUpdate(ctx, actor, id, req); err != nil {
+		return Schedule{}, err
+	}
+	return s.change(ctx, actor, id, func(c *Schedule, now time.Time) error { return c.redefine(req, now) })
+}
+
+// PlanUpdate is the schedule that Update would make of one.
+func (s *Service) PlanUpdate(ctx context.Context, actor identity.Actor, id string, req api.UpdateScheduledAgentRequest) (Schedule, error) {
 	c, err := s.changeable(ctx, actor, id)
 	if err != nil {
 		return Schedule{}, err
 	}
-	d := definition{
-		name: req.Name, cron: req.CronSchedule, prompt: req.Prompt, config: req.AgentConfig, agent: req.AgentUid,
-		metadata: req.Metadata, mode: req.Mode, zone: req.TimeZone, missed: req.MissedRuns, catchUp: req.MaxCatchUp,
-		overlap: req.Overlap, jitter: req.JitterSeconds, starts: req.StartsAt, ends: req.EndsAt, unbounded: req.Unbounded,
-	}
-	if err := c.define(d); err != nil {
+	if err := c.redefine(req, s.now()); err != nil {
 		return Schedule{}, err
 	}
 	if err := checkChoice(actor, c.AgentUID); err != nil {
@@ -233,20 +243,25 @@ func (s *Service) Update(ctx context.Context, actor identity.Actor, id string, r
 	if err != nil {
 		return Schedule{}, err
 	}
-	if err := s.try(ctx, principal, c); err != nil {
-		return Schedule{}, err
+	return c, s.try(ctx, principal, c)
+}
+
+// redefine makes the schedule what a request says. Where its times change it is wound anew.
+func (s *Schedule) redefine(req api.UpdateScheduledAgentRequest, now time.Time) error {
+	before := *s
+	if err := s.define(definition{
+		name: req.Name, cron: req.CronSchedule, prompt: req.Prompt, config: req.AgentConfig, agent: req.AgentUid,
+		metadata: req.Metadata, mode: req.Mode, zone: req.TimeZone, missed: req.MissedRuns, catchUp: req.MaxCatchUp,
+		overlap: req.Overlap, jitter: req.JitterSeconds, starts: req.StartsAt, ends: req.EndsAt, unbounded: req.Unbounded,
+		saved: req.SavedPrompt, arguments: req.SavedPromptArguments,
+	}); err != nil {
+		return err
 	}
-	return s.change(ctx, actor, id, func(c *Schedule, now time.Time) error {
-		before := *c
-		if err := c.define(d); err != nil {
-			return err
-		}
-		c.Enabled = req.Enabled
-		if c.sameTimes(before) {
-			return nil
-		}
-		return c.wind(now)
-	})
+	s.Enabled = req.Enabled
+	if s.sameTimes(before) {
+		return nil
+	}
+	return s.wind(now)
 }
 
 // sameTimes reports whether two versions of a schedule fire at the same times.

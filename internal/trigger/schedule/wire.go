@@ -7,7 +7,7 @@ func (s Schedule) Wire() api.ScheduledAgentItem {
 	item := api.ScheduledAgentItem{
 		Id: s.ID, Name: s.Name, CronSchedule: s.Cron, Enabled: s.Enabled, Prompt: s.Prompt, LastSpawnError: s.LastError,
 		AgentConfig: s.Config, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, CreatedBy: s.Creator, UpdatedBy: s.Editor,
-		Scope: api.Scope{Type: s.Owner.Type, Uid: s.Owner.UID}, AgentUid: s.AgentUID, Metadata: s.Metadata, Mode: s.Mode,
+		Scope: api.Scope{Type: s.Owner.Type, Uid: s.Owner.UID}, AgentUid: s.AgentUID, SavedPrompt: s.SavedPrompt, SavedPromptArguments: s.Arguments, Metadata: s.Metadata, Mode: s.Mode,
 		TimeZone: s.Zone, MissedRuns: s.Missed, MaxCatchUp: s.CatchUp, Overlap: s.Overlap,
 		JitterSeconds: int(s.Jitter.Seconds()), StartsAt: s.Starts, EndsAt: s.Ends,
 		History: api.ScheduledAgentHistoryItem{LastRan: s.LastRan, NextRun: s.Due, LastRunId: s.LastRun},

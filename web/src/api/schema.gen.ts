@@ -1577,6 +1577,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/applied-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What apply made
+         * @description The things that `cadre apply` created for an owner from one set of files, so that it removes nothing else. Nothing is in a set that was never applied.
+         */
+        get: operations["getAppliedConfiguration"];
+        /**
+         * Record what apply makes
+         * @description Replaces the record. Errors: `conflict` when it is not at `revision` any more: somebody else applies.
+         */
+        put: operations["putAppliedConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/base-images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Images to begin with
+         * @description What whoever runs the server suggests for environments and runners. Any other image may be named.
+         */
+        get: operations["listBaseImages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/blobs/{blobId}": {
         parameters: {
             query?: never;
@@ -1844,6 +1888,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mcp-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * MCP servers
+         * @description Those of the caller's team and their own.
+         */
+        get: operations["listMcpServers"];
+        put?: never;
+        /**
+         * Define an MCP server
+         * @description A config refers to it by `warp_id`. Secrets go by name, as `{{NAME}}` in `env`, `headers`, `args` or `url`: they are put in inside the sandbox, and only their names are kept here. Errors: `conflict` when its owner has one of that name.
+         */
+        post: operations["createMcpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mcp-servers/{serverUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the server. */
+                serverUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * One MCP server
+         * @description Errors: `resource_not_found`.
+         */
+        get: operations["getMcpServer"];
+        /**
+         * Replace an MCP server
+         * @description The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+         */
+        put: operations["updateMcpServer"];
+        post?: never;
+        /**
+         * Delete an MCP server
+         * @description Runs under way keep it; in others that refer to it the server is missing, and their session says so. Errors: `resource_not_found`.
+         */
+        delete: operations["deleteMcpServer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me": {
         parameters: {
             query?: never;
@@ -1965,6 +2064,85 @@ export interface paths {
          * @description One's keys and sign-ins for the team end at once, also those this request was made with. Errors: `resource_not_found`, `conflict` for the last admin.
          */
         delete: operations["leaveTeam"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Saved prompts
+         * @description Those of the caller's team and their own.
+         */
+        get: operations["listPrompts"];
+        put?: never;
+        /**
+         * Define a saved prompt
+         * @description A run is started from it by `saved_prompt`. Errors: `conflict` when its owner has one of that name.
+         */
+        post: operations["createPrompt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prompts/{promptUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the prompt. */
+                promptUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * One saved prompt
+         * @description Errors: `resource_not_found`.
+         */
+        get: operations["getPrompt"];
+        /**
+         * Replace a saved prompt
+         * @description The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+         */
+        put: operations["updatePrompt"];
+        post?: never;
+        /**
+         * Delete a saved prompt
+         * @description Runs that were made from it keep their text. Errors: `resource_not_found`.
+         */
+        delete: operations["deletePrompt"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rules
+         * @description Text told to every agent before what it finds in the repositories' own rules files, which win over it: the caller's team's and their own. Those never written are left out.
+         */
+        get: operations["getRules"];
+        /**
+         * Write rules
+         * @description Replaces the team's, or with `team` `false` the caller's own. An empty text takes them away. Runs get them as they are when their sandbox starts.
+         */
+        put: operations["putRules"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2125,6 +2303,61 @@ export interface paths {
          */
         post: operations["runnerStart"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runners
+         * @description Shapes of machine, those of the caller's team and their own. (What carries out a run in a sandbox is the runner process; see the tag runner.)
+         */
+        get: operations["listRunners"];
+        put?: never;
+        /**
+         * Define a runner
+         * @description A run names it by `config.runner_id`, an environment by `default_runner_uid`. Errors: `conflict` when its owner has one of that name.
+         */
+        post: operations["createRunner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runners/{runnerUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the runner. */
+                runnerUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * One runner
+         * @description Errors: `resource_not_found`.
+         */
+        get: operations["getRunner"];
+        /**
+         * Replace a runner
+         * @description The whole definition is replaced; its owner stays. Errors: `resource_not_found`, and `conflict` when its owner has another of that name.
+         */
+        put: operations["updateRunner"];
+        post?: never;
+        /**
+         * Delete a runner
+         * @description Runs that are under way keep what they were given; those that name it and still wait end FAILED and say so. Errors: `resource_not_found`.
+         */
+        delete: operations["deleteRunner"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2842,8 +3075,10 @@ export interface components {
             permissions?: components["schemas"]["PermissionProfile"];
             /** @description Told to the runner; for runs in a directory of your own only. */
             profile_id?: string;
-            /** @description Kept and shown; without effect here. */
+            /** @description Machine to work on, a runner's uid or name. The environment's default when absent; a run shows the uid that came of it. A team's run cannot use a personal one. */
             runner_id?: string;
+            /** @description Uid of the saved prompt that the prompt was made from. Filled in by the server. */
+            saved_prompt_id?: string;
             /** @description Secrets the run gets of those in its reach, in place of what its environment and agent say. Absent or null: what these say; empty: none. */
             secrets?: components["schemas"]["SecretRef"][] | null;
             session_sharing?: components["schemas"]["SessionSharing"];
@@ -2919,6 +3154,53 @@ export interface components {
          * @enum {string}
          */
         ApiKeyScope: "full" | "runs" | "read" | "worker";
+        /** @description What apply created from a set of files. */
+        AppliedConfiguration: {
+            last_editor?: components["schemas"]["UserProfile"];
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            last_updated?: string;
+            /**
+             * Format: int64
+             * @description Grows with every change; 0 when nothing was applied.
+             */
+            revision: number;
+            scope: components["schemas"]["Scope"];
+            /** @description Name of the set. */
+            set: string;
+            /** @description By kind and name. */
+            things: components["schemas"]["AppliedThing"][];
+        };
+        /** @description A record to store. */
+        AppliedConfigurationRequest: {
+            /**
+             * Format: int64
+             * @description The revision it replaces.
+             */
+            revision?: number;
+            /** @description At most 64 letters, digits, `-`, `_` and `.`. */
+            set: string;
+            /** @description As for creating things. */
+            team?: boolean;
+            /** @description All of them. */
+            things: components["schemas"]["AppliedThing"][];
+        };
+        /** @description One of them. */
+        AppliedThing: {
+            /**
+             * Format: date-time
+             * @description When its creation was announced. Filled in by the server.
+             */
+            announced_at?: string;
+            /** @description What it is, as `environment`. */
+            kind: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. Absent between the announcement of a creation and its end. */
+            uid?: string;
+        };
         /**
          * @description Whether a list has runs that were put away.
          * @enum {string}
@@ -2982,6 +3264,15 @@ export interface components {
         AwsProviderConfig: {
             /** @description The role that runs assume. */
             role_arn: string;
+        };
+        /** @description An image by its parts. */
+        BaseImage: {
+            /** @description The whole reference, as `docker_image` takes it. */
+            image: string;
+            /** @description What is before the tag. */
+            repository: string;
+            /** @description The tag. */
+            tag: string;
         };
         /**
          * @description What the bytes are for.
@@ -3056,7 +3347,7 @@ export interface components {
              */
             last_updated: string;
             scope?: components["schemas"]["Scope"];
-            /** @description Whether the latest set-up failed. Always false here; the run itself says so. */
+            /** @description Whether the latest run in it failed before its agent began to work. */
             setup_failed: boolean;
             /** @description 22 letters and digits. */
             uid: string;
@@ -3068,7 +3359,7 @@ export interface components {
              * @enum {string}
              */
             code_forge?: "GITHUB" | "GITLAB";
-            /** @description Kept and shown; without effect here. */
+            /** @description Runner of runs in it that name none, by uid or name. A team's environment cannot use a personal one. */
             default_runner_uid?: string;
             /** @description At most 240 characters. */
             description?: string | null;
@@ -3137,6 +3428,53 @@ export interface components {
         CommitSnapshotResponse: {
             /** @description Which one. */
             generation: string;
+        };
+        /** @description A named shape of machine. */
+        ComputeRunner: {
+            config: components["schemas"]["ComputeRunnerConfig"];
+            /**
+             * Format: date-time
+             * @description When it was defined.
+             */
+            created_at: string;
+            creator?: components["schemas"]["UserProfile"];
+            last_editor?: components["schemas"]["UserProfile"];
+            /**
+             * Format: date-time
+             * @description When the definition last changed.
+             */
+            last_updated: string;
+            scope: components["schemas"]["Scope"];
+            /** @description Its id. */
+            uid: string;
+        };
+        /** @description What machine a run wants. A backend that cannot give some of it says so in the session and goes on with what it has. */
+        ComputeRunnerConfig: {
+            /**
+             * @description Architecture; whatever the host has when absent.
+             * @enum {string}
+             */
+            arch?: "X86_64" | "AARCH64";
+            /** @description At most 240 characters. */
+            description?: string;
+            instance_shape?: components["schemas"]["RunnerShape"];
+            linux?: components["schemas"]["LinuxRunner"];
+            mac?: components["schemas"]["MacRunner"];
+            /** @description At most 200 characters; one of its owner's has it. */
+            name: string;
+            /**
+             * @description Operating system; Linux when absent.
+             * @enum {string}
+             */
+            os?: "LINUX" | "MACOS";
+            /** @description Shell commands at the workspace's root before those of the environment, at most 100 of 16 KiB each. The first that fails ends the run FAILED with its output. */
+            setup_commands?: string[];
+        };
+        /** @description A definition to store. */
+        ComputeRunnerRequest: {
+            config: components["schemas"]["ComputeRunnerConfig"];
+            /** @description Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new one. */
+            team?: boolean;
         };
         /** @description What was sent. */
         ConfirmFileArtifactRequest: {
@@ -3405,6 +3743,12 @@ export interface components {
             overlap?: components["schemas"]["ScheduleOverlap"];
             /** @description Required unless `agent_config` names a skill. */
             prompt?: string;
+            /** @description Uid or name of a saved prompt to start from, in place of `prompt`. The run gets its text as it is now. */
+            saved_prompt?: string;
+            /** @description Values for the saved prompt's arguments, by name; at most 16 KiB each. */
+            saved_prompt_arguments?: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @description No tick is before it; with `@every` it is the first.
@@ -3915,6 +4259,11 @@ export interface components {
             /** @description Runs that were left as they are. */
             skipped: components["schemas"]["KeptNot"][];
         };
+        /** @description What only Linux has. */
+        LinuxRunner: {
+            /** @description Image of the sandbox; wins over the environment's. */
+            docker_image?: string;
+        };
         /** @description Agents. */
         ListAgentIdentitiesResponse: {
             /** @description Oldest first. */
@@ -3941,6 +4290,16 @@ export interface components {
         ListAttachmentsResponse: {
             /** @description Oldest first. */
             attachments: components["schemas"]["RunAttachment"][];
+        };
+        /** @description Suggested images. */
+        ListBaseImagesResponse: {
+            /** @description As the server was told. */
+            images: components["schemas"]["BaseImage"][];
+        };
+        /** @description Runners the caller may use. */
+        ListComputeRunnersResponse: {
+            /** @description In the order asked for. */
+            runners: components["schemas"]["ComputeRunner"][];
         };
         /** @description A page of a session. */
         ListEntriesResponse: {
@@ -3979,11 +4338,21 @@ export interface components {
             /** @description Oldest first. */
             requests: components["schemas"]["RunRequest"][];
         };
+        /** @description Rules the caller's runs get. */
+        ListRulesResponse: {
+            /** @description The team's first, then the caller's own. */
+            rules: components["schemas"]["Rules"][];
+        };
         /** @description A page of runs. */
         ListRunsResponse: {
             page_info: components["schemas"]["PageInfo"];
             /** @description In the order asked for. */
             runs: components["schemas"]["RunItem"][];
+        };
+        /** @description Saved prompts the caller may use. */
+        ListSavedPromptsResponse: {
+            /** @description In the order asked for. */
+            prompts: components["schemas"]["SavedPrompt"][];
         };
         /** @description Schedules the caller may see. */
         ListScheduledAgentsResponse: {
@@ -4006,6 +4375,11 @@ export interface components {
             page_info: components["schemas"]["PageInfo"];
             /** @description Latest first. */
             uses: components["schemas"]["SecretUse"][];
+        };
+        /** @description MCP servers the caller may use. */
+        ListSharedMcpServersResponse: {
+            /** @description In the order asked for. */
+            mcp_servers: components["schemas"]["SharedMcpServer"][];
         };
         /** @description Where one is signed in. */
         ListSignInsResponse: {
@@ -4046,8 +4420,14 @@ export interface components {
             mode?: components["schemas"]["RunMode"];
             /** @description Makes this a child of that run. */
             parent_run_id?: string;
-            /** @description What the agent is asked to do, at most 1 MiB. */
-            prompt: string;
+            /** @description What the agent is asked to do, at most 1 MiB. Required unless `saved_prompt` says it. */
+            prompt?: string;
+            /** @description Uid or name of a saved prompt to start from, in place of `prompt`. */
+            saved_prompt?: string;
+            /** @description Values for its arguments, by name. */
+            saved_prompt_arguments?: {
+                [key: string]: string;
+            };
             /**
              * @description What the run is shown as. What the header `X-Oz-Api-Source` claims of these when absent.
              * @default CLI
@@ -4065,6 +4445,14 @@ export interface components {
             run_id: string;
             /** @description Bearer token of this execution. Shown once. */
             run_token: string;
+        };
+        /** @description What only macOS has. */
+        MacRunner: {
+            /**
+             * @description Its version.
+             * @enum {string}
+             */
+            version?: "14" | "15" | "26" | "27";
         };
         /** @description A master key by name. The key itself is nowhere but with the servers. */
         MasterKey: {
@@ -4118,7 +4506,7 @@ export interface components {
              * @description Address of a server that is reached by HTTP.
              */
             url?: string;
-            /** @description A server kept by the platform. None are kept here, so it fails when the agent starts. */
+            /** @description Uid or name of a server from `GET /mcp-servers`; kept as the uid. A team's run cannot use a personal one. */
             warp_id?: string;
         };
         /** @description A person's place in a team. */
@@ -4359,6 +4747,15 @@ export interface components {
             /** @description Where to PUT it. */
             upload_url: string;
         };
+        /** @description A value that a run gives. */
+        PromptArgument: {
+            /** @description Its value where a run gives none. Without a default a run must give one. */
+            default?: string | null;
+            /** @description What it is for; at most 240 characters. */
+            description?: string;
+            /** @description At most 64 letters, digits and underscores, not beginning with a digit. */
+            name: string;
+        };
         /** @description Cloud accounts an environment uses. Its runs' commands find what the clouds' own tools look for, without any key: see docs/federation.md. */
         ProvidersConfig: {
             aws?: components["schemas"]["AwsProviderConfig"];
@@ -4539,6 +4936,25 @@ export interface components {
             /** @description A key that every server has. When it is absent a server that is alone and keeps its keys in a file makes one and adds it there. */
             key_id?: string;
         };
+        /** @description What every agent of a team or a person is told. */
+        Rules: {
+            last_editor?: components["schemas"]["UserProfile"];
+            /**
+             * Format: date-time
+             * @description When they last changed.
+             */
+            last_updated?: string;
+            scope: components["schemas"]["Scope"];
+            /** @description At most 48 KiB. */
+            text: string;
+        };
+        /** @description Rules to store. */
+        RulesRequest: {
+            /** @description The team's, the default for those who may change what is the team's, or with `false` the caller's own. */
+            team?: boolean;
+            /** @description At most 48 KiB; empty for none. */
+            text: string;
+        };
         /** @description What to do, and how. Only something to do is required: a prompt, a skill or a conversation to go on with. */
         RunAgentRequest: {
             /** @description Agent of the team that the run acts as, its `executor`; only for the team's runs. People, and the team's own keys, may name any; the key of an agent, and a run that acts as one, only itself, which needs no naming. */
@@ -4572,6 +4988,12 @@ export interface components {
             referenced_attachments?: string[];
             /** @description Accepted from other clients and ignored. */
             runtime_skills?: string[];
+            /** @description Uid or name of a saved prompt to start from, in place of `prompt`. The run gets its text as it is now. */
+            saved_prompt?: string;
+            /** @description Values for the saved prompt's arguments, by name; at most 16 KiB each. */
+            saved_prompt_arguments?: {
+                [key: string]: string;
+            };
             /** @description Skill that is the task, as `name`, `repo:name`, `repo:path`, `org/repo:name` or `org/repo:path`; at most 512 bytes. Wins over `config.skill_spec`. Looked for in the sandbox, once the repositories are there. */
             skill?: string;
             /** @description Do not keep the workspace between executions. A follow-up after the sandbox is gone then finds the conversation but no files. */
@@ -4845,6 +5267,7 @@ export interface components {
              */
             last_seq: number;
             limits: components["schemas"]["RunnerLimits"];
+            machine?: components["schemas"]["ComputeRunnerConfig"];
             mode?: components["schemas"]["RunMode"];
             model: components["schemas"]["RunnerModel"];
             /**
@@ -4856,6 +5279,8 @@ export interface components {
             parent_run_id?: string;
             /** @description What the agent was asked first. */
             prompt: string;
+            /** @description Rules to tell the agent before those of the repositories: the team's, then the person's own. */
+            rules?: components["schemas"]["Rules"][];
             /** @description UUID of the run. */
             run_id: string;
             /** @description Where a person sees the run. */
@@ -4976,6 +5401,13 @@ export interface components {
             /** @description Names that were asked for and stand for nothing here. */
             unresolved?: string[];
         };
+        /** @description The size of a sandbox. */
+        RunnerShape: {
+            /** @description GiB of memory. */
+            memory_gb: number;
+            /** @description Processors. */
+            vcpus: number;
+        };
         /** @description About the runner that calls. */
         RunnerStartRequest: {
             /** @description Backend that built the sandbox. */
@@ -5052,6 +5484,42 @@ export interface components {
              */
             since: string;
         };
+        /** @description A named prompt. */
+        SavedPrompt: {
+            config: components["schemas"]["SavedPromptConfig"];
+            /**
+             * Format: date-time
+             * @description When it was defined.
+             */
+            created_at: string;
+            creator?: components["schemas"]["UserProfile"];
+            last_editor?: components["schemas"]["UserProfile"];
+            /**
+             * Format: date-time
+             * @description When the definition last changed.
+             */
+            last_updated: string;
+            scope: components["schemas"]["Scope"];
+            /** @description Its id. */
+            uid: string;
+        };
+        /** @description What a run made from it is asked to do. */
+        SavedPromptConfig: {
+            /** @description What a run may, or must, say. */
+            arguments?: components["schemas"]["PromptArgument"][];
+            /** @description At most 240 characters. */
+            description?: string;
+            /** @description At most 200 characters; one of its owner's has it. */
+            name: string;
+            /** @description At most 64 KiB. `{{name}}` stands for the argument of that name; other words in braces are left as they are. */
+            text: string;
+        };
+        /** @description A definition to store. */
+        SavedPromptRequest: {
+            config: components["schemas"]["SavedPromptConfig"];
+            /** @description Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new one. */
+            team?: boolean;
+        };
         /** @description When it last and next starts a run. */
         ScheduledAgentHistoryItem: {
             /**
@@ -5110,6 +5578,12 @@ export interface components {
             overlap: components["schemas"]["ScheduleOverlap"];
             /** @description What each run is told. Empty when a skill says it all. */
             prompt: string;
+            /** @description Uid of the saved prompt that runs are made from. */
+            saved_prompt?: string;
+            /** @description Values for its arguments, by name. */
+            saved_prompt_arguments?: {
+                [key: string]: string;
+            };
             scope?: components["schemas"]["Scope"];
             /**
              * Format: date-time
@@ -5417,6 +5891,52 @@ export interface components {
             /** @description The present one, if there is one. */
             present?: string;
         };
+        /** @description A named MCP server. */
+        SharedMcpServer: {
+            config: components["schemas"]["SharedMcpServerConfig"];
+            /**
+             * Format: date-time
+             * @description When it was defined.
+             */
+            created_at: string;
+            creator?: components["schemas"]["UserProfile"];
+            last_editor?: components["schemas"]["UserProfile"];
+            /**
+             * Format: date-time
+             * @description When the definition last changed.
+             */
+            last_updated: string;
+            scope: components["schemas"]["Scope"];
+            /** @description Its id. */
+            uid: string;
+        };
+        /** @description How a server is reached: by exactly one of `command` and `url`. `{{NAME}}` and `${NAME}` in a value are taken from the sandbox's environment, where the run's secrets are. */
+        SharedMcpServerConfig: {
+            /** @description Its arguments; only with `command`. */
+            args?: string[];
+            /** @description Program to start and speak to by its standard input and output. */
+            command?: string;
+            /** @description At most 240 characters. */
+            description?: string;
+            /** @description Variables for `command` beside the sandbox's own. */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description Headers for `url`. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description At most 64 letters, digits, `-` and `_`; one of its owner's has it. */
+            name: string;
+            /** @description Address of a server that is reached by HTTP. */
+            url?: string;
+        };
+        /** @description A definition to store. */
+        SharedMcpServerRequest: {
+            config: components["schemas"]["SharedMcpServerConfig"];
+            /** @description Owned by the caller's team, the default for those who may change what is the team's, or with `false` by the caller alone. Only for a new one. */
+            team?: boolean;
+        };
         /** @description A browser in which somebody is signed in. */
         SignIn: {
             /** @description Where it was. */
@@ -5713,6 +6233,12 @@ export interface components {
             overlap?: components["schemas"]["ScheduleOverlap"];
             /** @description Required unless `agent_config` names a skill. */
             prompt?: string;
+            /** @description As for creating one. */
+            saved_prompt?: string;
+            /** @description Values for its arguments, by name. */
+            saved_prompt_arguments?: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @description As for creating one.
@@ -6007,6 +6533,15 @@ export interface components {
                 "application/json": components["schemas"]["AgentResponse"];
             };
         };
+        /** @description The runner. */
+        ComputeRunner: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ComputeRunner"];
+            };
+        };
         /** @description Steps, messages and blocks. */
         Conversation: {
             headers: {
@@ -6070,6 +6605,15 @@ export interface components {
                 "application/json": components["schemas"]["RunAgentResponse"];
             };
         };
+        /** @description The prompt. */
+        SavedPrompt: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SavedPrompt"];
+            };
+        };
         /** @description The schedule. */
         Schedule: {
             headers: {
@@ -6086,6 +6630,15 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Secret"];
+            };
+        };
+        /** @description The server. */
+        SharedMcpServer: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SharedMcpServer"];
             };
         };
         /** @description The team. */
@@ -6128,6 +6681,8 @@ export interface components {
     parameters: {
         /** @description Id of the conversation, which is that of its first run. */
         ConversationId: string;
+        /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+        DryRun: boolean;
         /** @description The caller's name for this request, which makes it safe to send again: up to 255 printable ASCII characters, best random. Names are the caller's own and kept as long as the run. */
         IdempotencyKey: string;
         /** @description UUID of the message. */
@@ -6466,7 +7021,10 @@ export interface operations {
     };
     createEnvironment: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6515,7 +7073,10 @@ export interface operations {
     };
     updateEnvironment: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path: {
                 /** @description Uid of the environment, 22 letters and digits. */
@@ -7900,7 +8461,10 @@ export interface operations {
     };
     createSchedule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7941,7 +8505,10 @@ export interface operations {
     };
     updateSchedule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path: {
                 /** @description UUID of the schedule. */
@@ -8252,6 +8819,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getAppliedConfiguration: {
+        parameters: {
+            query: {
+                /** @description Name of the set of files. */
+                set: string;
+                /** @description The team's, or with `false` the caller's own; as for creating things. */
+                team?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppliedConfiguration"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    putAppliedConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "set": "default",
+                 *       "revision": 0,
+                 *       "things": [
+                 *         {
+                 *           "kind": "runner",
+                 *           "name": "big"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["AppliedConfigurationRequest"];
+            };
+        };
+        responses: {
+            /** @description The record. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppliedConfiguration"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listBaseImages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Images. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListBaseImagesResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -8666,6 +9317,133 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listMcpServers: {
+        parameters: {
+            query?: {
+                /** @description `last_updated` shows the latest first, `name` sorts A to Z. */
+                sort_by?: "last_updated" | "name";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description MCP servers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSharedMcpServersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createMcpServer: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "name": "tickets",
+                 *         "url": "https://mcp.example.com/",
+                 *         "headers": {
+                 *           "Authorization": "Bearer {{TICKETS_TOKEN}}"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SharedMcpServerRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["SharedMcpServer"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getMcpServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the server. */
+                serverUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["SharedMcpServer"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateMcpServer: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path: {
+                /** @description Uid of the server. */
+                serverUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "name": "tickets",
+                 *         "url": "https://mcp.example.com/",
+                 *         "headers": {
+                 *           "Authorization": "Bearer {{TICKETS_TOKEN}}"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SharedMcpServerRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["SharedMcpServer"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteMcpServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the server. */
+                serverUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     updateMe: {
         parameters: {
             query?: never;
@@ -8814,6 +9592,194 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPrompts: {
+        parameters: {
+            query?: {
+                /** @description `last_updated` shows the latest first, `name` sorts A to Z. */
+                sort_by?: "last_updated" | "name";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Saved prompts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSavedPromptsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createPrompt: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "name": "update",
+                 *         "text": "Update the dependencies of {{service}}.",
+                 *         "arguments": [
+                 *           {
+                 *             "name": "service",
+                 *             "default": "the shop"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SavedPromptRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["SavedPrompt"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPrompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the prompt. */
+                promptUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["SavedPrompt"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updatePrompt: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path: {
+                /** @description Uid of the prompt. */
+                promptUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "name": "update",
+                 *         "text": "Update the dependencies of {{service}}.",
+                 *         "arguments": [
+                 *           {
+                 *             "name": "service",
+                 *             "default": "the shop"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SavedPromptRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["SavedPrompt"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deletePrompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the prompt. */
+                promptUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRulesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    putRules: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "team": true,
+                 *       "text": "Run the tests before you finish."
+                 *     }
+                 */
+                "application/json": components["schemas"]["RulesRequest"];
+            };
+        };
+        responses: {
+            /** @description The rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rules"];
+                };
             };
             default: components["responses"]["Problem"];
         };
@@ -9053,6 +10019,141 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RunnerAssignment"];
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listRunners: {
+        parameters: {
+            query?: {
+                /** @description `last_updated` shows the latest first, `name` sorts A to Z. */
+                sort_by?: "last_updated" | "name";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Runners. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListComputeRunnersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createRunner: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "name": "big",
+                 *         "arch": "X86_64",
+                 *         "instance_shape": {
+                 *           "vcpus": 8,
+                 *           "memory_gb": 16
+                 *         },
+                 *         "linux": {
+                 *           "docker_image": "golang:1.26"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ComputeRunnerRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["ComputeRunner"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRunner: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the runner. */
+                runnerUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["ComputeRunner"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateRunner: {
+        parameters: {
+            query?: {
+                /** @description Check the request as if it were carried out and answer what it would be, but store nothing. */
+                dry_run?: components["parameters"]["DryRun"];
+            };
+            header?: never;
+            path: {
+                /** @description Uid of the runner. */
+                runnerUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "name": "big",
+                 *         "arch": "X86_64",
+                 *         "instance_shape": {
+                 *           "vcpus": 8,
+                 *           "memory_gb": 16
+                 *         },
+                 *         "linux": {
+                 *           "docker_image": "golang:1.26"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ComputeRunnerRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["ComputeRunner"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteRunner: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the runner. */
+                runnerUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };

@@ -686,6 +686,9 @@ func TestRulesSkillsAndPrompt(t *testing.T) {
 	mk(w, ".claude/skills/bad/SKILL.md", "no frontmatter")
 	r.session.Assignment.Config.SkillSpec = "base"
 	r.session.Assignment.Config.BasePrompt = "BE BRIEF"
+	r.session.Assignment.Rules = []api.Rules{
+		{Text: "TEAM RULE", Scope: api.Scope{Type: api.ScopeTypeTeam}}, {Text: "OWN RULE", Scope: api.Scope{Type: api.ScopeTypeUser}},
+	}
 	r.turn(r.start(), api.RunStateSUCCEEDED)
 	var body struct {
 		System []struct{ Text string }
@@ -704,8 +707,13 @@ func TestRulesSkillsAndPrompt(t *testing.T) {
 			t.Errorf("system prompt has %q", not)
 		}
 	}
-	if strings.Index(system, "GLOBAL RULE") > strings.Index(system, "ROOT RULE") {
-		t.Error("the nearer rule must come last")
+	at := 0
+	for _, rule := range []string{"TEAM RULE", "OWN RULE", "GLOBAL RULE", "ROOT RULE"} {
+		i := strings.Index(system, rule)
+		if i < at {
+			t.Errorf("%s at %d: the nearer rule must come last", rule, i)
+		}
+		at = i
 	}
 	res := of[api.ActionResult](r)
 	if !strings.Contains(res[0].Output, "Say hello to Bob.") || !strings.Contains(res[1].Output, "SUB RULE") || strings.Contains(res[2].Output, "SUB RULE") {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/runner/harness"
 	"github.com/cadrehq/cadre/internal/runner/harness/oz/tool"
 )
@@ -24,8 +25,9 @@ const (
 	maxRules    = 128 << 10
 )
 
-// rules holds what rules files say: global ones, then from the workspace's root down to the working
-// directory, the nearest last because it wins. Those of other directories are told when the agent
+// rules holds what is told of rules: those the team and the person keep on the server, then what rules
+// files say, global ones, then from the workspace's root down to the working directory, the nearest last
+// because it wins. Those of other directories are told when the agent
 // first touches a file there. It is safe for concurrent use.
 type rules struct {
 	initial []ruleFile
@@ -39,6 +41,13 @@ type ruleFile struct{ path, text string }
 
 func newRules(s harness.Session) *rules {
 	r := &rules{seen: map[string]bool{}}
+	for _, shared := range s.Assignment.Rules {
+		whose := "the team's rules"
+		if shared.Scope.Type == api.ScopeTypeUser {
+			whose = "the person's rules"
+		}
+		r.initial = append(r.initial, ruleFile{whose, shared.Text})
+	}
 	if s.Home != "" {
 		for _, name := range globalRules {
 			if f, ok := r.read(s.Home, name); ok {

@@ -162,7 +162,7 @@ func (s *server) transport(sc api.MCPServerConfig, cfg Config) (sdk.Transport, e
 		client := &http.Client{Transport: &headers{next: cfg.Transport, set: sc.Headers}}
 		return &sdk.StreamableClientTransport{Endpoint: sc.Url, HTTPClient: client, MaxRetries: 2}, nil
 	case sc.WarpId != "" && sc.Command == "" && sc.Url == "":
-		return nil, fmt.Errorf("it refers to a shared server (%s) that this control plane does not hold", sc.WarpId)
+		return nil, fmt.Errorf("it refers to a shared server (%s) that was deleted", sc.WarpId)
 	}
 	return nil, errors.New("exactly one of command, url and warp_id must be given")
 }
