@@ -82,8 +82,8 @@ func check(req api.SendMessageRequest, key string) error {
 		return api.Invalid("subject", "must be UTF-8")
 	case !utf8.ValidString(req.Body):
 		return api.Invalid("body", "must be UTF-8")
-	case len(key) > maxKey:
-		return api.Invalid("Idempotency-Key", "must be at most %d characters", maxKey)
+	case len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }):
+		return api.Invalid("Idempotency-Key", "must be at most %d printable ASCII characters", maxKey)
 	}
 	for i, to := range req.To {
 		if err := run.CheckID(fmt.Sprintf("to[%d]", i), to); err != nil {

@@ -160,6 +160,27 @@ func (w *world) acts() map[string]func() {
 			_, err := w.s.FollowUp(ctx, person, id, api.RunFollowupRequest{Message: "And now?"})
 			w.expect("follow up", err)
 		},
+		"message": func() {
+			w.ids++
+			p := Posting{Wake: rapid.Bool().Draw(w.t, "wake"), ByRun: rapid.Bool().Draw(w.t, "by run")}
+			w.expect("message", w.s.Post(ctx, []Message{{ID: fmt.Sprint("m", w.ids), RunID: id, Subject: "s", Body: "b"}}, p))
+		},
+		"delivered": func() {
+			if n := len(w.m.mail); n > 0 {
+				w.expect("delivered", w.s.Delivered(ctx, w.m.mail[rapid.IntRange(0, n-1).Draw(w.t, "mail")]))
+			}
+		},
+		"wait": func() {
+			waits := rapid.SampledFrom([]api.WaitingCode{"", api.WaitingCodeMessages}).Draw(w.t, "waits")
+			_, err := w.s.Append(ctx, w.runner(), api.RunnerAppendRequest{FirstIndex: w.nextIndex(), Report: api.RunnerReport{State: api.RunStateINPROGRESS, Waiting: waits}})
+			w.expect("wait", err)
+		},
+		"client": func() {
+			events := []api.ReportedEventType{api.ReportedEventTypeRunInProgress, api.ReportedEventTypeRunSucceeded, api.ReportedEventTypeRunFailed,
+				api.ReportedEventTypeRunErrored, api.ReportedEventTypeRunBlocked, api.ReportedEventTypeRunCancelled}
+			_, err := w.s.ReportEvent(ctx, person, id, api.ReportEventRequest{EventType: rapid.SampledFrom(events).Draw(w.t, "event")})
+			w.expect("client", err)
+		},
 		"answer": func() {
 			req := api.AnswerRequest{Decision: rapid.SampledFrom([]api.AnswerDecision{"", api.AnswerDecisionAllow, api.AnswerDecisionDeny}).Draw(w.t, "decision"), Text: "because"}
 			_, err := w.s.Answer(ctx, person, id, rapid.SampledFrom([]string{"qa1", "qa2"}).Draw(w.t, "request"), req)
