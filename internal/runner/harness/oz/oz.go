@@ -222,7 +222,7 @@ func (a *Agent) append(ctx context.Context, data ...api.EntryData) error {
 	now := a.cfg.Now()
 	entries := make([]api.NewEntry, len(data))
 	for i, d := range data {
-		entries[i] = api.MakeEntry(now, d)
+		entries[i] = api.MakeEntry(now, a.fit(d))
 	}
 	seq, err := a.s.Sink.Append(ctx, entries...)
 	if err != nil {
@@ -232,6 +232,17 @@ func (a *Agent) append(ctx context.Context, data ...api.EntryData) error {
 		a.conv.apply(seq, d)
 	}
 	return nil
+}
+
+// fit shortens what somebody said to what a sandbox may store. Nothing is lost by it: the entry of a command
+// says what the server has of it, whatever its length.
+func (a *Agent) fit(d api.EntryData) api.EntryData {
+	m, said := d.(api.UserMessage)
+	if !said || m.CommandID == 0 || encodedLen(m.Text) <= a.entryBytes()/2 {
+		return d
+	}
+	m.Text = clip(m.Text, a.entryBytes()/16)
+	return m
 }
 
 func (a *Agent) notice(ctx context.Context, level api.NoticeLevel, format string, args ...any) error {

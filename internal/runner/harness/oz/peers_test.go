@@ -106,6 +106,23 @@ func TestMessagesComeTogether(t *testing.T) {
 	}
 }
 
+// TestLargestMessage fits into an entry, however its text is encoded, and the model reads all of it.
+func TestLargestMessage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "go", "- text: done")
+	const size = 128 << 10
+	r.session.Inbox.Put(tells(1, strings.Repeat("<", size)))
+	r.turn(r.start(), api.RunStateSUCCEEDED)
+	for _, e := range r.record.history() {
+		if len(e.Data) > r.session.Assignment.Limits.MaxEntryBytes {
+			t.Errorf("entry %d has %d bytes", e.Seq, len(e.Data))
+		}
+	}
+	if body := r.vendor.Requests()[0].Body; strings.Count(body, `\u003c`)+strings.Count(body, "<") < size {
+		t.Errorf("the model read a request of %d bytes", len(body))
+	}
+}
+
 // TestMessagesDecideNothing: they answer no request and undo no interrupt.
 func TestMessagesDecideNothing(t *testing.T) {
 	t.Parallel()
