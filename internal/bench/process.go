@@ -46,7 +46,7 @@ func (s *suite) start(ctx context.Context, verb, data, addr string, env ...strin
 	defer log.Close()
 	c := &cadre{url: "http://" + addr, key: key, log: log.Name(), clients: client()}
 	// It ends by stop or kill, in good order even when ctx has ended.
-	c.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Executable, verb, "--listen", addr, "--data", data)
+	c.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Executable, verb, "--listen", addr, "--data", data, "--rate-limit", "-1")
 	c.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "CADRE_BOOTSTRAP_API_KEY=" + key, "CADRE_API_KEY=" + key,
 	}, env...)

@@ -48,6 +48,8 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.bytes(&c.RunEntries, "max-run-entries", "`size` of the whole session of a run (default 1GiB)")
 	f.bytes(&c.RunBlobs, "max-run-blobs", "`size` of all artifacts, snapshots and large outputs of a run (default 16GiB)")
 	f.bytes(&c.Limits.WorkerFrame, "max-worker-frame", "`size` of a worker's message (default 1MiB)")
+	f.count(&c.Limits.Rate, "rate-limit", "how many requests a second one key may make; runners are not counted (default 1000; negative: without bound)")
+	f.count(&c.Limits.Streams, "max-streams", "how many streams one key may have open (default 4000; negative: without bound)")
 	f.count(&c.Entries.EntryBytes, "max-entry-bytes", "bytes of one session entry; larger content goes to blobs (default 262144)")
 	f.count(&c.Entries.BatchEntries, "max-batch-entries", "entries of one batch (default 256)")
 	modelFlags(f, c)

@@ -24,10 +24,21 @@ type Limits struct {
 	Body        int64 // bytes of any other JSON body. Default 1 MiB
 	Blob        int64 // bytes of an uploaded blob. Default 512 MiB
 	WorkerFrame int64 // bytes of a worker's message. Default 1 MiB
+	// Rate is how many requests a second one credential may make, with five seconds' worth at once, and
+	// Streams how many streams it may have open. Negative is without bound. Defaults 1000 and 4000.
+	Rate, Streams int
 }
 
 // WithDefaults fills what is zero.
 func (l Limits) WithDefaults() Limits {
+	for _, d := range []struct {
+		limit *int
+		value int
+	}{{&l.Rate, 1000}, {&l.Streams, 4000}} {
+		if *d.limit == 0 {
+			*d.limit = d.value
+		}
+	}
 	for _, d := range []struct {
 		limit *int64
 		value int64
@@ -123,6 +134,7 @@ type API struct {
 	console   *console // nil without the web app
 	prefix    string   // path of PublicURL, without a slash at its end
 	uploads   uploads
+	rates     *rates
 
 	// ctx ends, and closing closes, when the server stops: streams end so that it can.
 	ctx     context.Context
@@ -150,6 +162,7 @@ func New(ctx context.Context, cfg Config) *API {
 		cfg.Idle = 10 * time.Minute
 	}
 	a := &API{cfg: cfg, mux: http.NewServeMux(), reference: newReference(), ctx: ctx, closing: ctx.Done()}
+	a.rates = newRates(cfg.Limits.Rate, cfg.Limits.Streams, cfg.Now)
 	a.board = feed.NewBoard(cfg.Feed, a.shown, cfg.Log)
 	a.exchange = feed.NewExchange(cfg.Feed, cfg.Past, encodeRunEvent, cfg.Log)
 	var err error

@@ -35,6 +35,15 @@ func (a *API) guard(op operation, next http.HandlerFunc) http.HandlerFunc {
 				return
 			}
 			s.actor = actor
+			if err := a.admit(op, s, credential); err != nil {
+				a.fail(w, r, err)
+				return
+			}
+			defer func() {
+				if s.leave != nil { // no stream came of it
+					s.leave()
+				}
+			}()
 			uid, team := actor.UID, actor.TeamUID
 			s.recheck = func(ctx context.Context) error {
 				now, err := a.authorize(ctx, op, credential, runID)

@@ -24,6 +24,7 @@ type state struct {
 	wroteHeader bool
 	// recheck fails when the actor may no longer do this, for long streams.
 	recheck func(context.Context) error
+	leave   func() // gives the stream's place back, until newEvents sees to that
 	body    []byte // as read, for naming the field of a decoding error
 	source  string // as the client declares it
 	root    string // this server's root URL as the caller reached it

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/cadrehq/cadre/api"
 )
@@ -36,6 +37,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if state.wroteHeader {
 		return // a stream broke off: the client sees the connection end
+	}
+	var wait *waitFailure
+	if errors.As(err, &wait) {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait.wait+time.Second-1)/time.Second), 10))
+		w.Header().Set("Retry-After-Ms", strconv.FormatInt(wait.wait.Milliseconds()+1, 10))
 	}
 	writeProblem(w, problemOf(f, r.URL.Path, state.traceID))
 }
@@ -82,7 +88,9 @@ func writeProblem(w http.ResponseWriter, p api.Error) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="cadre"`)
 	case http.StatusTooManyRequests:
-		h.Set("Retry-After", "1")
+		if h.Get("Retry-After") == "" {
+			h.Set("Retry-After", "1")
+		}
 	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(b) // the client may be gone

@@ -53,6 +53,10 @@ func (a *API) newEvents(w http.ResponseWriter, r *http.Request) *events {
 	e := &events{api: a, w: w, control: http.NewResponseController(w), recheck: stateOf(r.Context()).recheck}
 	e.ctx, e.cancel = context.WithCancel(a.ctx)
 	e.detach = context.AfterFunc(r.Context(), e.cancel)
+	if s := stateOf(r.Context()); s.leave != nil {
+		context.AfterFunc(e.ctx, s.leave)
+		s.leave = nil
+	}
 	return e
 }
 
