@@ -129,6 +129,7 @@ func (f *fleet) keep(ctx context.Context, role string, args ...string) {
 			cmd.Stdout, cmd.Stderr = log, log
 			cmd.Env = []string{
 				"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir, "CADRE_API_KEY=" + key, "CADRE_BOOTSTRAP_API_KEY=" + key,
+				"CADRE_MASTER_KEY=" + oldMaster + "," + newMaster,
 				"CADRE_LEASE=3s", "CADRE_MAX_ATTEMPTS=50", // far more is killed here than a run is to bear
 			}
 			if err := cmd.Start(); err != nil {

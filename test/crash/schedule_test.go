@@ -9,9 +9,13 @@ import (
 	"github.com/cadrehq/cadre/internal/store/storetest"
 )
 
-// begin starts a story: by a request or, for the points that only schedules pass, by a tick.
+// begin starts a story: by a request or, for the points that only schedules pass, by a tick. For those that
+// only a change of the master key passes, it comes first.
 func (f *fleet) begin(p fault.Point, name string) string {
 	f.t.Helper()
+	if p == fault.SecretBeforeRewrap || p == fault.SecretAfterRewrap {
+		f.rotate()
+	}
 	if p != fault.ScheduleBeforeStart && p != fault.ScheduleAfterStart {
 		return f.submit(name, story(f.ref, name))
 	}
