@@ -37,8 +37,12 @@ func (m UserMessage) Told() string {
 
 // Said is the command as the entry that takes it up.
 func (c Command) Said() UserMessage {
-	return UserMessage{Text: c.Text, Author: c.Author, CommandID: c.Id, Mode: c.Mode,
+	m := UserMessage{Text: c.Text, Author: c.Author, CommandID: c.Id, Mode: c.Mode,
 		MessageID: c.Message.MessageId, SenderRunID: c.Message.SenderRunId, Subject: c.Message.Subject}
+	for _, a := range c.Attachments {
+		m.Attachments = append(m.Attachments, a.Id)
+	}
+	return m
 }
 
 // AgentMessage is text the agent said. Turn counts model calls of the run from 1.

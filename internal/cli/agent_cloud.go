@@ -18,7 +18,7 @@ import (
 
 // The bounds of --attach.
 const (
-	maxAttachments     = 5
+	maxAttachments     = 25
 	maxAttachmentBytes = 10 << 20
 )
 
@@ -37,6 +37,7 @@ type cloudFlags struct {
 	codexSecret   string
 	open, follow  bool
 	exitStatus    bool
+	withChanges   bool
 	metadata      map[string]string
 }
 
@@ -47,6 +48,7 @@ func (a *app) agentCloudCommand() *cobra.Command {
 stored, or with --follow once it has ended.`,
 		Example: `  cadre agent run-cloud --prompt "fix the failing test" --environment ENV_ID
   cadre agent run-cloud --prompt "why is CI red?" --no-environment --follow --exit-status
+  cadre agent run-cloud --prompt "finish this" --environment ENV_ID --with-changes
   cadre agent run-cloud --skill acme/tools:release --environment ENV_ID --model MODEL_ID`}
 	f.register(c)
 	fs := c.Flags()
@@ -56,7 +58,8 @@ stored, or with --follow once it has ended.`,
 	fs.StringVar(&f.runner, "runner", "", "compute runner `id`")
 	fs.StringVar(&f.agent, "agent", "", "agent identity `uid` to run as")
 	fs.StringVar(&f.host, "host", "", "worker `host` that shall carry it out, see 'worker --worker-id'")
-	fs.StringArrayVar(&f.attach, "attach", nil, "`file` given to the agent (repeatable, at most 5 of 10 MB)")
+	fs.StringArrayVar(&f.attach, "attach", nil, "`file` given to the agent (repeatable, at most 25 of 10 MB)")
+	fs.BoolVar(&f.withChanges, "with-changes", false, "begin with this repository's branch, staged, changed and new files (see docs/sandbox.md)")
 	fs.StringVar(&f.claudeSecret, "claude-auth-secret", "", "`name` of the secret claude logs in with")
 	fs.StringVar(&f.codexSecret, "codex-auth-secret", "", "`name` of the secret codex logs in with")
 	fs.StringToStringVar(&f.metadata, "metadata", nil, "`key=value` stored with the run (repeatable)")
@@ -76,6 +79,11 @@ func (a *app) runCloud(ctx context.Context, f cloudFlags) error {
 	cl, err := a.client()
 	if err != nil {
 		return err
+	}
+	if f.withChanges {
+		if req.InitialSnapshotToken, err = a.bringChanges(ctx, cl, "."); err != nil {
+			return err
+		}
 	}
 	var created api.RunAgentResponse
 	if err := a.within("storing the run", func() (err error) { created, err = cl.CreateRun(ctx, req); return }); err != nil {

@@ -20,7 +20,7 @@ type writer = io.Writer
 func (a *app) artifactCommand() *cobra.Command {
 	return a.newGroup(&cobra.Command{Use: "artifact", Short: "Show and download what runs produced",
 		Example: "  cadre run artifacts RUN_ID\n  cadre artifact download ARTIFACT_UID"},
-		a.artifactGetCommand(), a.artifactDownloadCommand())
+		a.artifactGetCommand(), a.artifactDownloadCommand(), a.artifactUploadCommand())
 }
 
 // artifactInfo is the CLI's JSON shape of an artifact.

@@ -55,7 +55,10 @@ type execution struct {
 	env        []string // of every process of the agent, without secrets
 	secrets    map[api.SecretPhase]api.RunnerSecretsResponse
 	redactor   *redact.Redactor
-	files      []harness.Attachment
+	files      harness.Files
+	fetching   sync.Mutex    // one file is fetched at a time
+	placed     chan struct{} // closed by place once there is a directory for files
+	place      func()
 	agent      harness.Agent
 	keeper     *keeper
 	restored   restoration
@@ -83,7 +86,8 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		defer surviveBrokenOutput()()
 		debug.SetGCPercent(gcPercent)
 	}
-	r := &execution{cfg: cfg, began: proc.Ticks()}
+	r := &execution{cfg: cfg, began: proc.Ticks(), placed: make(chan struct{})}
+	r.place = sync.OnceFunc(func() { close(r.placed) })
 	client, err := link.New(cfg.ServerURL, cfg.Token, link.Options{Transport: cfg.Transport, Retry: cfg.Retry})
 	if err != nil {
 		return Result{}, err
@@ -177,7 +181,7 @@ func (r *execution) take(c api.Command) {
 	if _, tells := r.find(r.harnessName()).(harness.Messenger); c.Kind == api.CommandKindMessage && !tells {
 		c.Kind, c.Text = api.CommandKindFollowUp, c.Said().Told()
 	}
-	r.inbox.Put(c)
+	r.inbox.Put(r.withFiles(c))
 }
 
 // heartbeats keeps the lease of an execution that no worker keeps.
@@ -248,7 +252,7 @@ func (r *execution) again() error {
 			}
 		}
 	}
-	r.repos, r.files = nil, nil
+	r.repos = nil
 	r.keeper.on = false
 	a, err := r.client.Start(r.work, api.RunnerStartRequest{Version: r.cfg.Version, Host: r.cfg.Host, Backend: r.cfg.Backend, Pid: os.Getpid()})
 	if err != nil {

@@ -160,7 +160,7 @@ func TestCloneSetupAndEnvironment(t *testing.T) {
 		if err != nil {
 			t.Errorf("%v: %s", err, env)
 		}
-		for _, f := range h.Attachments {
+		for _, f := range h.Attachments.All() {
 			if b, err := os.ReadFile(f.Path); err != nil || string(b) != "attached" || !strings.HasPrefix(f.Path, h.Workdir+"/.cadre/") {
 				t.Errorf("attachment %+v: %q %v", f, b, err)
 			}

@@ -87,6 +87,9 @@ func (r *execution) past() past {
 // explain words what is to be known; nothing when the run goes on as it was left.
 func (r *execution) explain(p past) (string, api.NoticeLevel) {
 	back := r.restored
+	if !p.worked && r.assignment.Execution == 1 {
+		return handedOver(back, r.assignment.SnapshotUrl != "")
+	}
 	if !p.worked && len(back.problems) == 0 {
 		return "", ""
 	}
@@ -122,6 +125,25 @@ func (r *execution) explain(p past) (string, api.NoticeLevel) {
 		b.WriteString(" The snapshot leaves out: " + list(back.omitted) + ".")
 	}
 	return b.String(), level
+}
+
+// handedOver tells of a workspace that was brought along from another machine: what is uncommitted there
+// is so here, and what could not be applied is missing.
+func handedOver(back restoration, given bool) (string, api.NoticeLevel) {
+	if !given {
+		return "", ""
+	}
+	if !back.done {
+		return "The work that was to be brought along from another machine could not be applied: " + list(back.problems) + ". The workspace begins without it.", api.NoticeWarning
+	}
+	text, level := "The workspace begins with work brought along from another machine, changes that are not committed included.", api.NoticeInfo
+	if len(back.problems) > 0 {
+		text, level = text+" Not everything could be applied: "+list(back.problems)+".", api.NoticeWarning
+	}
+	if len(back.omitted) > 0 {
+		text += " Left out there: " + list(back.omitted) + "."
+	}
+	return text, level
 }
 
 // workspaceNow says what this execution began with.

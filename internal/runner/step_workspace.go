@@ -2,17 +2,11 @@ package runner
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/proc"
-	"github.com/cadrehq/cadre/internal/runner/harness"
 )
 
 // workspace makes the directories and fetches the attachments.
@@ -23,6 +17,10 @@ func (r *execution) workspace(ctx context.Context) error {
 			return "", &stepError{message: "the workspace could not be made: " + err.Error(), advice: "Check the worker's workspace root and its disk space.", code: api.PlatformErrorCodeInternalError, err: err}
 		}
 		r.at = at
+		if err := os.MkdirAll(at.attachments, 0o700); err != nil {
+			return "", err
+		}
+		r.files.Place(at.attachments)
 		r.sink.private = at.private
 		if r.env, err = r.environment(); err != nil {
 			return "", err
@@ -34,6 +32,9 @@ func (r *execution) workspace(ctx context.Context) error {
 		}
 		return r.confinement() + r.guard(), nil
 	})
+	if err == nil {
+		r.place()
+	}
 	if err != nil || len(r.assignment.Attachments) == 0 {
 		return err
 	}
@@ -64,26 +65,6 @@ func (r *execution) guard() string {
 	return ""
 }
 
-// fetchAttachments downloads the run's files to where the agent can read them.
-func (r *execution) fetchAttachments(ctx context.Context) error {
-	if err := os.MkdirAll(r.at.attachments, 0o700); err != nil {
-		return err
-	}
-	used := map[string]bool{}
-	for _, a := range r.assignment.Attachments {
-		name := uniqueName(fileName(a.FileName), used)
-		path := filepath.Join(r.at.attachments, name)
-		if err := r.download(ctx, a.DownloadUrl, path, attachmentBytes); err != nil {
-			return &stepError{message: fmt.Sprintf("attachment %q: %v", a.FileName, err), err: err}
-		}
-		r.files = append(r.files, harness.Attachment{ID: a.Id, FileName: a.FileName, MimeType: a.MimeType, Path: path})
-	}
-	return nil
-}
-
-// attachmentBytes bounds one attachment.
-const attachmentBytes = 64 << 20
-
 // download fetches a link into a new file.
 func (r *execution) download(ctx context.Context, link, path string, limit int64) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -100,34 +81,4 @@ func (r *execution) download(ctx context.Context, link, path string, limit int64
 		err = closeErr
 	}
 	return err
-}
-
-// fileName makes a name a person gave safe to use in a directory: no separators, nothing that
-// hides, at most 200 bytes.
-func fileName(name string) string {
-	name = filepath.Base(filepath.Clean("/" + strings.ReplaceAll(name, `\`, "/")))
-	name = strings.Map(func(c rune) rune {
-		if c == '/' || c == utf8.RuneError || !unicode.IsPrint(c) {
-			return '_'
-		}
-		return c
-	}, name)
-	name = strings.TrimLeft(name, ".-")
-	for len(name) > 200 {
-		_, n := utf8.DecodeRuneInString(name)
-		name = name[n:] // the end holds the extension
-	}
-	if name == "" {
-		return "attachment"
-	}
-	return name
-}
-
-func uniqueName(name string, used map[string]bool) string {
-	unique := name
-	for i := 2; used[unique]; i++ {
-		unique = fmt.Sprintf("%d-%s", i, name)
-	}
-	used[unique] = true
-	return unique
 }

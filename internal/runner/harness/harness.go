@@ -97,7 +97,7 @@ type Session struct {
 	// Token is the run token: the key for the model gateway.
 	Token string
 	// Attachments are the run's files, already downloaded.
-	Attachments []Attachment
+	Attachments *Files
 	// MCPStartTimeout bounds the start of each MCP server; 0 means 20 s.
 	MCPStartTimeout time.Duration
 	// StrictMCP makes a server that does not start fail the run.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ type captured struct {
 // own and the index that is worked on is a copy.
 func (s *Source) capture(ctx context.Context, dir, scratch string) (captured, error) {
 	c := captured{repo: Repository{Name: filepath.Base(dir)}}
-	if filepath.Dir(dir) != s.Work {
+	if s.Only == "" && filepath.Dir(dir) != s.Work {
 		c.repo.Path = dir
 	}
 	plain := git{dir: dir, env: s.Env, quiet: s.Quiet}
@@ -62,6 +63,9 @@ func (s *Source) capture(ctx context.Context, dir, scratch string) (captured, er
 		"GIT_ALTERNATE_OBJECT_DIRECTORIES="+alternates(filepath.Join(common, "objects")))...)
 	if err := c.position(ctx, plain); err != nil {
 		return c, err
+	}
+	if s.Only != "" {
+		c.alone()
 	}
 	c.git, c.plain = g, plain
 	return c, s.worktree(ctx, g, &c)
@@ -90,6 +94,21 @@ func (c *captured) position(ctx context.Context, g git) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// alone makes a repository of a person's own machine one of a workspace: named as a clone of its origin
+// would be, and without branches, tags and stashes that the work is not on.
+func (c *captured) alone() {
+	origin := strings.TrimSuffix(strings.TrimRight(c.repo.Origin, "/"), ".git")
+	if name := origin[strings.LastIndexAny(origin, "/:")+1:]; name != "" && name != "." && name != ".." {
+		c.repo.Name = name
+	}
+	c.repo.Refs = slices.DeleteFunc(c.repo.Refs, func(r Ref) bool { return r.Name != c.repo.Branch })
+}
+
+// Top returns the root of the work tree that a directory is in.
+func Top(ctx context.Context, dir string, env []string) (string, error) {
+	return git{dir: dir, env: env}.run(ctx, "rev-parse", "--show-toplevel")
 }
 
 // worktree turns what is staged and what is in the work tree into trees.

@@ -23,6 +23,9 @@ import (
 type Source struct {
 	// Work is the workspace: repositories are its directories that hold a .git.
 	Work string
+	// Only is a single repository to be kept instead, anywhere, as if it lay in a workspace under the name of
+	// its origin: the branch that is checked out, and what is staged, changed and new.
+	Only string
 	// Skip lists names directly below Work that are left out.
 	Skip []string
 	// Declared is what is kept beside the workspace.
@@ -68,15 +71,21 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 	if s.Limits == (Limits{}) {
 		s.Limits = DefaultLimits
 	}
-	s.Work = filepath.Clean(s.Work)
+	if s.Only != "" {
+		s.Only, s.Work = filepath.Clean(s.Only), ""
+	} else {
+		s.Work = filepath.Clean(s.Work)
+	}
 	scratch, err := os.MkdirTemp(s.Scratch, "snapshot-")
 	if err != nil {
 		return Taken{}, err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-	entries, err := os.ReadDir(s.Work)
-	if err != nil {
-		return Taken{}, err
+	var entries []fs.DirEntry
+	if s.Only == "" {
+		if entries, err = os.ReadDir(s.Work); err != nil {
+			return Taken{}, err
+		}
 	}
 	m := Manifest{Version: Version, CreatedAt: s.At.UTC(), Omitted: slices.Clone(s.Omitted)}
 	dirs, beside, declared := s.contents(entries, &m)
@@ -114,6 +123,9 @@ func Take(ctx context.Context, s Source) (Taken, error) {
 // contents sorts what is to be kept into repositories, names of other things in the workspace, and
 // declared files.
 func (s *Source) contents(entries []fs.DirEntry, m *Manifest) (repos, beside []string, declared []file) {
+	if s.Only != "" {
+		return []string{s.Only}, nil, nil
+	}
 	for _, e := range entries {
 		dir := filepath.Join(s.Work, e.Name())
 		switch {

@@ -152,12 +152,8 @@ func (a *Agent) userParts(u api.UserMessage) []model.Part {
 		text = noPrompt
 	}
 	parts = append(parts, model.Text{Text: text})
-	for _, id := range u.Attachments {
-		for _, at := range a.s.Attachments {
-			if at.ID == id {
-				parts = append(parts, attachmentParts(at)...)
-			}
-		}
+	for _, at := range a.s.Attachments.Find(u.Attachments) {
+		parts = append(parts, attachmentParts(at)...)
 	}
 	return parts
 }

@@ -162,8 +162,8 @@ func (a *Agent) openWorkspace(dir string, set *skill.Set) (err error) {
 	for _, sk := range set.List() {
 		readable = append(readable, sk.Dir())
 	}
-	for _, at := range a.s.Attachments {
-		readable = append(readable, filepath.Dir(at.Path))
+	if at := a.s.Attachments.Dir(); at != "" {
+		readable = append(readable, at)
 	}
 	a.workspace, err = tool.OpenWorkspace(a.s.Workdir, dir, readable...)
 	return err

@@ -738,7 +738,9 @@ func TestImagesAndAttachments(t *testing.T) {
 	if err := os.WriteFile(at, []byte(png), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.session.Attachments = []harness.Attachment{{ID: "a1", FileName: "shot.png", MimeType: "image/png", Path: at}}
+	r.session.Attachments = &harness.Files{}
+	r.session.Attachments.Place(filepath.Dir(at))
+	r.session.Attachments.Add(harness.Attachment{ID: "a1", FileName: "shot.png", MimeType: "image/png", Path: at})
 	r.record.entries = nil
 	r.add(api.UserMessage{Text: "look", Attachments: []string{"a1"}})
 	r.turn(r.start(), api.RunStateSUCCEEDED)
