@@ -130,10 +130,11 @@ func (c *Client) Upload(ctx context.Context, to api.UploadTarget, content io.Rea
 	if err != nil {
 		return api.UploadReceipt{}, fmt.Errorf("upload link: %w", err)
 	}
+	body := io.NopCloser(content) // the caller closes it
 	if size == 0 {
-		content = http.NoBody
+		body = http.NoBody
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), content)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), body)
 	if err != nil {
 		return api.UploadReceipt{}, fmt.Errorf("upload link: %w", err)
 	}

@@ -91,7 +91,9 @@ func farSide(t *testing.T) map[string]string {
 			{At: fixed, First: fixed.Add(-time.Hour), Outcome: "skipped", Reason: "Missed" + evil, RecordedAt: fixed}}},
 		"POST /agent/schedules/preview":         api.SchedulePreview{Description: "at 03:00" + evil, TimeZone: "UTC", NextRuns: []time.Time{fixed}},
 		"POST /agent/runs/run-1/identity-token": api.IdentityTokenResponse{Token: "e30.e30.c2ln" + evil, ExpiresAt: fixed, Issuer: "http://cadre" + evil},
-		"GET /whoami":                           api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
+		"POST /harness-support/report-artifact": api.ReportArtifactResponse{ArtifactUid: "art-9" + evil}, "POST /harness-support/notify-user": struct{}{},
+		"POST /harness-support/finish-task": struct{}{}, "POST /harness-support/report-shutdown": struct{}{},
+		"GET /whoami": api.WhoamiResponse{Uid: "u", Type: "user", DisplayName: "Ann" + evil, Email: "a@b", TeamUids: []string{"t"}, TeamNames: []string{"Team" + evil}, Role: "admin"},
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, api.BasePath)
@@ -159,7 +161,11 @@ func artifact() api.Artifact {
 var lines = map[string]string{
 	"agent list": "", "agent get": "agent-1", "agent create": "--name n --secret A", "agent update": "agent-1 --prompt p --add-skill s --remove-secret A", "agent delete": "agent-1", "team defaults": "", "team set-defaults": "--host h", "agent skills": "-r o/r", "agent run-cloud": "--prompt /plan__x --environment env-1 --follow",
 	"artifact get": "art-1", "artifact download": "art-1 -o -",
-	"environment list": "", "environment get": "env-1", "environment create": "-n backend -r o/r -c make --personal",
+	"harness-support ping": "--run-id run-1", "harness-support report-artifact pull-request": "--run-id run-1 --url http://u --branch b",
+	"harness-support report-artifact external-reference": "--run-id run-1 --url http://u --reference-type t", "harness-support report-external-reference": "--run-id run-1 --url http://u --reference-type t --metadata {}",
+	"harness-support notify-user": "--run-id run-1 --message hello", "harness-support finish-task": "--run-id run-1 --status success --summary done",
+	"harness-support report-shutdown": "--run-id run-1 --error-category process_exit --error-message died",
+	"environment list":                "", "environment get": "env-1", "environment create": "-n backend -r o/r -c make --personal",
 	"environment update": "env-1 --remove-repo o/r -c more", "environment delete": "env-1",
 	"schedule": "--name n --cron @daily --prompt x", "schedule create": "--name n --cron @daily --prompt /plan__x --missed all --max-catch-up 3 --overlap queue-after --jitter 5m --personal",
 	"schedule list": "", "schedule get": "sched-1", "schedule update": "sched-1 --cron @hourly --remove-skill --remove-mcp m --remove-environment", "schedule pause": "sched-1",
@@ -180,7 +186,7 @@ var lines = map[string]string{
 
 var noLines = map[string]string{
 	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "run message watch": "runs until stopped", "agent run": "a story of its own",
-	"login": "a story of its own", "login-link": "opens a database", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
+	"login": "a story of its own", "login-link": "opens a database", "artifact upload": "sends a file: the end-to-end test", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
 	"dev bench": "measures this machine", "dev seed": "fills a database",
 	"config get": "settings test", "config set": "settings test", "config path": "settings test",
 }

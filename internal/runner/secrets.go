@@ -69,7 +69,7 @@ func (r *execution) secretFile(phase api.SecretPhase, s api.RunnerSecret) (strin
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, fileName(s.FileName))
+	path := filepath.Join(dir, api.FileName(s.FileName))
 	// A file that is there may be the agent's own making: it is replaced, never followed.
 	if err := os.RemoveAll(path); err != nil {
 		return "", err

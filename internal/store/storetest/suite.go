@@ -111,6 +111,9 @@ func Run(t *testing.T, open Opener) {
 		"SecretUses":            testSecretUses,
 		"Blobs":                 testBlobs,
 		"StoredBytes":           testStoredBytes,
+		"Uploads":               testUploads,
+		"UploadsExpire":         testUploadsExpire,
+		"UploadsTakenOver":      testUploadsTakenOver,
 		"ListFilters":           testListFilters,
 		"ListPages":             testListPages,
 		"ListVisibility":        testListVisibility,
@@ -145,6 +148,7 @@ type bundle struct {
 	applied      store.Applied
 	identity     store.Identity
 	blobs        store.Blobs
+	uploads      store.Uploads
 	schedules    store.Schedules
 	keyring      store.Keyring
 	agents       store.Agents
@@ -162,7 +166,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		dispatch: store.NewDispatch(db), ledger: store.NewLedger(db), spendings: store.NewSpendings(db), environments: store.NewEnvironments(db),
 		runners: store.NewRunners(db), prompts: store.NewPrompts(db), servers: store.NewServers(db),
 		rules: store.NewRules(db), applied: store.NewApplied(db),
-		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), schedules: store.NewSchedules(db),
+		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), uploads: store.NewUploads(db), schedules: store.NewSchedules(db),
 		keyring: store.NewKeyring(db), agents: store.NewAgents(db),
 		issuer:  store.NewIssuer(db),
 		secrets: store.NewSecrets(db),
