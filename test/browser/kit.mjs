@@ -1,7 +1,7 @@
 // What the browser tests share: a real `cadre up`, and the Chromium that is installed, which is never
 // downloaded. A page is watched from its first byte: see open.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -35,10 +35,14 @@ export async function until(what, attempt) {
   }
 }
 
-/** A server with an empty data directory. */
-export async function startServer() {
+/** A server with an empty data directory, or one with made-up runs of a year. */
+export async function startServer({ runs = 0 } = {}) {
   const data = mkdtempSync(join(tmpdir(), 'cadre-browser-'));
-  const key = 'wk-1.' + 'ab'.repeat(32);
+  let key = 'wk-1.' + 'ab'.repeat(32);
+  if (runs) {
+    execFileSync(cadre, ['dev', 'seed', '--data', data, '--runs', String(runs)], { stdio: 'ignore' });
+    key = readFileSync(join(data, 'admin.key'), 'utf8').trim();
+  }
   const url = `http://127.0.0.1:${await freePort()}`;
   const server = spawn(cadre, ['up', '--listen', url.slice('http://'.length), '--data', data], {
     env: { PATH: process.env.PATH, HOME: data, CADRE_BOOTSTRAP_API_KEY: key }, stdio: ['ignore', 'ignore', 'inherit'],
@@ -52,13 +56,14 @@ export async function startServer() {
     await exited;
     rmSync(data, { recursive: true, force: true });
   };
-  const api = async (path, body) => {
+  const api = async (path, body, as = key) => {
     const rsp = await fetch(url + '/api/v1' + path, {
       method: body ? 'POST' : 'GET', body: body && JSON.stringify(body),
-      headers: { authorization: 'Bearer ' + key, 'content-type': 'application/json' },
+      headers: { authorization: 'Bearer ' + as, 'content-type': 'application/json' },
     });
-    assert.ok(rsp.ok, `${path}: ${rsp.status}`);
-    return rsp.json();
+    const text = await rsp.text();
+    assert.ok(rsp.ok, `${path}: ${rsp.status} ${text.slice(0, 300)}`);
+    return text && JSON.parse(text);
   };
   await until('the server', () => {
     if (gone) throw gone;
@@ -69,13 +74,51 @@ export async function startServer() {
 
 /** Carries a run out and returns how it ended. turns are played by the scripted model. */
 export async function run(server, request, ...turns) {
-  const prompt = request.prompt + '\n```scripted\n' + JSON.stringify({ turns }) + '\n```';
-  const { run_id } = await server.api('/agent/runs', { ...request, prompt });
+  const { run_id } = await server.api('/agent/runs', { ...request, prompt: scripted(request.prompt, ...turns) });
   return until('the end of ' + run_id, async () => {
     const r = await server.api('/agent/runs/' + run_id);
     return ['SUCCEEDED', 'FAILED', 'ERROR', 'BLOCKED', 'CANCELLED'].includes(r.state) && r;
   });
 }
+
+/** The text of a prompt that the scripted model plays turns for. */
+export const scripted = (prompt, ...turns) => prompt + '\n```scripted\n' + JSON.stringify({ turns }) + '\n```';
+
+/** A run of which the test itself is the runner: it says entries, and words that are still being spoken. */
+export async function ownRun(server, request) {
+  const { run_id, run_token } = await server.api('/agent/local-runs', request);
+  await server.api('/runner/start', {}, run_token);
+  await server.api('/runner/entries', { first_index: 0, entries: [], report: { state: 'INPROGRESS' } }, run_token);
+  let told = 0;
+  return {
+    run_id,
+    async say(entries, state) {
+      for (const batch of batches(entries)) {
+        await server.api('/runner/entries', { first_index: told, entries: batch, ...(state && batch.at(-1) === entries.at(-1) && { report: { state } }) }, run_token);
+        told += batch.length;
+      }
+    },
+    speak: (key, offset, text) => server.api('/runner/deltas', { deltas: [{ key, kind: 'text', offset, text }] }, run_token),
+  };
+}
+
+/** Entries in as many calls as the server's bounds ask for. */
+function* batches(entries) {
+  let batch = [], size = 0;
+  for (const e of entries) {
+    const bytes = e.data.output?.length ?? 500;
+    if (batch.length === 256 || size + bytes > 2 << 20) { yield batch; batch = []; size = 0; }
+    batch.push(e);
+    size += bytes;
+  }
+  if (batch.length) yield batch;
+}
+
+/** A command and what it printed, as two entries. */
+export const command = (id, input, output) => [
+  { type: 'action', data: { id, turn: 1, category: 'command', name: 'bash', input: { command: input } } },
+  { type: 'action_result', data: { action_id: id, category: 'command', name: 'bash', state: 'completed', output, exit_code: 0 } },
+];
 
 /** Where Chromium is on the PATH. */
 function executable() {

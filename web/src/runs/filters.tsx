@@ -8,7 +8,7 @@ import { Button } from "@/ui/button";
 import { cx } from "@/ui/cx";
 import { count } from "@/ui/format";
 import { type Option, Pick } from "@/ui/pick";
-import { type Bucket, usage } from "@/usage/queries";
+import { type Bucket, type By, usage } from "@/usage/queries";
 import { type Filter, isNarrow, quick, type Quick } from "./filter";
 import { SourceIcon, sourceNames } from "./source";
 import { looks, StateIcon } from "./state";
@@ -96,22 +96,39 @@ function SearchBox({ filter, change, input }: { filter: Filter; change: (f: Filt
 function Choices({ filter, change }: { filter: Filter; change: (f: Filter) => void }) {
   const places = useQuery(environments).data?.environments ?? [];
   const names = useNames();
-  const people = used(useQuery(usage("creator", 90)).data?.buckets, names);
   const set = <K extends keyof Filter>(name: K) => (value: string | undefined) => change({ ...filter, [name]: value });
   return (
     <>
       <Pick label="Status" options={states} value={filter.state} set={set("state")} />
       <Pick label="Source" options={sources} value={filter.source} set={set("source")} />
-      <Pick label="Creator" options={people} value={filter.creator} set={set("creator")} />
-      <Pick label="Agent" options={used(useQuery(usage("name", 90)).data?.buckets)} value={filter.name} set={set("name")} />
+      <UsedPick label="Creator" by="creator" names={names} value={filter.creator} set={set("creator")} />
+      <UsedPick label="Agent" by="name" value={filter.name} set={set("name")} />
       <Pick label="Created" options={listed(createdNames)} value={filter.created} set={set("created")} />
       <Pick label="Environment" options={[{ key: "empty-environment", name: "None" }, ...places.map((e) => ({ key: e.uid, name: e.config.name ?? e.uid }))]} value={filter.environment} set={set("environment")} />
       <Pick label="Artifact" options={listed(artifactNames)} value={filter.artifact} set={set("artifact")} />
-      <Pick label="Model" options={used(useQuery(usage("model", 90)).data?.buckets)} value={filter.model} set={set("model")} />
+      <UsedPick label="Model" by="model" value={filter.model} set={set("model")} />
       <Pick label="Archived" options={listed(archivedNames)} value={filter.archived} set={set("archived")} none="Left out" />
       <Pick label="Sort" options={listed(sortNames)} value={filter.sort} set={set("sort")} none="Updated" />
     </>
   );
+}
+
+interface UsedProps {
+  label: string;
+  by: By;
+  names?: Map<string, string>;
+  value: string | undefined;
+  set: (key: string | undefined) => void;
+}
+
+/** UsedPick chooses among who or what runs had lately, which is counted once somebody looks. */
+function UsedPick({ label, by, names, value, set }: UsedProps) {
+  const [looked, setLooked] = useState(false);
+  const { data } = useQuery({ ...usage(by, 90), enabled: looked, refetchInterval: false });
+  const known = used(data?.buckets, names);
+  // What holds has its name even before anything was counted.
+  const options = value && !known.some((o) => o.key === value) ? [...known, { key: value, name: names?.get(value) ?? value }] : known;
+  return <Pick label={label} options={options} value={value} set={set} opened={() => setLooked(true)} />;
 }
 
 const listed = (names: Record<string, string>): Option[] => Object.entries(names).map(([key, name]) => ({ key, name }));

@@ -17,17 +17,25 @@ interface Props {
   value: string | undefined;
   set: (key: string | undefined) => void;
   none?: string;
+  /** opened is told when the choices are asked for: what is dear to know is loaded then. */
+  opened?: () => void;
 }
 
 /** many is from how many options on a list is searched instead of looked through. */
 const many = 9;
 
 /** Pick chooses one of a list, long lists by typing. Shut, it says what holds. */
-export function Pick({ label, options, value, set, none = "All" }: Props) {
+export function Pick({ label, options, value, set, none = "All", opened }: Props) {
   const [open, setOpen] = useState(false);
   const chosen = value ? (options.find((o) => o.key === value)?.name ?? value) : undefined;
   return (
-    <Popover.Root open={open} onOpenChange={setOpen}>
+    <Popover.Root
+      open={open}
+      onOpenChange={(next) => {
+        if (next) opened?.();
+        setOpen(next);
+      }}
+    >
       <Popover.Trigger
         className={cx(
           "inline-flex h-7 shrink-0 items-center gap-1.5 rounded-full border px-3 text-[13px]",
