@@ -35,6 +35,7 @@ const routes = [
   }),
   createRoute({ getParentRoute: () => root, path: "/agents", component: lazyRouteComponent(() => import("./agents/page"), "AgentsPage") }),
   createRoute({ getParentRoute: () => root, path: "/skills", component: lazyRouteComponent(() => import("./skills/page"), "SkillsPage") }),
+  createRoute({ getParentRoute: () => root, path: "/secrets", component: lazyRouteComponent(() => import("./secrets/page"), "SecretsPage") }),
   createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./settings/page"), "SettingsPage") }),
   createRoute({ getParentRoute: () => root, path: "/workers", component: lazyRouteComponent(() => import("./workers/page"), "WorkersPage") }),
 ];

@@ -21,12 +21,15 @@ export function useNotices() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   useEffect(() => {
+    const opened = Date.now();
     const states = new Map<string, RunState>();
     const timers = new Map<string, ReturnType<typeof setTimeout>>();
     const open = (run: Run) => void navigate({ to: "/runs/$runId", params: { runId: run.run_id } });
     const stop = watchRuns((run) => {
       const id = run.run_id;
-      const before = states.get(id) ?? queries.getQueryData<Run>(["run", id])?.state;
+      // A run that began since the page was opened was at work before, even if it was over when first heard of.
+      const begun = Date.parse(run.created_at) > opened ? "QUEUED" : undefined;
+      const before = states.get(id) ?? queries.getQueryData<Run>(["run", id])?.state ?? begun;
       if (states.size > most) states.clear();
       states.set(id, run.state);
       clearTimeout(timers.get(id));

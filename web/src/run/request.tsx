@@ -45,7 +45,7 @@ function Asked({ request }: { request: Request }) {
       <pre tabIndex={0} className="mt-1.5 max-h-60 overflow-auto rounded-lg border bg-ground px-3 py-2 font-mono text-[12.5px] whitespace-pre-wrap wrap-anywhere">
         {harmless(typeof command === "string" ? command : JSON.stringify(request.input, null, 2))}
       </pre>
-      {rule?.startsWith("(") && <p className="mt-1 text-xs text-faint">{rule.slice(1, -1)}</p>}
+      {rule?.startsWith("(") && <p className="mt-1 text-xs text-dim">{rule.slice(1, -1)}</p>}
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { Activity, BookOpen, Bot, Boxes, CalendarClock, ChartColumn, Home, Inbox, type LucideIcon, Server, Settings, Users } from "lucide-react";
+import { Activity, BookOpen, Bot, Boxes, CalendarClock, ChartColumn, Home, Inbox, LockKeyhole, type LucideIcon, Server, Settings, Users } from "lucide-react";
 
 export interface Place {
   to: string;
@@ -21,6 +21,7 @@ export const places: Place[][] = [
     { to: "/skills", label: "Skills", icon: BookOpen, keys: "g k" },
     { to: "/schedules", label: "Schedules", icon: CalendarClock, keys: "g s" },
     { to: "/environments", label: "Environments", icon: Boxes, keys: "g e" },
+    { to: "/secrets", label: "Secrets", icon: LockKeyhole, keys: "g x" },
     { to: "/workers", label: "Workers", icon: Server, keys: "g w" },
   ],
   [

@@ -21,8 +21,11 @@ export function Outcomes({ days, total, className }: Props) {
     of("Waiting for you", "signal", (b) => b.blocked),
     of("At work", "mark-run", (b) => b.working),
   ].filter((s, i) => i < 2 || s.values.some((v) => v > 0));
-  return <Chart kind="bars" title="Runs" days={keys(days)} series={series} format={count} className={className} total={<Total number={count(total.runs)} more={`${rate(total.success_rate)} succeed`} />} />;
+  return <Chart kind="bars" title="Runs" days={keys(days)} series={series} format={whole} className={className} total={<Total number={count(total.runs)} more={`${rate(total.success_rate)} succeed`} />} />;
 }
+
+/** whole leaves a line of the grid without a number where half a run would stand. */
+const whole = (n: number) => (Number.isInteger(n) ? count(n) : "");
 
 /** Spend is what the model calls of each day's runs cost. */
 export function Spend({ days, total, className }: Props) {
