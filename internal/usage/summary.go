@@ -44,8 +44,8 @@ type Summaries struct {
 	Now   func() time.Time
 }
 
-// Question is what a summary is asked for. From and To are full days in Zone: the days that hold these moments.
-// Zero are the last 14 days.
+// Question is what a summary is asked for: the days in Zone from the one that holds From to the one that holds To.
+// A zero To is now, a zero From 13 days before To.
 type Question struct {
 	From, To time.Time
 	Zone     *time.Location

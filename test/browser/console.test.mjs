@@ -237,7 +237,7 @@ test('a session is searched, and an entry has an address', () => use('/runs/' + 
   await see(page, 'notes.md');
   await page.keyboard.press('/');
   await page.keyboard.type('notes.md');
-  await see(page, '1 of 1');
+  await page.getByText(/^1 of \d/).waitFor();
   await page.keyboard.press('Escape');
   const { entries } = await server.api('/agent/runs/' + ran.run_id + '/entries');
   const { seq } = entries.find((e) => JSON.stringify(e.data).includes('notes.md'));
