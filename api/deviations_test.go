@@ -20,7 +20,6 @@ var deviations = map[string]string{
 	"GET /memory_stores/{storeUid}/memories: missing":                      notYet,
 	"GET /memory_stores/{storeUid}: missing":                               notYet,
 	"GET /memory_stores: missing":                                          notYet,
-	"POST /agent/conversations/{conversation_id}/fork: missing":            notYet,
 	"POST /memory_stores/{storeUid}/memories: missing":                     notYet,
 	"PUT /memory_stores/{storeUid}/memories/{memoryUid}: missing":          notYet,
 	"PUT /memory_stores/{storeUid}: missing":                               notYet,

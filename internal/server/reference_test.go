@@ -42,7 +42,7 @@ var configSamples = members{
 	"idle_timeout_minutes": 5.0, "worker_host": "nobody", "harness": members{"type": "oz"},
 	"harness_auth_secrets": members{"claude_auth_secret_name": "KEY"}, "computer_use_model_id": "m", "credential_strategy": "CREATOR",
 	"inference_providers": members{"aws": members{"disabled": true}}, "session_sharing": members{"public_access": "VIEWER"},
-	"memory_stores": []any{members{"uid": "m", "access": "read_only", "instructions": "i"}}, "runner_id": "r",
+	"memory_stores": []any{members{"uid": "m", "access": "read_only", "instructions": "i"}}, "runner_id": "", // set by the test
 	"skills": []any{"acme/shop:review"}, "profile_id": "p", "additional_source_repos": []any{members{"owner": "a", "repo": "b"}},
 	"environment_id": "", // set by the test
 }
@@ -51,7 +51,7 @@ var configSamples = members{
 var environmentSamples = members{
 	"name": "n", "description": "d", "docker_image": "debian:13", "github_repos": []any{members{"owner": "a", "repo": "b"}},
 	"setup_commands": []any{"true"}, "failure_session_retention_minutes": 7.0, "code_forge": "GITLAB",
-	"source_repos": []any{members{"owner": "a", "repo": "b", "checkout_ref": "c"}}, "secrets": []any{}, "default_runner_uid": "r",
+	"source_repos": []any{members{"owner": "a", "repo": "b", "checkout_ref": "c"}}, "secrets": []any{}, "default_runner_uid": "", // set by the test
 	"providers": members{
 		"aws": members{"role_arn": "arn:aws:iam::111122223333:role/r"},
 		"gcp": members{"project_number": "7", "workload_identity_federation_pool_id": "pool", "workload_identity_federation_provider_id": "prov"},
@@ -79,18 +79,18 @@ func TestReferenceRequestsAreTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	env := decode[api.CloudEnvironment](w.post("/agent/environments", members{"config": members{"name": "e"}}).want(201)).Uid
+	samples, environments := maps.Clone(configSamples), maps.Clone(environmentSamples)
+	runner := decode[api.ComputeRunner](w.post("/runners", members{"config": members{"name": "r"}}).want(201)).Uid
+	samples["environment_id"], samples["runner_id"], environments["default_runner_uid"] = env, runner, runner
 	w.post("/secrets", members{"name": "KEY", "type": "ANTHROPIC_API_KEY", "value": members{"api_key": "k"}}).want(201)
 	schedule := func(config members) any {
 		return members{"name": "n", "cron_schedule": "@daily", "prompt": "p", "agent_config": config}
 	}
 	for _, name := range referenceMembers(t, "AmbientAgentConfig") {
-		value, ok := configSamples[name]
+		value, ok := samples[name]
 		if !ok {
 			t.Errorf("config.%s has no sample", name)
 			continue
-		}
-		if name == "environment_id" {
-			value = env
 		}
 		config := members{name: value}
 		a := w.post("/agent/runs", members{"prompt": "p", "config": config})
@@ -103,7 +103,7 @@ func TestReferenceRequestsAreTaken(t *testing.T) {
 		}
 	}
 	for _, name := range referenceMembers(t, "CloudEnvironmentConfig") {
-		value, ok := environmentSamples[name]
+		value, ok := environments[name]
 		if !ok {
 			t.Errorf("environment %s has no sample", name)
 			continue
