@@ -74,8 +74,8 @@ func (s Deletions) Forget(ctx context.Context, runID string, blobIDs []string) e
 	})
 }
 
-// left are the tables with what a run leaves, all of which goes. They are told apart by a column that
-// orders the rows of a run.
+// left are the tables with what a run leaves, all of which goes; a new table with a run_id belongs here. Rows are told apart by a column that
+// orders those of a run.
 var left = []struct{ table, order, bytes string }{
 	{"entries", "seq", "length(data)"},
 	{"commands", "id", "length(text)"},

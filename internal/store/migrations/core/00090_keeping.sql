@@ -14,13 +14,3 @@ CREATE TABLE deletions (
 );
 CREATE INDEX deletions_due ON deletions (due_at) WHERE due_at > 0;
 CREATE INDEX deletions_n ON deletions (n);
-
--- What a team decided about its runs.
-CREATE TABLE team_settings (
-    team_uid   TEXT PRIMARY KEY,
-    settings   TEXT NOT NULL, -- run.TeamSettings
-    editor     TEXT NOT NULL, -- UserProfile
-    updated_at BIGINT NOT NULL,
-    sweep_at   BIGINT NOT NULL -- when its rules are next carried out; 0: it has none
-);
-CREATE INDEX team_settings_sweep ON team_settings (sweep_at) WHERE sweep_at > 0;
