@@ -25,6 +25,8 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.text(&c.MasterKeyFile, "master-key-file", "`file` of the keys that secrets are sealed by (default: master.key in the data directory; CADRE_MASTER_KEY goes before it)")
 	signInFlags(f, c)
 	f.text(&c.DefaultHost, "default-host", "worker `host` of runs that name none (default local)")
+	f.fs.StringSliceVar(&c.BaseImages, "base-images", nil, "`images` suggested to who defines an environment, with commas between (default: a few public ones)")
+	f.env("base-images", nil)
 	f.text(&c.SidecarImage, "sidecar-image", "`image` with the agent binary, for workers whose backend uses images")
 
 	f.yes(&c.Egress.AllowPrivate, "allow-private-addresses", "let the server read repositories (for their skills) at loopback and private addresses")

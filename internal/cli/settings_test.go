@@ -24,6 +24,7 @@ var notFlags = map[string]string{
 	"Models.OpenAI.Key":    "a secret: environment only",
 	"Models.Gemini.Key":    "a secret: environment only",
 	"Models.LocalKey":      "a secret: environment only",
+	"MasterKeys":           "a secret: environment only",
 	"Models.Prices":        "a table, not a word",
 
 	"Providers":              "made of the file and Provider",

@@ -46,7 +46,12 @@ func farSide(t *testing.T) map[string]string {
 	identity := api.AgentResponse{Uid: "agent-1", Name: "fixer" + evil, Available: true, CreatedAt: fixed, UpdatedAt: fixed, Description: "d" + evil,
 		Prompt: "Be brief." + evil, Secrets: []api.SecretRef{{Name: "A" + evil}}, Skills: []string{"lint" + evil}, BaseModel: "m", EnvironmentId: "env-1"}
 	message := api.MessageBody{MessageId: "m-1", SenderRunId: "run-2" + evil, Subject: "Result" + evil, Body: "It is" + evil + " 42.", SentAt: fixed, ReadAt: fixed}
+	secret := api.Secret{Uid: "sec-1", Name: "API_TOKEN", Type: "raw_value", Description: "d" + evil, Scope: api.Scope{Type: "Team"}, CreatedAt: fixed, UpdatedAt: fixed, ValueUpdatedAt: fixed}
+	keys := api.MasterKeyState{Keys: []api.MasterKey{{Id: "k1" + evil, Primary: true, DataKeys: 3, Since: fixed}}, Servers: []api.MasterKeyServer{{Instance: "host" + evil, KeyIds: []string{"k1"}, SeenAt: fixed}}}
 	answers := map[string]any{
+		"GET /secrets": api.ListSecretsResponse{Secrets: []api.Secret{secret}}, "POST /secrets": secret, "PUT /secrets/sec-1": secret, "DELETE /secrets/sec-1": nil,
+		"GET /secrets/sec-1/uses": api.ListSecretUsesResponse{Uses: []api.SecretUse{{RunId: "run-1" + evil, Execution: 1, Phase: "agent", At: fixed}}},
+		"GET /master-key":         keys, "POST /master-key/rotate": keys,
 		"POST /agent/messages": api.SendMessageResponse{MessageIds: []string{"m-1" + evil}}, "POST /agent/messages/m-1/read": message, "POST /agent/messages/m-1/delivered": nil,
 		"GET /agent/messages/run-1": []api.MessageHeader{{MessageId: "m-1", SenderRunId: "run-2", Subject: "Result" + evil, SentAt: fixed, DeliveredAt: fixed}},
 		"GET /api-keys":             api.ListApiKeysResponse{ApiKeys: []api.ApiKey{key}}, "POST /api-keys": api.CreateApiKeyResponse{RawApiKey: "wk-1.x" + evil, ApiKey: key},
@@ -181,6 +186,9 @@ var lines = map[string]string{
 	"api-key list": "--sort-by name", "api-key create": "laptop --no-expiration --team", "api-key rename": "key-1 desk", "api-key expire": "key-1",
 	"team list": "", "team create": "Team", "team members": "", "team invite": "c@d --role member", "team set-role": "u-2 member", "team remove": "b@c", "team set-operator": "b@c", "team invitations list": "", "team invitations revoke": "i",
 	"user list": "", "user disable": "b@c", "user enable": "u-2", "user sign-in-link": "b@c", "user operator": "b@c", "sign-in list": "", "sign-in revoke": "s",
+	"secret list": "", "secret create": "API_TOKEN -d d", "secret create claude api-key": "API_TOKEN", "secret create claude bedrock-api-key": "API_TOKEN --bedrock-api-key k --region r",
+	"secret create claude bedrock-access-key": "API_TOKEN --access-key-id i --secret-access-key k --session-token t --region r", "secret create codex api-key": "API_TOKEN",
+	"secret update": "API_TOKEN -d more", "secret delete": "API_TOKEN --force", "secret uses": "API_TOKEN", "secret master-key": "", "secret rotate-master-key": "--key k1",
 	"version": "", "config list": "",
 }
 
@@ -188,7 +196,8 @@ var noLines = map[string]string{
 	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "run message watch": "runs until stopped", "agent run": "a story of its own",
 	"login": "a story of its own", "login-link": "opens a database", "artifact upload": "sends a file: the end-to-end test", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
 	"dev bench": "measures this machine", "dev seed": "fills a database",
-	"config get": "settings test", "config set": "settings test", "config path": "settings test",
+	"secret new-master-key": "makes another one each time",
+	"config get":            "settings test", "config set": "settings test", "config path": "settings test",
 }
 
 // TestOutputOfEveryCommand holds the output of each command in each format to golden files, and

@@ -225,10 +225,11 @@ func TestRunsAsAgents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	env := decode[api.CloudEnvironment](w.post("/agent/environments", map[string]any{"config": map[string]any{"name": "e"}}).want(201))
+	machine := decode[api.ComputeRunner](w.post("/runners", api.ComputeRunnerRequest{Config: api.ComputeRunnerConfig{Name: "r"}}).want(201)).Uid
 	a := w.agent(map[string]any{
 		"name": "fixer", "prompt": "Be brief.", "skills": []string{"lint"}, "environment_id": env.Uid, "worker_host": "theirs",
 		"mcp_servers":        map[string]any{"x": map[string]any{"command": "agents"}, "y": map[string]any{"command": "agents"}},
-		"default_runner_uid": "r", "harness": map[string]any{"reasoning_level": "high"},
+		"default_runner_uid": machine, "harness": map[string]any{"reasoning_level": "high"},
 	})
 	w.put("/teams/"+w.team()+"/defaults", map[string]any{"worker_host": "team-host", "model_id": "scripted"}).want(200)
 
@@ -242,7 +243,7 @@ func TestRunsAsAgents(t *testing.T) {
 	if bare.Creator.Uid != me.UID || bare.Executor != (api.UserProfile{Type: api.UserProfileTypeServiceAccount, Uid: a.Uid, DisplayName: "fixer"}) {
 		t.Errorf("creator %+v, executor %+v", bare.Creator, bare.Executor)
 	}
-	if c.BasePrompt != "Be brief." || c.EnvironmentId != env.Uid || c.WorkerHost != "theirs" || c.RunnerId != "r" || c.Harness.ReasoningLevel != "high" ||
+	if c.BasePrompt != "Be brief." || c.EnvironmentId != env.Uid || c.WorkerHost != "theirs" || c.RunnerId != machine || c.Harness.ReasoningLevel != "high" ||
 		len(c.Skills) != 1 || c.Skills[0] != "lint" || c.SkillSpec != "" || bare.AgentSkill.Name != "" || len(c.McpServers) != 2 || c.Name != "fixer" ||
 		c.CredentialStrategy != api.AmbientAgentConfigCredentialStrategyEXECUTOR {
 		t.Errorf("made from the agent: %+v", c)

@@ -90,6 +90,9 @@ func walkSchema(t *testing.T, seen map[string]bool, ref *openapi3.SchemaRef, wal
 		compareBound(t, seen, refName(ref.Ref)+"."+name, member.Value)
 		walkSchema(t, seen, member, walked)
 	}
+	for _, part := range ref.Value.AllOf {
+		walkSchema(t, seen, part, walked)
+	}
 	walkSchema(t, seen, ref.Value.Items, walked)
 	walkSchema(t, seen, ref.Value.AdditionalProperties.Schema, walked)
 }
