@@ -485,6 +485,21 @@ func (e CreateFileArtifactRequestArtifactType) Valid() bool {
 	}
 }
 
+// Defines values for CreateMemoryRequestSource.
+const (
+	CreateMemoryRequestSourceMANUAL CreateMemoryRequestSource = "MANUAL"
+)
+
+// Valid indicates whether the value is a known member of the CreateMemoryRequestSource enum.
+func (e CreateMemoryRequestSource) Valid() bool {
+	switch e {
+	case CreateMemoryRequestSourceMANUAL:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CredentialStrategy.
 const (
 	CredentialStrategyCREATOR  CredentialStrategy = "CREATOR"
@@ -734,6 +749,24 @@ func (e MemoryOwnerType) Valid() bool {
 	case MemoryOwnerTypeTeam:
 		return true
 	case MemoryOwnerTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MemoryStoreAgentAccess.
+const (
+	MemoryStoreAgentAccessReadOnly  MemoryStoreAgentAccess = "read_only"
+	MemoryStoreAgentAccessReadWrite MemoryStoreAgentAccess = "read_write"
+)
+
+// Valid indicates whether the value is a known member of the MemoryStoreAgentAccess enum.
+func (e MemoryStoreAgentAccess) Valid() bool {
+	switch e {
+	case MemoryStoreAgentAccessReadOnly:
+		return true
+	case MemoryStoreAgentAccessReadWrite:
 		return true
 	default:
 		return false
@@ -2008,7 +2041,7 @@ type AgentListVariant struct {
 
 // AgentMemory What an agent remembers.
 type AgentMemory struct {
-	// AttachedStores Stores its runs may use.
+	// AttachedStores Stores its runs may use beside its own.
 	AttachedStores []MemoryStoreRef `json:"attached_stores"`
 
 	// AutoMemory The store an agent got when it was created.
@@ -2162,7 +2195,7 @@ type AmbientAgentConfig struct {
 	// McpServers MCP servers to start with the agent, by a name of your choice; at most 32.
 	McpServers map[string]MCPServerConfig `json:"mcp_servers,omitempty,omitzero"`
 
-	// MemoryStores Kept and shown; without effect here.
+	// MemoryStores Stores the run may use, beside its agent's. The caller must be able to see them, and to change those to be written.
 	MemoryStores []MemoryStoreRef `json:"memory_stores,omitempty,omitzero"`
 
 	// ModelId Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The agent's, the team's or the server's default when absent; an unknown one is `invalid_request`.
@@ -2938,6 +2971,36 @@ type CreateInvitationResponse struct {
 	Url string `json:"url"`
 }
 
+// CreateMemoryRequest Something to remember.
+type CreateMemoryRequest struct {
+	// Content What it says, at most 16 KiB.
+	Content string `json:"content"`
+
+	// Reason Why it is worth remembering, at most 1000 characters.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Source Accepted; a run is named as the source whatever it says.
+	Source CreateMemoryRequestSource `json:"source,omitempty,omitzero"`
+
+	// SourceId Where it is from, in words of the caller; at most 128 bytes.
+	SourceId string `json:"source_id,omitempty,omitzero"`
+
+	// Version What to call this version, at most 128 bytes; `1` when absent.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// CreateMemoryRequestSource Accepted; a run is named as the source whatever it says.
+type CreateMemoryRequestSource string
+
+// CreateMemoryStoreRequest A store to create.
+type CreateMemoryStoreRequest struct {
+	// Description What it holds, at most 1000 characters.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// OwnerType Whose a memory store is: a person's, an agent's or a team's.
+	OwnerType MemoryOwnerType `json:"owner_type,omitempty,omitzero"`
+}
+
 // CreateScheduledAgentRequest A schedule to store.
 type CreateScheduledAgentRequest struct {
 	// AgentConfig How a run is carried out. Everything has a default; a run shows what it was resolved to.
@@ -3640,6 +3703,30 @@ type ListMembersResponse struct {
 	Members []Member `json:"members"`
 }
 
+// ListMemoriesResponse Memories.
+type ListMemoriesResponse struct {
+	// Memories In the order asked for.
+	Memories []Memory `json:"memories"`
+}
+
+// ListMemoryStoreAgentsResponse Agents.
+type ListMemoryStoreAgentsResponse struct {
+	// Agents By name.
+	Agents []MemoryStoreAgent `json:"agents"`
+}
+
+// ListMemoryStoresResponse Stores.
+type ListMemoryStoresResponse struct {
+	// MemoryStores Oldest first.
+	MemoryStores []MemoryStore `json:"memory_stores"`
+}
+
+// ListMemoryVersionsResponse Versions.
+type ListMemoryVersionsResponse struct {
+	// Versions Latest first.
+	Versions []MemoryVersion `json:"versions"`
+}
+
 // ListModelsResponse Models a run may use.
 type ListModelsResponse struct {
 	// DefaultModelId Model of runs that name none.
@@ -3874,10 +3961,82 @@ type Member struct {
 	User UserProfile `json:"user"`
 }
 
+// Memory Something that is remembered.
+type Memory struct {
+	// Content What it says.
+	Content string `json:"content"`
+
+	// CreatedAt When it was first written.
+	CreatedAt time.Time `json:"created_at"`
+
+	// IsTombstoned Whether it was deleted.
+	IsTombstoned bool `json:"is_tombstoned"`
+
+	// Source `MANUAL`, or `RUN` for what a run wrote.
+	Source string `json:"source"`
+
+	// SourceId What its author calls where it is from.
+	SourceId string `json:"source_id,omitempty,omitzero"`
+
+	// SourceRunId The run that wrote it first.
+	SourceRunId string `json:"source_run_id,omitempty,omitzero"`
+
+	// TombstonedAt When it was deleted.
+	TombstonedAt time.Time `json:"tombstoned_at,omitempty,omitzero"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+
+	// UpdatedAt When it was last written.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VersionId Uid of its latest version.
+	VersionId string `json:"version_id"`
+}
+
 // MemoryOwnerType Whose a memory store is: a person's, an agent's or a team's.
 type MemoryOwnerType string
 
-// MemoryStoreRef A store of what agents remember. Kept and shown; without effect here.
+// MemoryStore A place for what agents remember.
+type MemoryStore struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description What it holds.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// OwnerType Whose a memory store is: a person's, an agent's or a team's.
+	OwnerType MemoryOwnerType `json:"owner_type"`
+
+	// OwnerUid Whose it is.
+	OwnerUid string `json:"owner_uid"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+
+	// UpdatedAt When it was last described.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MemoryStoreAgent An agent that uses a store.
+type MemoryStoreAgent struct {
+	// Access Whether it may add to it.
+	Access MemoryStoreAgentAccess `json:"access"`
+
+	// Instructions When and how it uses it.
+	Instructions string `json:"instructions"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+}
+
+// MemoryStoreAgentAccess Whether it may add to it.
+type MemoryStoreAgentAccess string
+
+// MemoryStoreRef A memory store, and how it is used.
 type MemoryStoreRef struct {
 	// Access Whether the agent may add to it.
 	Access MemoryStoreRefAccess `json:"access"`
@@ -3891,6 +4050,39 @@ type MemoryStoreRef struct {
 
 // MemoryStoreRefAccess Whether the agent may add to it.
 type MemoryStoreRefAccess string
+
+// MemoryVersion What a memory said from a moment on.
+type MemoryVersion struct {
+	// Author A person or agent. Which members are there depends on what is known.
+	Author UserProfile `json:"author,omitempty,omitzero"`
+
+	// Content What the memory said.
+	Content string `json:"content"`
+
+	// CreatedAt When it was written.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Reason Why it was written.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// RunId The run that wrote it.
+	RunId string `json:"run_id,omitempty,omitzero"`
+
+	// Uid Its id.
+	Uid string `json:"uid"`
+
+	// Version What its author called it.
+	Version string `json:"version"`
+}
+
+// MemoryWritten What was written.
+type MemoryWritten struct {
+	// MemoryId Uid of the memory.
+	MemoryId string `json:"memory_id"`
+
+	// VersionId Uid of its latest version.
+	VersionId string `json:"version_id"`
+}
 
 // MessageBody A message.
 type MessageBody struct {
@@ -5735,7 +5927,7 @@ type TokenCount struct {
 
 // UpdateAgentMemory What an agent is to remember from now on.
 type UpdateAgentMemory struct {
-	// AttachedStores All stores its runs may use, at most 16 and none twice; its own, too, is left out by leaving it out.
+	// AttachedStores All stores its runs may use beside its own, at most 16 and none twice.
 	AttachedStores *[]MemoryStoreRef `json:"attached_stores,omitempty"`
 }
 
@@ -5801,6 +5993,24 @@ type UpdateAgentRequest struct {
 type UpdateMeRequest struct {
 	// Name At most 100 characters.
 	Name string `json:"name"`
+}
+
+// UpdateMemoryRequest What a memory is to say from now on.
+type UpdateMemoryRequest struct {
+	// Content What it says, at most 16 KiB.
+	Content string `json:"content"`
+
+	// Reason Why it changes, at most 1000 characters.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Version What to call this version, at most 128 bytes; its number when absent.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// UpdateMemoryStoreRequest What is said of a store.
+type UpdateMemoryStoreRequest struct {
+	// Description What it holds, at most 1000 characters; empty or null clears.
+	Description string `json:"description,omitempty,omitzero"`
 }
 
 // UpdateRunFromAgentRequest What an agent says of its run.
@@ -6520,6 +6730,15 @@ type UpdateMcpServerParams struct {
 	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
 }
 
+// ListMemoriesParams defines parameters for ListMemories.
+type ListMemoriesParams struct {
+	// Q Words to look for.
+	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
+
+	// IncludeTombstones Also those that were deleted, the latest 500.
+	IncludeTombstones bool `form:"include_tombstones,omitempty" json:"include_tombstones,omitempty,omitzero"`
+}
+
 // ListPromptsParams defines parameters for ListPrompts.
 type ListPromptsParams struct {
 	// SortBy `last_updated` shows the latest first, `name` sorts A to Z.
@@ -6735,6 +6954,18 @@ type SetPasswordJSONRequestBody = SetPasswordRequest
 
 // ChooseTeamJSONRequestBody defines body for ChooseTeam for application/json ContentType.
 type ChooseTeamJSONRequestBody = ChooseTeamRequest
+
+// CreateMemoryStoreJSONRequestBody defines body for CreateMemoryStore for application/json ContentType.
+type CreateMemoryStoreJSONRequestBody = CreateMemoryStoreRequest
+
+// UpdateMemoryStoreJSONRequestBody defines body for UpdateMemoryStore for application/json ContentType.
+type UpdateMemoryStoreJSONRequestBody = UpdateMemoryStoreRequest
+
+// CreateMemoryJSONRequestBody defines body for CreateMemory for application/json ContentType.
+type CreateMemoryJSONRequestBody = CreateMemoryRequest
+
+// UpdateMemoryJSONRequestBody defines body for UpdateMemory for application/json ContentType.
+type UpdateMemoryJSONRequestBody = UpdateMemoryRequest
 
 // CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
 type CreatePromptJSONRequestBody = SavedPromptRequest
@@ -8157,6 +8388,120 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /me/teams/{teamUid} (the `LeaveTeam` operationId).
 	LeaveTeam(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemoryStores Memory stores
+	//
+	// Those of the team, of its agents and one's own, oldest first. A run sees those it was given.
+	//
+	// Corresponds with GET /memory_stores (the `ListMemoryStores` operationId).
+	ListMemoryStores(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMemoryStoreWithBody Create a memory store
+	//
+	// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+	CreateMemoryStoreWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMemoryStore Create a memory store
+	//
+	// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+	CreateMemoryStore(ctx context.Context, body CreateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMemoryStore One memory store
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /memory_stores/{storeUid} (the `GetMemoryStore` operationId).
+	GetMemoryStore(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMemoryStoreWithBody Describe a memory store
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+	UpdateMemoryStoreWithBody(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMemoryStore Describe a memory store
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+	UpdateMemoryStore(ctx context.Context, storeUid string, body UpdateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemoryStoreAgents Agents of a memory store
+	//
+	// Those it is attached to, by name. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /memory_stores/{storeUid}/agents (the `ListMemoryStoreAgents` operationId).
+	ListMemoryStoreAgents(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemories Memories of a store
+	//
+	// Latest change first; with `q` those that contain any of its words, those with most first. A store holds at most 500. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /memory_stores/{storeUid}/memories (the `ListMemories` operationId).
+	ListMemories(ctx context.Context, storeUid string, params *ListMemoriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMemoryWithBody Remember something
+	//
+	// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+	CreateMemoryWithBody(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMemory Remember something
+	//
+	// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+	CreateMemory(ctx context.Context, storeUid string, body CreateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMemory Forget a memory
+	//
+	// It is found no more; its versions can still be looked at. Errors: `resource_not_found`.
+	//
+	// Corresponds with DELETE /memory_stores/{storeUid}/memories/{memoryUid} (the `DeleteMemory` operationId).
+	DeleteMemory(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMemoryWithBody Correct a memory
+	//
+	// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+	UpdateMemoryWithBody(ctx context.Context, storeUid string, memoryUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMemory Correct a memory
+	//
+	// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+	UpdateMemory(ctx context.Context, storeUid string, memoryUid string, body UpdateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemoryVersions Versions of a memory
+	//
+	// What it has said, latest first, also once it was forgotten. Errors: `resource_not_found`.
+	//
+	// Corresponds with GET /memory_stores/{storeUid}/memories/{memoryUid}/versions (the `ListMemoryVersions` operationId).
+	ListMemoryVersions(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPrompts Saved prompts
 	//
@@ -11455,6 +11800,260 @@ func (c *Client) ChooseTeam(ctx context.Context, body ChooseTeamJSONRequestBody,
 // Corresponds with DELETE /me/teams/{teamUid} (the `LeaveTeam` operationId).
 func (c *Client) LeaveTeam(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveTeamRequest(c.Server, teamUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemoryStores Memory stores
+//
+// Those of the team, of its agents and one's own, oldest first. A run sees those it was given.
+//
+// Corresponds with GET /memory_stores (the `ListMemoryStores` operationId).
+func (c *Client) ListMemoryStores(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemoryStoresRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMemoryStoreWithBody Create a memory store
+//
+// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+func (c *Client) CreateMemoryStoreWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMemoryStoreRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMemoryStore Create a memory store
+//
+// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+func (c *Client) CreateMemoryStore(ctx context.Context, body CreateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMemoryStoreRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMemoryStore One memory store
+//
+// Errors: `resource_not_found`.
+//
+// Corresponds with GET /memory_stores/{storeUid} (the `GetMemoryStore` operationId).
+func (c *Client) GetMemoryStore(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMemoryStoreRequest(c.Server, storeUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMemoryStoreWithBody Describe a memory store
+//
+// Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+func (c *Client) UpdateMemoryStoreWithBody(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMemoryStoreRequestWithBody(c.Server, storeUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMemoryStore Describe a memory store
+//
+// Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+func (c *Client) UpdateMemoryStore(ctx context.Context, storeUid string, body UpdateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMemoryStoreRequest(c.Server, storeUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemoryStoreAgents Agents of a memory store
+//
+// Those it is attached to, by name. Errors: `resource_not_found`.
+//
+// Corresponds with GET /memory_stores/{storeUid}/agents (the `ListMemoryStoreAgents` operationId).
+func (c *Client) ListMemoryStoreAgents(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemoryStoreAgentsRequest(c.Server, storeUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemories Memories of a store
+//
+// Latest change first; with `q` those that contain any of its words, those with most first. A store holds at most 500. Errors: `resource_not_found`.
+//
+// Corresponds with GET /memory_stores/{storeUid}/memories (the `ListMemories` operationId).
+func (c *Client) ListMemories(ctx context.Context, storeUid string, params *ListMemoriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemoriesRequest(c.Server, storeUid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMemoryWithBody Remember something
+//
+// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+func (c *Client) CreateMemoryWithBody(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMemoryRequestWithBody(c.Server, storeUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMemory Remember something
+//
+// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+func (c *Client) CreateMemory(ctx context.Context, storeUid string, body CreateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMemoryRequest(c.Server, storeUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMemory Forget a memory
+//
+// It is found no more; its versions can still be looked at. Errors: `resource_not_found`.
+//
+// Corresponds with DELETE /memory_stores/{storeUid}/memories/{memoryUid} (the `DeleteMemory` operationId).
+func (c *Client) DeleteMemory(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMemoryRequest(c.Server, storeUid, memoryUid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMemoryWithBody Correct a memory
+//
+// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+func (c *Client) UpdateMemoryWithBody(ctx context.Context, storeUid string, memoryUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMemoryRequestWithBody(c.Server, storeUid, memoryUid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMemory Correct a memory
+//
+// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+func (c *Client) UpdateMemory(ctx context.Context, storeUid string, memoryUid string, body UpdateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMemoryRequest(c.Server, storeUid, memoryUid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemoryVersions Versions of a memory
+//
+// What it has said, latest first, also once it was forgotten. Errors: `resource_not_found`.
+//
+// Corresponds with GET /memory_stores/{storeUid}/memories/{memoryUid}/versions (the `ListMemoryVersions` operationId).
+func (c *Client) ListMemoryVersions(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemoryVersionsRequest(c.Server, storeUid, memoryUid)
 	if err != nil {
 		return nil, err
 	}
@@ -17296,6 +17895,436 @@ func NewLeaveTeamRequest(server string, teamUid TeamUid) (*http.Request, error) 
 	return req, nil
 }
 
+// NewListMemoryStoresRequest constructs an http.Request for the ListMemoryStores method
+func NewListMemoryStoresRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateMemoryStoreRequest calls the generic CreateMemoryStore builder with application/json body
+func NewCreateMemoryStoreRequest(server string, body CreateMemoryStoreJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateMemoryStoreRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateMemoryStoreRequestWithBody constructs an http.Request for the CreateMemoryStore method, with any body, and a specified content type
+func NewCreateMemoryStoreRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetMemoryStoreRequest constructs an http.Request for the GetMemoryStore method
+func NewGetMemoryStoreRequest(server string, storeUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMemoryStoreRequest calls the generic UpdateMemoryStore builder with application/json body
+func NewUpdateMemoryStoreRequest(server string, storeUid string, body UpdateMemoryStoreJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMemoryStoreRequestWithBody(server, storeUid, "application/json", bodyReader)
+}
+
+// NewUpdateMemoryStoreRequestWithBody constructs an http.Request for the UpdateMemoryStore method, with any body, and a specified content type
+func NewUpdateMemoryStoreRequestWithBody(server string, storeUid string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMemoryStoreAgentsRequest constructs an http.Request for the ListMemoryStoreAgents method
+func NewListMemoryStoreAgentsRequest(server string, storeUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s/agents", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListMemoriesRequest constructs an http.Request for the ListMemories method
+func NewListMemoriesRequest(server string, storeUid string, params *ListMemoriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s/memories", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_tombstones", params.IncludeTombstones, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateMemoryRequest calls the generic CreateMemory builder with application/json body
+func NewCreateMemoryRequest(server string, storeUid string, body CreateMemoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateMemoryRequestWithBody(server, storeUid, "application/json", bodyReader)
+}
+
+// NewCreateMemoryRequestWithBody constructs an http.Request for the CreateMemory method, with any body, and a specified content type
+func NewCreateMemoryRequestWithBody(server string, storeUid string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s/memories", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteMemoryRequest constructs an http.Request for the DeleteMemory method
+func NewDeleteMemoryRequest(server string, storeUid string, memoryUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "memoryUid", memoryUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s/memories/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMemoryRequest calls the generic UpdateMemory builder with application/json body
+func NewUpdateMemoryRequest(server string, storeUid string, memoryUid string, body UpdateMemoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMemoryRequestWithBody(server, storeUid, memoryUid, "application/json", bodyReader)
+}
+
+// NewUpdateMemoryRequestWithBody constructs an http.Request for the UpdateMemory method, with any body, and a specified content type
+func NewUpdateMemoryRequestWithBody(server string, storeUid string, memoryUid string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "memoryUid", memoryUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s/memories/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMemoryVersionsRequest constructs an http.Request for the ListMemoryVersions method
+func NewListMemoryVersionsRequest(server string, storeUid string, memoryUid string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "storeUid", storeUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "memoryUid", memoryUid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/memory_stores/%s/memories/%s/versions", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListPromptsRequest constructs an http.Request for the ListPrompts method
 func NewListPromptsRequest(server string, params *ListPromptsParams) (*http.Request, error) {
 	var err error
@@ -20594,6 +21623,132 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /me/teams/{teamUid} (the `LeaveTeam` operationId).
 	LeaveTeamWithResponse(ctx context.Context, teamUid TeamUid, reqEditors ...RequestEditorFn) (*LeaveTeamReply, error)
+
+	// ListMemoryStoresWithResponse Memory stores
+	//
+	// Those of the team, of its agents and one's own, oldest first. A run sees those it was given.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /memory_stores (the `ListMemoryStores` operationId).
+	ListMemoryStoresWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListMemoryStoresReply, error)
+
+	// CreateMemoryStoreWithBodyWithResponse Create a memory store
+	//
+	// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+	CreateMemoryStoreWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMemoryStoreReply, error)
+
+	// CreateMemoryStoreWithResponse Create a memory store
+	//
+	// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+	CreateMemoryStoreWithResponse(ctx context.Context, body CreateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMemoryStoreReply, error)
+
+	// GetMemoryStoreWithResponse One memory store
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /memory_stores/{storeUid} (the `GetMemoryStore` operationId).
+	GetMemoryStoreWithResponse(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*GetMemoryStoreReply, error)
+
+	// UpdateMemoryStoreWithBodyWithResponse Describe a memory store
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+	UpdateMemoryStoreWithBodyWithResponse(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemoryStoreReply, error)
+
+	// UpdateMemoryStoreWithResponse Describe a memory store
+	//
+	// Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+	UpdateMemoryStoreWithResponse(ctx context.Context, storeUid string, body UpdateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemoryStoreReply, error)
+
+	// ListMemoryStoreAgentsWithResponse Agents of a memory store
+	//
+	// Those it is attached to, by name. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /memory_stores/{storeUid}/agents (the `ListMemoryStoreAgents` operationId).
+	ListMemoryStoreAgentsWithResponse(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*ListMemoryStoreAgentsReply, error)
+
+	// ListMemoriesWithResponse Memories of a store
+	//
+	// Latest change first; with `q` those that contain any of its words, those with most first. A store holds at most 500. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /memory_stores/{storeUid}/memories (the `ListMemories` operationId).
+	ListMemoriesWithResponse(ctx context.Context, storeUid string, params *ListMemoriesParams, reqEditors ...RequestEditorFn) (*ListMemoriesReply, error)
+
+	// CreateMemoryWithBodyWithResponse Remember something
+	//
+	// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+	CreateMemoryWithBodyWithResponse(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMemoryReply, error)
+
+	// CreateMemoryWithResponse Remember something
+	//
+	// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+	CreateMemoryWithResponse(ctx context.Context, storeUid string, body CreateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMemoryReply, error)
+
+	// DeleteMemoryWithResponse Forget a memory
+	//
+	// It is found no more; its versions can still be looked at. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /memory_stores/{storeUid}/memories/{memoryUid} (the `DeleteMemory` operationId).
+	DeleteMemoryWithResponse(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*DeleteMemoryReply, error)
+
+	// UpdateMemoryWithBodyWithResponse Correct a memory
+	//
+	// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+	UpdateMemoryWithBodyWithResponse(ctx context.Context, storeUid string, memoryUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemoryReply, error)
+
+	// UpdateMemoryWithResponse Correct a memory
+	//
+	// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+	UpdateMemoryWithResponse(ctx context.Context, storeUid string, memoryUid string, body UpdateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemoryReply, error)
+
+	// ListMemoryVersionsWithResponse Versions of a memory
+	//
+	// What it has said, latest first, also once it was forgotten. Errors: `resource_not_found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /memory_stores/{storeUid}/memories/{memoryUid}/versions (the `ListMemoryVersions` operationId).
+	ListMemoryVersionsWithResponse(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*ListMemoryVersionsReply, error)
 
 	// ListPromptsWithResponse Saved prompts
 	//
@@ -26023,6 +27178,479 @@ func (r LeaveTeamReply) ContentType() string {
 	return ""
 }
 
+type ListMemoryStoresReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListMemoryStoresResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemoryStoresReply) GetJSON200() *ListMemoryStoresResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemoryStoresReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemoryStoresReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemoryStoresReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemoryStoresReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemoryStoresReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateMemoryStoreReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *MemoryStore
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateMemoryStoreReply) GetJSON201() *MemoryStore {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateMemoryStoreReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateMemoryStoreReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateMemoryStoreReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateMemoryStoreReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateMemoryStoreReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetMemoryStoreReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemoryStore
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMemoryStoreReply) GetJSON200() *MemoryStore {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetMemoryStoreReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMemoryStoreReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMemoryStoreReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMemoryStoreReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMemoryStoreReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateMemoryStoreReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemoryStore
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateMemoryStoreReply) GetJSON200() *MemoryStore {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateMemoryStoreReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateMemoryStoreReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateMemoryStoreReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateMemoryStoreReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateMemoryStoreReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMemoryStoreAgentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListMemoryStoreAgentsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemoryStoreAgentsReply) GetJSON200() *ListMemoryStoreAgentsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemoryStoreAgentsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemoryStoreAgentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemoryStoreAgentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemoryStoreAgentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemoryStoreAgentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMemoriesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListMemoriesResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemoriesReply) GetJSON200() *ListMemoriesResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemoriesReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemoriesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemoriesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemoriesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemoriesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateMemoryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemoryWritten
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateMemoryReply) GetJSON200() *MemoryWritten {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateMemoryReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateMemoryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateMemoryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateMemoryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateMemoryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteMemoryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteMemoryReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteMemoryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteMemoryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteMemoryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteMemoryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateMemoryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemoryWritten
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateMemoryReply) GetJSON200() *MemoryWritten {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateMemoryReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateMemoryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateMemoryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateMemoryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateMemoryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMemoryVersionsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListMemoryVersionsResponse
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemoryVersionsReply) GetJSON200() *ListMemoryVersionsResponse {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemoryVersionsReply) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemoryVersionsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemoryVersionsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemoryVersionsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemoryVersionsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListPromptsReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -30399,6 +32027,216 @@ func (c *ClientWithResponses) LeaveTeamWithResponse(ctx context.Context, teamUid
 	return ParseLeaveTeamReply(rsp)
 }
 
+// ListMemoryStoresWithResponse Memory stores
+//
+// Those of the team, of its agents and one's own, oldest first. A run sees those it was given.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /memory_stores (the `ListMemoryStores` operationId).
+func (c *ClientWithResponses) ListMemoryStoresWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListMemoryStoresReply, error) {
+	rsp, err := c.ListMemoryStores(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemoryStoresReply(rsp)
+}
+
+// CreateMemoryStoreWithBodyWithResponse Create a memory store
+//
+// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+func (c *ClientWithResponses) CreateMemoryStoreWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMemoryStoreReply, error) {
+	rsp, err := c.CreateMemoryStoreWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMemoryStoreReply(rsp)
+}
+
+// CreateMemoryStoreWithResponse Create a memory store
+//
+// Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /memory_stores (the `CreateMemoryStore` operationId).
+func (c *ClientWithResponses) CreateMemoryStoreWithResponse(ctx context.Context, body CreateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMemoryStoreReply, error) {
+	rsp, err := c.CreateMemoryStore(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMemoryStoreReply(rsp)
+}
+
+// GetMemoryStoreWithResponse One memory store
+//
+// Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /memory_stores/{storeUid} (the `GetMemoryStore` operationId).
+func (c *ClientWithResponses) GetMemoryStoreWithResponse(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*GetMemoryStoreReply, error) {
+	rsp, err := c.GetMemoryStore(ctx, storeUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMemoryStoreReply(rsp)
+}
+
+// UpdateMemoryStoreWithBodyWithResponse Describe a memory store
+//
+// Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+func (c *ClientWithResponses) UpdateMemoryStoreWithBodyWithResponse(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemoryStoreReply, error) {
+	rsp, err := c.UpdateMemoryStoreWithBody(ctx, storeUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMemoryStoreReply(rsp)
+}
+
+// UpdateMemoryStoreWithResponse Describe a memory store
+//
+// Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /memory_stores/{storeUid} (the `UpdateMemoryStore` operationId).
+func (c *ClientWithResponses) UpdateMemoryStoreWithResponse(ctx context.Context, storeUid string, body UpdateMemoryStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemoryStoreReply, error) {
+	rsp, err := c.UpdateMemoryStore(ctx, storeUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMemoryStoreReply(rsp)
+}
+
+// ListMemoryStoreAgentsWithResponse Agents of a memory store
+//
+// Those it is attached to, by name. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /memory_stores/{storeUid}/agents (the `ListMemoryStoreAgents` operationId).
+func (c *ClientWithResponses) ListMemoryStoreAgentsWithResponse(ctx context.Context, storeUid string, reqEditors ...RequestEditorFn) (*ListMemoryStoreAgentsReply, error) {
+	rsp, err := c.ListMemoryStoreAgents(ctx, storeUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemoryStoreAgentsReply(rsp)
+}
+
+// ListMemoriesWithResponse Memories of a store
+//
+// Latest change first; with `q` those that contain any of its words, those with most first. A store holds at most 500. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /memory_stores/{storeUid}/memories (the `ListMemories` operationId).
+func (c *ClientWithResponses) ListMemoriesWithResponse(ctx context.Context, storeUid string, params *ListMemoriesParams, reqEditors ...RequestEditorFn) (*ListMemoriesReply, error) {
+	rsp, err := c.ListMemories(ctx, storeUid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemoriesReply(rsp)
+}
+
+// CreateMemoryWithBodyWithResponse Remember something
+//
+// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+func (c *ClientWithResponses) CreateMemoryWithBodyWithResponse(ctx context.Context, storeUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMemoryReply, error) {
+	rsp, err := c.CreateMemoryWithBody(ctx, storeUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMemoryReply(rsp)
+}
+
+// CreateMemoryWithResponse Remember something
+//
+// A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /memory_stores/{storeUid}/memories (the `CreateMemory` operationId).
+func (c *ClientWithResponses) CreateMemoryWithResponse(ctx context.Context, storeUid string, body CreateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMemoryReply, error) {
+	rsp, err := c.CreateMemory(ctx, storeUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMemoryReply(rsp)
+}
+
+// DeleteMemoryWithResponse Forget a memory
+//
+// It is found no more; its versions can still be looked at. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /memory_stores/{storeUid}/memories/{memoryUid} (the `DeleteMemory` operationId).
+func (c *ClientWithResponses) DeleteMemoryWithResponse(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*DeleteMemoryReply, error) {
+	rsp, err := c.DeleteMemory(ctx, storeUid, memoryUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteMemoryReply(rsp)
+}
+
+// UpdateMemoryWithBodyWithResponse Correct a memory
+//
+// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+func (c *ClientWithResponses) UpdateMemoryWithBodyWithResponse(ctx context.Context, storeUid string, memoryUid string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemoryReply, error) {
+	rsp, err := c.UpdateMemoryWithBody(ctx, storeUid, memoryUid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMemoryReply(rsp)
+}
+
+// UpdateMemoryWithResponse Correct a memory
+//
+// What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /memory_stores/{storeUid}/memories/{memoryUid} (the `UpdateMemory` operationId).
+func (c *ClientWithResponses) UpdateMemoryWithResponse(ctx context.Context, storeUid string, memoryUid string, body UpdateMemoryJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemoryReply, error) {
+	rsp, err := c.UpdateMemory(ctx, storeUid, memoryUid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMemoryReply(rsp)
+}
+
+// ListMemoryVersionsWithResponse Versions of a memory
+//
+// What it has said, latest first, also once it was forgotten. Errors: `resource_not_found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /memory_stores/{storeUid}/memories/{memoryUid}/versions (the `ListMemoryVersions` operationId).
+func (c *ClientWithResponses) ListMemoryVersionsWithResponse(ctx context.Context, storeUid string, memoryUid string, reqEditors ...RequestEditorFn) (*ListMemoryVersionsReply, error) {
+	rsp, err := c.ListMemoryVersions(ctx, storeUid, memoryUid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemoryVersionsReply(rsp)
+}
+
 // ListPromptsWithResponse Saved prompts
 //
 // Those of the caller's team and their own.
@@ -34704,6 +36542,332 @@ func ParseLeaveTeamReply(rsp *http.Response) (*LeaveTeamReply, error) {
 	return response, nil
 }
 
+// ParseListMemoryStoresReply parses an HTTP response from a ListMemoryStoresWithResponse call
+func ParseListMemoryStoresReply(rsp *http.Response) (*ListMemoryStoresReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemoryStoresReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListMemoryStoresResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateMemoryStoreReply parses an HTTP response from a CreateMemoryStoreWithResponse call
+func ParseCreateMemoryStoreReply(rsp *http.Response) (*CreateMemoryStoreReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateMemoryStoreReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest MemoryStore
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetMemoryStoreReply parses an HTTP response from a GetMemoryStoreWithResponse call
+func ParseGetMemoryStoreReply(rsp *http.Response) (*GetMemoryStoreReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMemoryStoreReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemoryStore
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateMemoryStoreReply parses an HTTP response from a UpdateMemoryStoreWithResponse call
+func ParseUpdateMemoryStoreReply(rsp *http.Response) (*UpdateMemoryStoreReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateMemoryStoreReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemoryStore
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMemoryStoreAgentsReply parses an HTTP response from a ListMemoryStoreAgentsWithResponse call
+func ParseListMemoryStoreAgentsReply(rsp *http.Response) (*ListMemoryStoreAgentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemoryStoreAgentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListMemoryStoreAgentsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMemoriesReply parses an HTTP response from a ListMemoriesWithResponse call
+func ParseListMemoriesReply(rsp *http.Response) (*ListMemoriesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemoriesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListMemoriesResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateMemoryReply parses an HTTP response from a CreateMemoryWithResponse call
+func ParseCreateMemoryReply(rsp *http.Response) (*CreateMemoryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateMemoryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemoryWritten
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteMemoryReply parses an HTTP response from a DeleteMemoryWithResponse call
+func ParseDeleteMemoryReply(rsp *http.Response) (*DeleteMemoryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteMemoryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateMemoryReply parses an HTTP response from a UpdateMemoryWithResponse call
+func ParseUpdateMemoryReply(rsp *http.Response) (*UpdateMemoryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateMemoryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemoryWritten
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMemoryVersionsReply parses an HTTP response from a ListMemoryVersionsWithResponse call
+func ParseListMemoryVersionsReply(rsp *http.Response) (*ListMemoryVersionsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemoryVersionsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListMemoryVersionsResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListPromptsReply parses an HTTP response from a ListPromptsWithResponse call
 func ParseListPromptsReply(rsp *http.Response) (*ListPromptsReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -36439,6 +38603,36 @@ type ServerInterface interface {
 	// LeaveTeam Leave a team
 	// (DELETE /me/teams/{teamUid})
 	LeaveTeam(w http.ResponseWriter, r *http.Request, teamUid TeamUid)
+	// ListMemoryStores Memory stores
+	// (GET /memory_stores)
+	ListMemoryStores(w http.ResponseWriter, r *http.Request)
+	// CreateMemoryStore Create a memory store
+	// (POST /memory_stores)
+	CreateMemoryStore(w http.ResponseWriter, r *http.Request)
+	// GetMemoryStore One memory store
+	// (GET /memory_stores/{storeUid})
+	GetMemoryStore(w http.ResponseWriter, r *http.Request, storeUid string)
+	// UpdateMemoryStore Describe a memory store
+	// (PUT /memory_stores/{storeUid})
+	UpdateMemoryStore(w http.ResponseWriter, r *http.Request, storeUid string)
+	// ListMemoryStoreAgents Agents of a memory store
+	// (GET /memory_stores/{storeUid}/agents)
+	ListMemoryStoreAgents(w http.ResponseWriter, r *http.Request, storeUid string)
+	// ListMemories Memories of a store
+	// (GET /memory_stores/{storeUid}/memories)
+	ListMemories(w http.ResponseWriter, r *http.Request, storeUid string, params ListMemoriesParams)
+	// CreateMemory Remember something
+	// (POST /memory_stores/{storeUid}/memories)
+	CreateMemory(w http.ResponseWriter, r *http.Request, storeUid string)
+	// DeleteMemory Forget a memory
+	// (DELETE /memory_stores/{storeUid}/memories/{memoryUid})
+	DeleteMemory(w http.ResponseWriter, r *http.Request, storeUid string, memoryUid string)
+	// UpdateMemory Correct a memory
+	// (PUT /memory_stores/{storeUid}/memories/{memoryUid})
+	UpdateMemory(w http.ResponseWriter, r *http.Request, storeUid string, memoryUid string)
+	// ListMemoryVersions Versions of a memory
+	// (GET /memory_stores/{storeUid}/memories/{memoryUid}/versions)
+	ListMemoryVersions(w http.ResponseWriter, r *http.Request, storeUid string, memoryUid string)
 	// ListPrompts Saved prompts
 	// (GET /prompts)
 	ListPrompts(w http.ResponseWriter, r *http.Request, params ListPromptsParams)
@@ -39919,6 +42113,298 @@ func (siw *ServerInterfaceWrapper) LeaveTeam(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListMemoryStores operation middleware
+func (siw *ServerInterfaceWrapper) ListMemoryStores(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMemoryStores(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateMemoryStore operation middleware
+func (siw *ServerInterfaceWrapper) CreateMemoryStore(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateMemoryStore(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMemoryStore operation middleware
+func (siw *ServerInterfaceWrapper) GetMemoryStore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMemoryStore(w, r, storeUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateMemoryStore operation middleware
+func (siw *ServerInterfaceWrapper) UpdateMemoryStore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateMemoryStore(w, r, storeUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListMemoryStoreAgents operation middleware
+func (siw *ServerInterfaceWrapper) ListMemoryStoreAgents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMemoryStoreAgents(w, r, storeUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListMemories operation middleware
+func (siw *ServerInterfaceWrapper) ListMemories(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMemoriesParams
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", r.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "q"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "q", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include_tombstones" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_tombstones", r.URL.Query(), &params.IncludeTombstones, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_tombstones"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_tombstones", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMemories(w, r, storeUid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateMemory operation middleware
+func (siw *ServerInterfaceWrapper) CreateMemory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateMemory(w, r, storeUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteMemory operation middleware
+func (siw *ServerInterfaceWrapper) DeleteMemory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "memoryUid" -------------
+	var memoryUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "memoryUid", r.PathValue("memoryUid"), &memoryUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "memoryUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteMemory(w, r, storeUid, memoryUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateMemory operation middleware
+func (siw *ServerInterfaceWrapper) UpdateMemory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "memoryUid" -------------
+	var memoryUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "memoryUid", r.PathValue("memoryUid"), &memoryUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "memoryUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateMemory(w, r, storeUid, memoryUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListMemoryVersions operation middleware
+func (siw *ServerInterfaceWrapper) ListMemoryVersions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "storeUid" -------------
+	var storeUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "storeUid", r.PathValue("storeUid"), &storeUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "storeUid", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "memoryUid" -------------
+	var memoryUid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "memoryUid", r.PathValue("memoryUid"), &memoryUid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "memoryUid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMemoryVersions(w, r, storeUid, memoryUid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListPrompts operation middleware
 func (siw *ServerInterfaceWrapper) ListPrompts(w http.ResponseWriter, r *http.Request) {
 
@@ -41318,6 +43804,16 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/users/{userUid}/operator", wrapper.UnmakeOperator)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/users/{userUid}/operator", wrapper.MakeOperator)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/users/{userUid}/sign-in-link", wrapper.CreateSignInLink)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/memory_stores", wrapper.ListMemoryStores)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/memory_stores", wrapper.CreateMemoryStore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/memory_stores/{storeUid}", wrapper.GetMemoryStore)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/memory_stores/{storeUid}", wrapper.UpdateMemoryStore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/memory_stores/{storeUid}/agents", wrapper.ListMemoryStoreAgents)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/memory_stores/{storeUid}/memories", wrapper.ListMemories)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/memory_stores/{storeUid}/memories", wrapper.CreateMemory)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/memory_stores/{storeUid}/memories/{memoryUid}", wrapper.DeleteMemory)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/memory_stores/{storeUid}/memories/{memoryUid}", wrapper.UpdateMemory)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/memory_stores/{storeUid}/memories/{memoryUid}/versions", wrapper.ListMemoryVersions)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/start", wrapper.RunnerStart)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/entries", wrapper.RunnerAppend)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/runner/deltas", wrapper.RunnerDeltas)
@@ -41362,6 +43858,10 @@ type EnvironmentJSONResponse CloudEnvironment
 type KeptRunJSONResponse KeptRun
 
 type KeptRunsJSONResponse KeptRuns
+
+type MemoryStoreJSONResponse MemoryStore
+
+type MemoryWrittenJSONResponse MemoryWritten
 
 type ProblemApplicationProblemPlusJSONResponse Error
 
@@ -45394,6 +47894,396 @@ func (response LeaveTeamdefaultApplicationProblemPlusJSONResponse) VisitLeaveTea
 	return err
 }
 
+type ListMemoryStoresRequestObject struct {
+}
+
+type ListMemoryStoresResponseObject interface {
+	VisitListMemoryStoresResponse(w http.ResponseWriter) error
+}
+
+type ListMemoryStores200JSONResponse ListMemoryStoresResponse
+
+func (response ListMemoryStores200JSONResponse) VisitListMemoryStoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoryStoresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListMemoryStoresdefaultApplicationProblemPlusJSONResponse) VisitListMemoryStoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMemoryStoreRequestObject struct {
+	Body *CreateMemoryStoreJSONRequestBody
+}
+
+type CreateMemoryStoreResponseObject interface {
+	VisitCreateMemoryStoreResponse(w http.ResponseWriter) error
+}
+
+type CreateMemoryStore201JSONResponse struct{ MemoryStoreJSONResponse }
+
+func (response CreateMemoryStore201JSONResponse) VisitCreateMemoryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMemoryStoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateMemoryStoredefaultApplicationProblemPlusJSONResponse) VisitCreateMemoryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMemoryStoreRequestObject struct {
+	StoreUid string `json:"storeUid"`
+}
+
+type GetMemoryStoreResponseObject interface {
+	VisitGetMemoryStoreResponse(w http.ResponseWriter) error
+}
+
+type GetMemoryStore200JSONResponse struct{ MemoryStoreJSONResponse }
+
+func (response GetMemoryStore200JSONResponse) VisitGetMemoryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMemoryStoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response GetMemoryStoredefaultApplicationProblemPlusJSONResponse) VisitGetMemoryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMemoryStoreRequestObject struct {
+	StoreUid string `json:"storeUid"`
+	Body     *UpdateMemoryStoreJSONRequestBody
+}
+
+type UpdateMemoryStoreResponseObject interface {
+	VisitUpdateMemoryStoreResponse(w http.ResponseWriter) error
+}
+
+type UpdateMemoryStore200JSONResponse struct{ MemoryStoreJSONResponse }
+
+func (response UpdateMemoryStore200JSONResponse) VisitUpdateMemoryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMemoryStoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateMemoryStoredefaultApplicationProblemPlusJSONResponse) VisitUpdateMemoryStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoryStoreAgentsRequestObject struct {
+	StoreUid string `json:"storeUid"`
+}
+
+type ListMemoryStoreAgentsResponseObject interface {
+	VisitListMemoryStoreAgentsResponse(w http.ResponseWriter) error
+}
+
+type ListMemoryStoreAgents200JSONResponse ListMemoryStoreAgentsResponse
+
+func (response ListMemoryStoreAgents200JSONResponse) VisitListMemoryStoreAgentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoryStoreAgentsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListMemoryStoreAgentsdefaultApplicationProblemPlusJSONResponse) VisitListMemoryStoreAgentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoriesRequestObject struct {
+	StoreUid string `json:"storeUid"`
+	Params   ListMemoriesParams
+}
+
+type ListMemoriesResponseObject interface {
+	VisitListMemoriesResponse(w http.ResponseWriter) error
+}
+
+type ListMemories200JSONResponse ListMemoriesResponse
+
+func (response ListMemories200JSONResponse) VisitListMemoriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoriesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListMemoriesdefaultApplicationProblemPlusJSONResponse) VisitListMemoriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMemoryRequestObject struct {
+	StoreUid string `json:"storeUid"`
+	Body     *CreateMemoryJSONRequestBody
+}
+
+type CreateMemoryResponseObject interface {
+	VisitCreateMemoryResponse(w http.ResponseWriter) error
+}
+
+type CreateMemory200JSONResponse struct{ MemoryWrittenJSONResponse }
+
+func (response CreateMemory200JSONResponse) VisitCreateMemoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMemorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response CreateMemorydefaultApplicationProblemPlusJSONResponse) VisitCreateMemoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMemoryRequestObject struct {
+	StoreUid  string `json:"storeUid"`
+	MemoryUid string `json:"memoryUid"`
+}
+
+type DeleteMemoryResponseObject interface {
+	VisitDeleteMemoryResponse(w http.ResponseWriter) error
+}
+
+type DeleteMemory204Response struct {
+}
+
+func (response DeleteMemory204Response) VisitDeleteMemoryResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMemorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response DeleteMemorydefaultApplicationProblemPlusJSONResponse) VisitDeleteMemoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMemoryRequestObject struct {
+	StoreUid  string `json:"storeUid"`
+	MemoryUid string `json:"memoryUid"`
+	Body      *UpdateMemoryJSONRequestBody
+}
+
+type UpdateMemoryResponseObject interface {
+	VisitUpdateMemoryResponse(w http.ResponseWriter) error
+}
+
+type UpdateMemory200JSONResponse struct{ MemoryWrittenJSONResponse }
+
+func (response UpdateMemory200JSONResponse) VisitUpdateMemoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMemorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response UpdateMemorydefaultApplicationProblemPlusJSONResponse) VisitUpdateMemoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoryVersionsRequestObject struct {
+	StoreUid  string `json:"storeUid"`
+	MemoryUid string `json:"memoryUid"`
+}
+
+type ListMemoryVersionsResponseObject interface {
+	VisitListMemoryVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListMemoryVersions200JSONResponse ListMemoryVersionsResponse
+
+func (response ListMemoryVersions200JSONResponse) VisitListMemoryVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemoryVersionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Error
+	StatusCode int
+}
+
+func (response ListMemoryVersionsdefaultApplicationProblemPlusJSONResponse) VisitListMemoryVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListPromptsRequestObject struct {
 	Params ListPromptsParams
 }
@@ -47389,6 +50279,36 @@ type StrictServerInterface interface {
 	// LeaveTeam Leave a team
 	// (DELETE /me/teams/{teamUid})
 	LeaveTeam(ctx context.Context, request LeaveTeamRequestObject) (LeaveTeamResponseObject, error)
+	// ListMemoryStores Memory stores
+	// (GET /memory_stores)
+	ListMemoryStores(ctx context.Context, request ListMemoryStoresRequestObject) (ListMemoryStoresResponseObject, error)
+	// CreateMemoryStore Create a memory store
+	// (POST /memory_stores)
+	CreateMemoryStore(ctx context.Context, request CreateMemoryStoreRequestObject) (CreateMemoryStoreResponseObject, error)
+	// GetMemoryStore One memory store
+	// (GET /memory_stores/{storeUid})
+	GetMemoryStore(ctx context.Context, request GetMemoryStoreRequestObject) (GetMemoryStoreResponseObject, error)
+	// UpdateMemoryStore Describe a memory store
+	// (PUT /memory_stores/{storeUid})
+	UpdateMemoryStore(ctx context.Context, request UpdateMemoryStoreRequestObject) (UpdateMemoryStoreResponseObject, error)
+	// ListMemoryStoreAgents Agents of a memory store
+	// (GET /memory_stores/{storeUid}/agents)
+	ListMemoryStoreAgents(ctx context.Context, request ListMemoryStoreAgentsRequestObject) (ListMemoryStoreAgentsResponseObject, error)
+	// ListMemories Memories of a store
+	// (GET /memory_stores/{storeUid}/memories)
+	ListMemories(ctx context.Context, request ListMemoriesRequestObject) (ListMemoriesResponseObject, error)
+	// CreateMemory Remember something
+	// (POST /memory_stores/{storeUid}/memories)
+	CreateMemory(ctx context.Context, request CreateMemoryRequestObject) (CreateMemoryResponseObject, error)
+	// DeleteMemory Forget a memory
+	// (DELETE /memory_stores/{storeUid}/memories/{memoryUid})
+	DeleteMemory(ctx context.Context, request DeleteMemoryRequestObject) (DeleteMemoryResponseObject, error)
+	// UpdateMemory Correct a memory
+	// (PUT /memory_stores/{storeUid}/memories/{memoryUid})
+	UpdateMemory(ctx context.Context, request UpdateMemoryRequestObject) (UpdateMemoryResponseObject, error)
+	// ListMemoryVersions Versions of a memory
+	// (GET /memory_stores/{storeUid}/memories/{memoryUid}/versions)
+	ListMemoryVersions(ctx context.Context, request ListMemoryVersionsRequestObject) (ListMemoryVersionsResponseObject, error)
 	// ListPrompts Saved prompts
 	// (GET /prompts)
 	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
@@ -50539,6 +53459,294 @@ func (sh *strictHandler) LeaveTeam(w http.ResponseWriter, r *http.Request, teamU
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(LeaveTeamResponseObject); ok {
 		if err := validResponse.VisitLeaveTeamResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListMemoryStores operation middleware
+func (sh *strictHandler) ListMemoryStores(w http.ResponseWriter, r *http.Request) {
+	var request ListMemoryStoresRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemoryStores(ctx, request.(ListMemoryStoresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemoryStores")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMemoryStoresResponseObject); ok {
+		if err := validResponse.VisitListMemoryStoresResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateMemoryStore operation middleware
+func (sh *strictHandler) CreateMemoryStore(w http.ResponseWriter, r *http.Request) {
+	var request CreateMemoryStoreRequestObject
+
+	var body CreateMemoryStoreJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMemoryStore(ctx, request.(CreateMemoryStoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMemoryStore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateMemoryStoreResponseObject); ok {
+		if err := validResponse.VisitCreateMemoryStoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMemoryStore operation middleware
+func (sh *strictHandler) GetMemoryStore(w http.ResponseWriter, r *http.Request, storeUid string) {
+	var request GetMemoryStoreRequestObject
+
+	request.StoreUid = storeUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMemoryStore(ctx, request.(GetMemoryStoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMemoryStore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMemoryStoreResponseObject); ok {
+		if err := validResponse.VisitGetMemoryStoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateMemoryStore operation middleware
+func (sh *strictHandler) UpdateMemoryStore(w http.ResponseWriter, r *http.Request, storeUid string) {
+	var request UpdateMemoryStoreRequestObject
+
+	request.StoreUid = storeUid
+
+	var body UpdateMemoryStoreJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMemoryStore(ctx, request.(UpdateMemoryStoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMemoryStore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateMemoryStoreResponseObject); ok {
+		if err := validResponse.VisitUpdateMemoryStoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListMemoryStoreAgents operation middleware
+func (sh *strictHandler) ListMemoryStoreAgents(w http.ResponseWriter, r *http.Request, storeUid string) {
+	var request ListMemoryStoreAgentsRequestObject
+
+	request.StoreUid = storeUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemoryStoreAgents(ctx, request.(ListMemoryStoreAgentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemoryStoreAgents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMemoryStoreAgentsResponseObject); ok {
+		if err := validResponse.VisitListMemoryStoreAgentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListMemories operation middleware
+func (sh *strictHandler) ListMemories(w http.ResponseWriter, r *http.Request, storeUid string, params ListMemoriesParams) {
+	var request ListMemoriesRequestObject
+
+	request.StoreUid = storeUid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemories(ctx, request.(ListMemoriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemories")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMemoriesResponseObject); ok {
+		if err := validResponse.VisitListMemoriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateMemory operation middleware
+func (sh *strictHandler) CreateMemory(w http.ResponseWriter, r *http.Request, storeUid string) {
+	var request CreateMemoryRequestObject
+
+	request.StoreUid = storeUid
+
+	var body CreateMemoryJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMemory(ctx, request.(CreateMemoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMemory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateMemoryResponseObject); ok {
+		if err := validResponse.VisitCreateMemoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteMemory operation middleware
+func (sh *strictHandler) DeleteMemory(w http.ResponseWriter, r *http.Request, storeUid string, memoryUid string) {
+	var request DeleteMemoryRequestObject
+
+	request.StoreUid = storeUid
+	request.MemoryUid = memoryUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMemory(ctx, request.(DeleteMemoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMemory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteMemoryResponseObject); ok {
+		if err := validResponse.VisitDeleteMemoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateMemory operation middleware
+func (sh *strictHandler) UpdateMemory(w http.ResponseWriter, r *http.Request, storeUid string, memoryUid string) {
+	var request UpdateMemoryRequestObject
+
+	request.StoreUid = storeUid
+	request.MemoryUid = memoryUid
+
+	var body UpdateMemoryJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMemory(ctx, request.(UpdateMemoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMemory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateMemoryResponseObject); ok {
+		if err := validResponse.VisitUpdateMemoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListMemoryVersions operation middleware
+func (sh *strictHandler) ListMemoryVersions(w http.ResponseWriter, r *http.Request, storeUid string, memoryUid string) {
+	var request ListMemoryVersionsRequestObject
+
+	request.StoreUid = storeUid
+	request.MemoryUid = memoryUid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemoryVersions(ctx, request.(ListMemoryVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemoryVersions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMemoryVersionsResponseObject); ok {
+		if err := validResponse.VisitListMemoryVersionsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

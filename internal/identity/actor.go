@@ -42,12 +42,13 @@ type Actor struct {
 	RunID       string
 	ExecutionID string
 	Execution   int
+	service     bool // it acts as a team or an agent
 }
 
 // Profile is the actor as shown to others.
 func (a Actor) Profile() api.UserProfile {
 	t := api.UserProfileTypeUser
-	if a.Kind == KindAgent || a.Kind == KindTeam {
+	if a.Kind == KindAgent || a.Kind == KindTeam || a.service {
 		t = api.UserProfileTypeServiceAccount
 	}
 	return api.UserProfile{Type: t, Uid: a.UID, DisplayName: a.Name, Email: a.Email}

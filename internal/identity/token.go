@@ -42,6 +42,7 @@ type claims struct {
 	Number    int    `json:"n"`
 	Principal string `json:"p"`
 	Name      string `json:"a,omitempty"`
+	Service   bool   `json:"s,omitempty"` // the principal is no person
 	Team      string `json:"t"`
 	Expires   int64  `json:"x"` // Unix seconds
 }
@@ -72,7 +73,8 @@ func mac(key []byte, message string) []byte {
 func (s signer) mint(g Grant) (string, error) {
 	payload, err := json.Marshal(claims{
 		Run: g.RunID, Execution: g.ExecutionID, Number: g.Execution,
-		Principal: g.Principal.Uid, Name: g.Principal.DisplayName, Team: g.TeamUID, Expires: g.Expires.Unix(),
+		Principal: g.Principal.Uid, Name: g.Principal.DisplayName, Team: g.TeamUID,
+		Service: g.Principal.Type == api.UserProfileTypeServiceAccount, Expires: g.Expires.Unix(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("encode run token: %w", err)
@@ -101,7 +103,7 @@ func (s signer) open(token string, now time.Time) (Actor, bool) {
 		return Actor{}, false
 	}
 	return Actor{
-		Kind: KindRun, UID: c.Principal, Name: c.Name, TeamUID: c.Team,
+		Kind: KindRun, UID: c.Principal, Name: c.Name, TeamUID: c.Team, service: c.Service,
 		RunID: c.Run, ExecutionID: c.Execution, Execution: c.Number,
 	}, true
 }

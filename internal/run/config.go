@@ -36,6 +36,9 @@ func (s *Service) resolve(ctx context.Context, actor identity.Actor, owner ident
 	}
 	c.SkillSpec = skill
 	c.Name = orElse(c.Name, skillName(skill))
+	if err := s.checkMemory(ctx, actor, owner, c.MemoryStores); err != nil {
+		return c, "", err
+	}
 	if p.agent != nil {
 		fromAgent(&c, *p.agent)
 	}
@@ -96,6 +99,12 @@ func fromAgent(c *api.AmbientAgentConfig, a agent.Agent) {
 			c.Skills = append(slices.Clip(c.Skills), skill)
 		}
 	}
+	for _, m := range a.Memory() {
+		same := func(own api.MemoryStoreRef) bool { return own.Uid == m.Uid }
+		if !slices.ContainsFunc(c.MemoryStores, same) {
+			c.MemoryStores = append(slices.Clip(c.MemoryStores), m)
+		}
+	}
 	if len(a.MCP) > 0 {
 		merged := maps.Clone(a.MCP)
 		maps.Copy(merged, c.McpServers)
@@ -138,6 +147,18 @@ func (s *Service) environment(ctx context.Context, actor identity.Actor, owner i
 		return e, api.Invalid("config.environment_id", "a team's run cannot use a personal environment")
 	}
 	return e, nil
+}
+
+// checkMemory refuses memory stores the caller may not give to a run with this owner. Those of its agent
+// come with the agent.
+func (s *Service) checkMemory(ctx context.Context, actor identity.Actor, owner identity.Owner, refs []api.MemoryStoreRef) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	if s.cfg.Memory == nil {
+		return api.NotFound("memory store", clip(refs[0].Uid, 128))
+	}
+	return s.cfg.Memory.CheckRefs(ctx, actor, owner, "config.memory_stores", refs)
 }
 
 // skillName is the last part of a skill's specification: of "org/repo:path/to/skill", "skill".

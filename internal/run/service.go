@@ -68,6 +68,11 @@ type Uploads interface {
 	Format(ctx context.Context, runID, format string) (kept string, err error)
 }
 
+// Memory refuses memory stores that an actor may not give to runs with this owner.
+type Memory interface {
+	CheckRefs(ctx context.Context, actor identity.Actor, owner identity.Owner, field string, refs []api.MemoryStoreRef) error
+}
+
 // Leases renews the leases of live executions; it returns the ids of those that are over.
 type Leases interface {
 	Renew(ctx context.Context, executionIDs []string, until time.Time) (ended []string, err error)
@@ -102,6 +107,8 @@ type Config struct {
 	// Agents and People are whom runs may run as, and for; without them there are none.
 	Agents Agents
 	People People
+	// Memory says which memory stores a run may be given; without it there are none.
+	Memory Memory
 
 	// PublicURL is the root of the server as people reach it, without a slash at its end.
 	PublicURL string

@@ -78,7 +78,7 @@ func (r *execution) session() harness.Session {
 	return harness.Session{
 		Assignment: r.assignment, History: r.history, Sink: r.sink, Inbox: &r.inbox, Peers: &peers{r},
 		Workdir: r.at.work, Dir: dir, Home: value(r.env, "HOME"), SkillDirs: r.cfg.SkillDirs, ScratchDir: r.at.scratch,
-		Token: r.cfg.Token, Attachments: &r.files,
+		Token: r.cfg.Token, Redact: r.redactor.String, Attachments: &r.files,
 		MCPStartTimeout: r.cfg.MCPStartTimeout, StrictMCP: r.cfg.StrictMCP, Log: r.cfg.Log,
 	}
 }

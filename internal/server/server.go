@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/blob"
 	"github.com/cadrehq/cadre/internal/catalog"
 	"github.com/cadrehq/cadre/internal/catalog/agent"
@@ -21,6 +22,7 @@ import (
 	"github.com/cadrehq/cadre/internal/gateway"
 	"github.com/cadrehq/cadre/internal/identity"
 	"github.com/cadrehq/cadre/internal/identity/issuer"
+	"github.com/cadrehq/cadre/internal/memory"
 	"github.com/cadrehq/cadre/internal/orchestration"
 	"github.com/cadrehq/cadre/internal/run"
 	"github.com/cadrehq/cadre/internal/run/feed"
@@ -63,6 +65,7 @@ type Server struct {
 	schedule *schedule.Service
 	skills   *skill.Service
 	agents   *agent.Service
+	memory   *memory.Service
 	issuer   *issuer.Service
 	eraser   *keep.Eraser
 	catalog  *catalog.Catalog
@@ -133,6 +136,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	publisher.gateway = s.gateway
+	s.memory = s.openMemory()
 	s.agents = s.openAgents()
 	s.feed = feed.New(feed.Config{Log: store.NewEvents(s.db), Bell: s.bus.Changes, Logger: s.cfg.Log})
 	s.sessions = session.NewService(session.Config{
@@ -219,9 +223,20 @@ func (s *Server) openGateway() (*gateway.Gateway, error) {
 	return gateway.New(cfg)
 }
 
+func (s *Server) openMemory() *memory.Service {
+	runs := store.NewRuns(s.db)
+	return memory.New(memory.Config{
+		Keep: store.NewMemories(s.db), Now: s.cfg.Now, NewID: rand.Text,
+		Granted: func(ctx context.Context, runID string) ([]api.MemoryStoreRef, error) {
+			r, err := runs.Get(ctx, runID)
+			return r.Config.MemoryStores, err
+		},
+	})
+}
+
 func (s *Server) openAgents() *agent.Service {
 	return agent.New(agent.Config{
-		Store: store.NewAgents(s.db), Environments: store.NewEnvironments(s.db), Models: models{s.gateway},
+		Store: store.NewAgents(s.db), Environments: store.NewEnvironments(s.db), Models: models{s.gateway}, Memory: s.memory,
 		MaxPerTeam: s.cfg.MaxAgents, Did: s.identity.Did, Now: s.cfg.Now, NewID: rand.Text,
 	})
 }
@@ -236,7 +251,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 	return run.NewService(run.Config{
 		Store: stored, History: stored, Log: store.NewSessions(s.db), Environments: store.NewEnvironments(s.db),
 		Shared: s.catalog, Models: models{s.gateway}, Blobs: blobs, Uploads: store.NewUploads(s.db), Leases: store.NewDispatch(s.db), Secrets: s.secrets,
-		Agents: s.agents, AgentSecrets: s.agents.SecretNames, People: store.NewIdentity(s.db),
+		Agents: s.agents, AgentSecrets: s.agents.SecretNames, People: store.NewIdentity(s.db), Memory: s.memory,
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
 		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
 		Entries: s.cfg.Entries, RunEntries: s.cfg.RunEntries, RunBlobs: s.cfg.RunBlobs, Now: s.cfg.Now,
@@ -281,7 +296,7 @@ func (s *Server) serveWith(runs *run.Service, blobs *blob.Service) {
 		Identity: s.identity, Runs: runs, Store: stored, History: stored, Sessions: s.sessions,
 		Environments: s.catalog.Environments, ComputeRunners: s.catalog.Runners, Prompts: s.catalog.Prompts,
 		Servers: s.catalog.Servers, Rules: s.catalog.Rules, Applied: s.catalog.Applied, Kits: s.catalog,
-		BaseImages: baseImages(s.cfg.BaseImages), Skills: s.skills, Agents: s.agents, Schedules: s.schedule, Secrets: s.secrets, MasterKeys: s.keyring, Messages: s.openMessages(runs),
+		BaseImages: baseImages(s.cfg.BaseImages), Skills: s.skills, Memory: s.memory, Agents: s.agents, Schedules: s.schedule, Secrets: s.secrets, MasterKeys: s.keyring, Messages: s.openMessages(runs),
 		Blobs: blobs, Usage: store.NewLedger(s.db),
 		Summaries: usage.Summaries{Store: store.NewSpendings(s.db), Now: s.cfg.Now},
 		Models:    models{s.gateway}, Workers: workers{s.dispatch},

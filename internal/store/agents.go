@@ -9,6 +9,7 @@ import (
 	"github.com/cadrehq/cadre/api"
 	"github.com/cadrehq/cadre/internal/catalog/agent"
 	"github.com/cadrehq/cadre/internal/identity"
+	"github.com/cadrehq/cadre/internal/memory"
 )
 
 // Agents keeps the named identities of teams, and what teams' runs default to: agent.Store.
@@ -82,7 +83,18 @@ func (s Agents) Insert(ctx context.Context, a agent.Agent, limit int) error {
 		if n >= limit {
 			return api.Fail(api.PlatformErrorCodeOperationNotSupported, "a team may have at most %d agents here: delete some", limit)
 		}
-		return insertAgent(tx, a)
+		if err := insertAgent(tx, a); err != nil {
+			return err
+		}
+		if a.OwnStore.UID != "" {
+			if err := insertStore(tx, memory.Store{
+				UID: a.OwnStore.UID, TeamUID: a.TeamUID, OwnerType: api.MemoryOwnerTypeServiceAccount, OwnerUID: a.UID,
+				Description: a.OwnStore.Description, CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
+			}); err != nil {
+				return err
+			}
+		}
+		return attach(tx, a.UID, a.Memory())
 	})
 }
 
@@ -134,7 +146,10 @@ func (s Agents) Change(ctx context.Context, uid string, decide func(*agent.Agent
 		}
 		_, err = tx.Exec("UPDATE agents SET name = $2, definition = $3, editor = $4, updated_at = $5 WHERE uid = $1",
 			uid, a.Name, texts[0], texts[2], micros(a.UpdatedAt))
-		return err
+		if err != nil {
+			return err
+		}
+		return attach(tx, uid, a.Memory())
 	})
 	return a, err
 }
@@ -144,7 +159,7 @@ func lockAgent(tx *Tx, uid string) (agent.Agent, error) {
 	return a, found("read agent", "agent", uid, err)
 }
 
-// Delete hides an agent for good and revokes its API keys with it.
+// Delete hides an agent for good revokes its API keys with it, and lets go of its memory stores.
 func (s Agents) Delete(ctx context.Context, uid string, decide func(agent.Agent) error, at time.Time) error {
 	return s.db.Write(ctx, uid, func(tx *Tx) error {
 		a, err := lockAgent(tx, uid)
@@ -155,6 +170,9 @@ func (s Agents) Delete(ctx context.Context, uid string, decide func(agent.Agent)
 			return err
 		}
 		if _, err := tx.Exec("UPDATE agents SET deleted_at = $2 WHERE uid = $1", uid, micros(at)); err != nil {
+			return err
+		}
+		if err := attach(tx, uid, nil); err != nil {
 			return err
 		}
 		_, err = tx.Exec(`UPDATE api_keys SET revoked_at = $2 WHERE owner_type = 'agent' AND owner_uid = $1

@@ -48,6 +48,7 @@ var layers = [][]string{
 	{"api"},
 	{"internal/identity"},
 	{"internal/secret", "internal/usage", "internal/catalog", "internal/blob"},
+	{"internal/memory"},
 	{"internal/session"},
 	{"internal/run"},
 	{"internal/dispatch", "internal/orchestration", "internal/gateway"},

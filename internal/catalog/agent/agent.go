@@ -43,8 +43,30 @@ type Definition struct {
 	RunnerUID          string                         `json:"runner_uid,omitzero"`
 	FactoryUID         string                         `json:"factory_uid,omitzero"`
 	CredentialStrategy api.CredentialStrategy         `json:"credential_strategy,omitzero"`
+	// Stores are memory stores its runs may use beside its own.
+	Stores []api.MemoryStoreRef `json:"stores,omitzero"`
+	// OwnStore is the store the agent got when it was created; zero when it was to have none.
+	OwnStore OwnStore `json:"own_store,omitzero"`
 	// OnBehalfOf lets its keys start runs for people of the team.
 	OnBehalfOf bool `json:"on_behalf_of,omitzero"`
+}
+
+// OwnStore is what an agent itself remembers. Its row is made with the agent.
+type OwnStore struct {
+	UID         string `json:"uid,omitzero"`
+	Description string `json:"description,omitzero"`
+}
+
+// ownInstructions say how an agent uses its own store.
+const ownInstructions = "What you learned in earlier runs. Look here before you start, and keep what will help later ones."
+
+// Memory lists the memory stores its runs may use, its own first.
+func (d Definition) Memory() []api.MemoryStoreRef {
+	if d.OwnStore.UID == "" {
+		return d.Stores
+	}
+	own := api.MemoryStoreRef{Uid: d.OwnStore.UID, Access: api.MemoryStoreRefAccessReadWrite, Instructions: ownInstructions}
+	return append([]api.MemoryStoreRef{own}, d.Stores...)
 }
 
 // Profile is the agent as shown to others.
@@ -64,7 +86,7 @@ type Defaults struct {
 // function is called with the row locked, perhaps more than once, and its error undoes everything.
 // An agent that is unknown or deleted is resource_not_found.
 type Store interface {
-	// Insert stores a new agent. It refuses one with a name the team has already, and one more than
+	// Insert stores a new agent, and with it the memory store of its own. It refuses one with a name the team has already, and one more than
 	// limit of them.
 	Insert(ctx context.Context, a Agent, limit int) error
 	Get(ctx context.Context, uid string) (Agent, error)
@@ -78,16 +100,8 @@ type Store interface {
 	ChangeDefaults(ctx context.Context, teamUID string, decide func(*Defaults) error) (Defaults, error)
 }
 
-// Wire shows agents as the API does. The caller has checked that they may be seen.
-func (s *Service) Wire(_ context.Context, list ...Agent) ([]api.AgentResponse, error) {
-	items := make([]api.AgentResponse, 0, len(list))
-	for _, a := range list {
-		items = append(items, s.item(a))
-	}
-	return items, nil
-}
-
-func (s *Service) item(a Agent) api.AgentResponse {
+// Wire shows an agent as the API does.
+func (s *Service) Wire(a Agent) api.AgentResponse {
 	w := api.AgentResponse{
 		Uid: a.UID, Name: a.Name, Description: a.Description, Available: s.available(a), IsDefault: a.Default,
 		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, AgentType: a.Type, Prompt: a.Prompt,
@@ -96,9 +110,17 @@ func (s *Service) item(a Agent) api.AgentResponse {
 		InferenceProviders: a.InferenceProviders, EnvironmentId: a.EnvironmentID, WorkerHost: a.WorkerHost,
 		DefaultRunnerUid: a.RunnerUID, FactoryUid: a.FactoryUID, OnBehalfOfEnabled: a.OnBehalfOf,
 		CredentialStrategy: cmp.Or(a.CredentialStrategy, api.CredentialStrategyEXECUTOR),
-		Memory:             api.AgentMemory{AttachedStores: []api.MemoryStoreRef{}},
+		Memory: api.AgentMemory{
+			AttachedStores: append([]api.MemoryStoreRef{}, a.Stores...), AutoMemory: api.AgentAutoMemory{Enabled: a.OwnStore.UID != ""},
+		},
 	}
 	w.BaseHarness = string(a.Harness.Type) //nolint:staticcheck // deprecated on the wire, but clients that are about read it
+	if a.OwnStore.UID != "" {
+		w.Memory.AutoMemory.Store = api.AutoMemoryStore{
+			Uid: a.OwnStore.UID, Access: api.AutoMemoryStoreAccessReadWrite, Instructions: ownInstructions,
+			OwnerType: api.MemoryOwnerTypeServiceAccount, OwnerUid: a.UID, Description: a.OwnStore.Description,
+		}
+	}
 	for _, name := range a.Secrets {
 		w.Secrets = append(w.Secrets, api.SecretRef{Name: name})
 	}

@@ -33,6 +33,7 @@ func asUpdate(r api.CreateAgentRequest) api.UpdateAgentRequest {
 		HarnessAuthSecrets: &r.HarnessAuthSecrets, InferenceProviders: &r.InferenceProviders,
 		EnvironmentId: &r.EnvironmentId, WorkerHost: &r.WorkerHost, DefaultRunnerUid: &r.DefaultRunnerUid,
 		CredentialStrategy: &r.CredentialStrategy, OnBehalfOfEnabled: &r.OnBehalfOfEnabled,
+		Memory: api.UpdateAgentMemory{AttachedStores: &r.Memory.AttachedStores},
 	}
 }
 
@@ -50,6 +51,12 @@ func (s *Service) define(ctx context.Context, actor identity.Actor, a *Agent, re
 	}
 	if err := s.checkModel(*a, req); err != nil {
 		return err
+	}
+	if refs := req.Memory.AttachedStores; refs != nil {
+		team := identity.Owner{Type: api.ScopeTypeTeam, UID: actor.TeamUID}
+		if err := s.cfg.Memory.CheckRefs(ctx, actor, team, "memory.attached_stores", *refs); err != nil {
+			return err
+		}
 	}
 	if req.EnvironmentId == nil {
 		return nil // one that was deleted since does not keep the rest from changing
@@ -98,6 +105,7 @@ func (a *Agent) apply(req api.UpdateAgentRequest) error {
 	set(&a.EnvironmentID, req.EnvironmentId)
 	set(&a.RunnerUID, req.DefaultRunnerUid)
 	set(&a.CredentialStrategy, req.CredentialStrategy)
+	set(&a.Stores, req.Memory.AttachedStores)
 	set(&a.OnBehalfOf, req.OnBehalfOfEnabled)
 	var err error
 	if req.Skills != nil {

@@ -21,11 +21,18 @@ type Models interface {
 	Resolve(modelID string, harness api.HarnessType, own ...api.SecretType) (string, error)
 }
 
+// Memory refuses memory stores that an actor may not give to runs with this owner, naming them as
+// members of field.
+type Memory interface {
+	CheckRefs(ctx context.Context, actor identity.Actor, owner identity.Owner, field string, refs []api.MemoryStoreRef) error
+}
+
 // Config says what a Service works with. All but MaxPerTeam and Did are required.
 type Config struct {
 	Store        Store
 	Environments Environments
 	Models       Models
+	Memory       Memory
 	// MaxPerTeam is how many agents of a team can be used; the latest beyond are kept but not
 	// available. Default 200.
 	MaxPerTeam int
@@ -71,6 +78,9 @@ func (s *Service) Create(ctx context.Context, actor identity.Actor, req api.Crea
 		return Agent{}, err
 	}
 	a.FactoryUID = req.FactoryUid
+	if auto := req.Memory.AutoMemory.Enabled; auto == nil || *auto {
+		a.OwnStore = OwnStore{UID: s.cfg.NewID(), Description: "What agent " + a.Name + " remembers."}
+	}
 	if err := s.cfg.Store.Insert(ctx, a, s.cfg.MaxPerTeam); err != nil {
 		return Agent{}, fmt.Errorf("store agent: %w", err)
 	}

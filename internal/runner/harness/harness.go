@@ -94,8 +94,11 @@ type Session struct {
 	ScratchDir string
 	// Env is the environment of every process of the agent, "NAME=value". It holds no model key.
 	Env []string
-	// Token is the run token: the key for the model gateway.
+	// Token is the run token: the key for the model gateway, and for what else of the server a run may use.
 	Token string
+	// Redact removes secret values from text that leaves the sandbox by another way than the Sink. Nil
+	// removes nothing.
+	Redact func(string) string
 	// Attachments are the run's files, already downloaded.
 	Attachments *Files
 	// MCPStartTimeout bounds the start of each MCP server; 0 means 20 s.

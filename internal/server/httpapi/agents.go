@@ -15,8 +15,8 @@ type Agents interface {
 	List(ctx context.Context, actor identity.Actor, factoryUID string) ([]agent.Agent, error)
 	Update(ctx context.Context, actor identity.Actor, uid string, req api.UpdateAgentRequest) (agent.Agent, error)
 	Delete(ctx context.Context, actor identity.Actor, uid string) error
-	// Wire shows agents as the API does; the caller has checked that they may be seen.
-	Wire(ctx context.Context, list ...agent.Agent) ([]api.AgentResponse, error)
+	// Wire shows an agent as the API does.
+	Wire(a agent.Agent) api.AgentResponse
 	Defaults(ctx context.Context, actor identity.Actor, teamUID string) (agent.Defaults, error)
 	UpdateDefaults(ctx context.Context, actor identity.Actor, teamUID string, req api.UpdateTeamDefaultsRequest) (agent.Defaults, error)
 }
@@ -27,25 +27,28 @@ func (a *API) ListAgentIdentities(ctx context.Context, req api.ListAgentIdentiti
 	if err != nil {
 		return nil, err
 	}
-	items, err := a.cfg.Agents.Wire(ctx, list...)
-	return api.ListAgentIdentities200JSONResponse{Agents: items}, err
+	items := make([]api.AgentResponse, 0, len(list))
+	for _, one := range list {
+		items = append(items, a.cfg.Agents.Wire(one))
+	}
+	return api.ListAgentIdentities200JSONResponse{Agents: items}, nil
 }
 
 // CreateAgentIdentity serves POST /agent/identities.
 func (a *API) CreateAgentIdentity(ctx context.Context, req api.CreateAgentIdentityRequestObject) (api.CreateAgentIdentityResponseObject, error) {
-	item, err := a.agentItem(ctx)(a.cfg.Agents.Create(ctx, actorOf(ctx), *req.Body))
+	item, err := a.agentItem(a.cfg.Agents.Create(ctx, actorOf(ctx), *req.Body))
 	return api.CreateAgentIdentity201JSONResponse{AgentJSONResponse: item}, err
 }
 
 // GetAgentIdentity serves GET /agent/identities/{agentUid}.
 func (a *API) GetAgentIdentity(ctx context.Context, req api.GetAgentIdentityRequestObject) (api.GetAgentIdentityResponseObject, error) {
-	item, err := a.agentItem(ctx)(a.cfg.Agents.Get(ctx, actorOf(ctx), req.AgentUid))
+	item, err := a.agentItem(a.cfg.Agents.Get(ctx, actorOf(ctx), req.AgentUid))
 	return api.GetAgentIdentity200JSONResponse{AgentJSONResponse: item}, err
 }
 
 // UpdateAgentIdentity serves PUT /agent/identities/{agentUid}.
 func (a *API) UpdateAgentIdentity(ctx context.Context, req api.UpdateAgentIdentityRequestObject) (api.UpdateAgentIdentityResponseObject, error) {
-	item, err := a.agentItem(ctx)(a.cfg.Agents.Update(ctx, actorOf(ctx), req.AgentUid, *req.Body))
+	item, err := a.agentItem(a.cfg.Agents.Update(ctx, actorOf(ctx), req.AgentUid, *req.Body))
 	return api.UpdateAgentIdentity200JSONResponse{AgentJSONResponse: item}, err
 }
 
@@ -55,17 +58,11 @@ func (a *API) DeleteAgentIdentity(ctx context.Context, req api.DeleteAgentIdenti
 }
 
 // agentItem shows the agent that a call of the service returned.
-func (a *API) agentItem(ctx context.Context) func(agent.Agent, error) (api.AgentJSONResponse, error) {
-	return func(one agent.Agent, err error) (api.AgentJSONResponse, error) {
-		if err != nil {
-			return api.AgentJSONResponse{}, err
-		}
-		items, err := a.cfg.Agents.Wire(ctx, one)
-		if err != nil {
-			return api.AgentJSONResponse{}, err
-		}
-		return api.AgentJSONResponse(items[0]), nil
+func (a *API) agentItem(one agent.Agent, err error) (api.AgentJSONResponse, error) {
+	if err != nil {
+		return api.AgentJSONResponse{}, err
 	}
+	return api.AgentJSONResponse(a.cfg.Agents.Wire(one)), nil
 }
 
 // GetTeamDefaults serves GET /teams/{teamUid}/defaults.

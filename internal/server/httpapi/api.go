@@ -62,6 +62,7 @@ type Config struct {
 	Environments   Environments
 	Skills         Skills
 	Agents         Agents
+	Memory         Memory
 	Schedules      Schedules
 	Messages       Messages
 	Secrets        Secrets

@@ -157,7 +157,7 @@ func checkIDs(r *http.Request) error {
 	if err := checkRunID(r.PathValue("runId")); err != nil {
 		return err
 	}
-	for _, name := range []string{"requestId", "messageId", "artifactUid", "environmentId", "agentUid", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "uploadId", "conversationId", "sessionUuid", "blobId"} {
+	for _, name := range []string{"requestId", "messageId", "artifactUid", "environmentId", "agentUid", "storeUid", "memoryUid", "teamUid", "userUid", "invitationUid", "keyUid", "signInUid", "uploadId", "conversationId", "sessionUuid", "blobId"} {
 		if id := r.PathValue(name); len(id) > 128 || !printable(id) {
 			return api.Invalid(name, "is not an id")
 		}

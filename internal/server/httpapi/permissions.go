@@ -194,6 +194,17 @@ var operations = []operation{
 	{"unmakeOperator", http.MethodDelete, "/users/{userUid}/operator", identity.PermOperate, outOfReach, bodyNone},
 	{"createSignInLink", http.MethodPost, "/users/{userUid}/sign-in-link", identity.PermAccount, outOfReach, bodySmall},
 
+	{"listMemoryStores", http.MethodGet, "/memory_stores", identity.PermRead, shared, bodyNone},
+	{"createMemoryStore", http.MethodPost, "/memory_stores", identity.PermManage, outOfReach, bodySmall},
+	{"getMemoryStore", http.MethodGet, "/memory_stores/{storeUid}", identity.PermRead, shared, bodyNone},
+	{"updateMemoryStore", http.MethodPut, "/memory_stores/{storeUid}", identity.PermManage, outOfReach, bodySmall},
+	{"listMemoryStoreAgents", http.MethodGet, "/memory_stores/{storeUid}/agents", identity.PermRead, outOfReach, bodyNone},
+	{"listMemories", http.MethodGet, "/memory_stores/{storeUid}/memories", identity.PermRead, shared, bodyNone},
+	{"createMemory", http.MethodPost, "/memory_stores/{storeUid}/memories", identity.PermCreate, shared, bodySmall},
+	{"updateMemory", http.MethodPut, "/memory_stores/{storeUid}/memories/{memoryUid}", identity.PermCreate, shared, bodySmall},
+	{"deleteMemory", http.MethodDelete, "/memory_stores/{storeUid}/memories/{memoryUid}", identity.PermCreate, shared, bodyNone},
+	{"listMemoryVersions", http.MethodGet, "/memory_stores/{storeUid}/memories/{memoryUid}/versions", identity.PermRead, shared, bodyNone},
+
 	{"runnerStart", http.MethodPost, "/runner/start", identity.PermRunner, execution, bodySmall},
 	{"runnerAppend", http.MethodPost, "/runner/entries", identity.PermRunner, execution, bodyBatch},
 	{"runnerDeltas", http.MethodPost, "/runner/deltas", identity.PermRunner, execution, bodySmall},

@@ -63,7 +63,7 @@ with ` + "`not_authorized`" + ` (403); a key that is unknown, expired or revoked
 		{identity.PermSelf, "know who one is"},
 		{identity.PermAccount, "change what is about oneself: name, password, keys, sign-ins, leaving a team"},
 		{identity.PermRead, "see runs, sessions and configuration"},
-		{identity.PermCreate, "start runs"},
+		{identity.PermCreate, "start runs, and write what agents remember"},
 		{identity.PermSteer, "follow up, answer, interrupt, cancel"},
 		{identity.PermMessage, "speak and report as a run, see [below](#who-may-speak-to-whom)"},
 		{identity.PermManage, "change what is one's own of the configuration"},

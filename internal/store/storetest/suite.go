@@ -97,6 +97,10 @@ func Run(t *testing.T, open Opener) {
 		"LastOperatorTogether":  testLastOperatorTogether,
 		"Prune":                 testPrune,
 		"Agents":                testAgents,
+		"AgentMemory":           testAgentMemory,
+		"MemoryStores":          testMemoryStores,
+		"Memories":              testMemories,
+		"MemoryLimit":           testMemoryLimit,
 		"AgentDelete":           testAgentDelete,
 		"AgentNames":            testAgentNames,
 		"DefaultAgent":          testDefaultAgent,
@@ -152,6 +156,7 @@ type bundle struct {
 	schedules    store.Schedules
 	keyring      store.Keyring
 	agents       store.Agents
+	memories     store.Memories
 	issuer       store.Issuer
 	secrets      store.Secrets
 	notices      *notices
@@ -167,7 +172,7 @@ func newBundle(t *testing.T, open Opener) *bundle {
 		runners: store.NewRunners(db), prompts: store.NewPrompts(db), servers: store.NewServers(db),
 		rules: store.NewRules(db), applied: store.NewApplied(db),
 		identity: store.NewIdentity(db), blobs: store.NewBlobs(db), uploads: store.NewUploads(db), schedules: store.NewSchedules(db),
-		keyring: store.NewKeyring(db), agents: store.NewAgents(db),
+		keyring: store.NewKeyring(db), agents: store.NewAgents(db), memories: store.NewMemories(db),
 		issuer:  store.NewIssuer(db),
 		secrets: store.NewSecrets(db),
 	}

@@ -2069,6 +2069,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/memory_stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Memory stores
+         * @description Those of the team, of its agents and one's own, oldest first. A run sees those it was given.
+         */
+        get: operations["listMemoryStores"];
+        put?: never;
+        /**
+         * Create a memory store
+         * @description Of the team or of one's own. An agent gets its own when it is created. Errors: `operation_not_supported` for one store too many.
+         */
+        post: operations["createMemoryStore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/memory_stores/{storeUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * One memory store
+         * @description Errors: `resource_not_found`.
+         */
+        get: operations["getMemoryStore"];
+        /**
+         * Describe a memory store
+         * @description Errors: `resource_not_found`.
+         */
+        put: operations["updateMemoryStore"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/memory_stores/{storeUid}/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Agents of a memory store
+         * @description Those it is attached to, by name. Errors: `resource_not_found`.
+         */
+        get: operations["listMemoryStoreAgents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/memory_stores/{storeUid}/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Memories of a store
+         * @description Latest change first; with `q` those that contain any of its words, those with most first. A store holds at most 500. Errors: `resource_not_found`.
+         */
+        get: operations["listMemories"];
+        put?: never;
+        /**
+         * Remember something
+         * @description A run writes to stores it was given to read and write, and is named as the source. Errors: `resource_not_found`, `operation_not_supported` for one memory too many.
+         */
+        post: operations["createMemory"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/memory_stores/{storeUid}/memories/{memoryUid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the memory. */
+                memoryUid: string;
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct a memory
+         * @description What it said stays as a version; 100 are kept. Errors: `resource_not_found`.
+         */
+        put: operations["updateMemory"];
+        post?: never;
+        /**
+         * Forget a memory
+         * @description It is found no more; its versions can still be looked at. Errors: `resource_not_found`.
+         */
+        delete: operations["deleteMemory"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/memory_stores/{storeUid}/memories/{memoryUid}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the memory. */
+                memoryUid: string;
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Versions of a memory
+         * @description What it has said, latest first, also once it was forgotten. Errors: `resource_not_found`.
+         */
+        get: operations["listMemoryVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/prompts": {
         parameters: {
             query?: never;
@@ -2940,7 +3095,7 @@ export interface components {
         };
         /** @description What an agent remembers. */
         AgentMemory: {
-            /** @description Stores its runs may use. */
+            /** @description Stores its runs may use beside its own. */
             attached_stores: components["schemas"]["MemoryStoreRef"][];
             auto_memory: components["schemas"]["AgentAutoMemory"];
         };
@@ -3066,7 +3221,7 @@ export interface components {
             mcp_servers?: {
                 [key: string]: components["schemas"]["MCPServerConfig"];
             };
-            /** @description Kept and shown; without effect here. */
+            /** @description Stores the run may use, beside its agent's. The caller must be able to see them, and to change those to be written. */
             memory_stores?: components["schemas"]["MemoryStoreRef"][];
             /** @description Model from `GET /agent/models`, another one of a configured vendor by its name, or `auto-efficient` or `auto-genius`. The agent's, the team's or the server's default when absent; an unknown one is `invalid_request`. */
             model_id?: string;
@@ -3708,6 +3863,28 @@ export interface components {
             /** @description Link to hand over, shown once. */
             url: string;
         };
+        /** @description Something to remember. */
+        CreateMemoryRequest: {
+            /** @description What it says, at most 16 KiB. */
+            content: string;
+            /** @description Why it is worth remembering, at most 1000 characters. */
+            reason?: string;
+            /**
+             * @description Accepted; a run is named as the source whatever it says.
+             * @enum {string}
+             */
+            source?: "MANUAL";
+            /** @description Where it is from, in words of the caller; at most 128 bytes. */
+            source_id?: string | null;
+            /** @description What to call this version, at most 128 bytes; `1` when absent. */
+            version?: string | null;
+        };
+        /** @description A store to create. */
+        CreateMemoryStoreRequest: {
+            /** @description What it holds, at most 1000 characters. */
+            description?: string;
+            owner_type?: components["schemas"]["MemoryOwnerType"];
+        };
         /** @description A schedule to store. */
         CreateScheduledAgentRequest: {
             agent_config?: components["schemas"]["AmbientAgentConfig"];
@@ -4326,6 +4503,26 @@ export interface components {
             /** @description Oldest first. */
             members: components["schemas"]["Member"][];
         };
+        /** @description Memories. */
+        ListMemoriesResponse: {
+            /** @description In the order asked for. */
+            memories: components["schemas"]["Memory"][];
+        };
+        /** @description Agents. */
+        ListMemoryStoreAgentsResponse: {
+            /** @description By name. */
+            agents: components["schemas"]["MemoryStoreAgent"][];
+        };
+        /** @description Stores. */
+        ListMemoryStoresResponse: {
+            /** @description Oldest first. */
+            memory_stores: components["schemas"]["MemoryStore"][];
+        };
+        /** @description Versions. */
+        ListMemoryVersionsResponse: {
+            /** @description Latest first. */
+            versions: components["schemas"]["MemoryVersion"][];
+        };
         /** @description Models a run may use. */
         ListModelsResponse: {
             /** @description Model of runs that name none. */
@@ -4523,12 +4720,78 @@ export interface components {
             source?: string;
             user: components["schemas"]["UserProfile"];
         };
+        /** @description Something that is remembered. */
+        Memory: {
+            /** @description What it says. */
+            content: string;
+            /**
+             * Format: date-time
+             * @description When it was first written.
+             */
+            created_at: string;
+            /** @description Whether it was deleted. */
+            is_tombstoned: boolean;
+            /** @description `MANUAL`, or `RUN` for what a run wrote. */
+            source: string;
+            /** @description What its author calls where it is from. */
+            source_id?: string;
+            /** @description The run that wrote it first. */
+            source_run_id?: string;
+            /**
+             * Format: date-time
+             * @description When it was deleted.
+             */
+            tombstoned_at?: string | null;
+            /** @description Its id. */
+            uid: string;
+            /**
+             * Format: date-time
+             * @description When it was last written.
+             */
+            updated_at: string;
+            /** @description Uid of its latest version. */
+            version_id: string;
+        };
         /**
          * @description Whose a memory store is: a person's, an agent's or a team's.
          * @enum {string}
          */
         MemoryOwnerType: "user" | "service_account" | "team";
-        /** @description A store of what agents remember. Kept and shown; without effect here. */
+        /** @description A place for what agents remember. */
+        MemoryStore: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description What it holds. */
+            description?: string;
+            owner_type: components["schemas"]["MemoryOwnerType"];
+            /** @description Whose it is. */
+            owner_uid: string;
+            /** @description Its id. */
+            uid: string;
+            /**
+             * Format: date-time
+             * @description When it was last described.
+             */
+            updated_at: string;
+        };
+        /** @description An agent that uses a store. */
+        MemoryStoreAgent: {
+            /**
+             * @description Whether it may add to it.
+             * @enum {string}
+             */
+            access: "read_write" | "read_only";
+            /** @description When and how it uses it. */
+            instructions: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. */
+            uid: string;
+        };
+        /** @description A memory store, and how it is used. */
         MemoryStoreRef: {
             /**
              * @description Whether the agent may add to it.
@@ -4539,6 +4802,32 @@ export interface components {
             instructions: string;
             /** @description Which store. */
             uid: string;
+        };
+        /** @description What a memory said from a moment on. */
+        MemoryVersion: {
+            author?: components["schemas"]["UserProfile"];
+            /** @description What the memory said. */
+            content: string;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            created_at: string;
+            /** @description Why it was written. */
+            reason?: string;
+            /** @description The run that wrote it. */
+            run_id?: string;
+            /** @description Its id. */
+            uid: string;
+            /** @description What its author called it. */
+            version: string;
+        };
+        /** @description What was written. */
+        MemoryWritten: {
+            /** @description Uid of the memory. */
+            memory_id: string;
+            /** @description Uid of its latest version. */
+            version_id: string;
         };
         /** @description A message. */
         MessageBody: {
@@ -6134,7 +6423,7 @@ export interface components {
         };
         /** @description What an agent is to remember from now on. */
         UpdateAgentMemory: {
-            /** @description All stores its runs may use, at most 16 and none twice; its own, too, is left out by leaving it out. */
+            /** @description All stores its runs may use beside its own, at most 16 and none twice. */
             attached_stores?: components["schemas"]["MemoryStoreRef"][] | null;
         };
         /** @description What of an agent is to change. Absent or null members stay; empty ones clear. `memory` without `attached_stores` changes nothing. */
@@ -6180,6 +6469,20 @@ export interface components {
             skills?: string[] | null;
             /** @description Host of its runs; `warp` is the server's default host, whatever the team's is. */
             worker_host?: string | null;
+        };
+        /** @description What a memory is to say from now on. */
+        UpdateMemoryRequest: {
+            /** @description What it says, at most 16 KiB. */
+            content: string;
+            /** @description Why it changes, at most 1000 characters. */
+            reason?: string;
+            /** @description What to call this version, at most 128 bytes; its number when absent. */
+            version?: string | null;
+        };
+        /** @description What is said of a store. */
+        UpdateMemoryStoreRequest: {
+            /** @description What it holds, at most 1000 characters; empty or null clears. */
+            description?: string | null;
         };
         /** @description What to change about oneself. */
         UpdateMeRequest: {
@@ -6585,6 +6888,24 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["KeptRuns"];
+            };
+        };
+        /** @description The store. */
+        MemoryStore: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["MemoryStore"];
+            };
+        };
+        /** @description What was written. */
+        MemoryWritten: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["MemoryWritten"];
             };
         };
         /** @description What went wrong. */
@@ -9592,6 +9913,249 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMemoryStores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stores. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMemoryStoresResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createMemoryStore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "owner_type": "team",
+                 *       "description": "How we release."
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateMemoryStoreRequest"];
+            };
+        };
+        responses: {
+            201: components["responses"]["MemoryStore"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getMemoryStore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["MemoryStore"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateMemoryStore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "How we release."
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateMemoryStoreRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["MemoryStore"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMemoryStoreAgents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Agents. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMemoryStoreAgentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMemories: {
+        parameters: {
+            query?: {
+                /** @description Also those that were deleted, the latest 500. */
+                include_tombstones?: boolean;
+                /** @description Words to look for. */
+                q?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Memories. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMemoriesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createMemory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content": "Releases are cut on Thursdays.",
+                 *       "source": "MANUAL",
+                 *       "reason": "asked by the team"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateMemoryRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["MemoryWritten"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateMemory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the memory. */
+                memoryUid: string;
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content": "Releases are cut on Fridays.",
+                 *       "reason": "changed in May"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateMemoryRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["MemoryWritten"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteMemory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the memory. */
+                memoryUid: string;
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMemoryVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Uid of the memory. */
+                memoryUid: string;
+                /** @description Uid of the store. */
+                storeUid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMemoryVersionsResponse"];
+                };
             };
             default: components["responses"]["Problem"];
         };

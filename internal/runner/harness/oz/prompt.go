@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/cadrehq/cadre/internal/runner/harness/oz/memory"
 	"github.com/cadrehq/cadre/internal/runner/harness/oz/skill"
 )
 
@@ -52,6 +53,7 @@ func (a *Agent) systemPrompt(set *skill.Set, base []*skill.Skill) string {
 	if p := strings.TrimSpace(as.Config.BasePrompt); p != "" {
 		b.WriteString("\n# Your instructions\n\n" + clip(p, maxInstructions) + "\n")
 	}
+	b.WriteString(memory.Prompt(as.Config.MemoryStores))
 	for _, sk := range base {
 		b.WriteString("\n# " + clip(skillText(sk, as.Prompt), maxInstructions) + "\n")
 	}

@@ -2,6 +2,7 @@ package oz
 
 import (
 	"github.com/cadrehq/cadre/api"
+	"github.com/cadrehq/cadre/internal/runner/harness/oz/memory"
 	"github.com/cadrehq/cadre/internal/runner/harness/oz/model"
 	"github.com/cadrehq/cadre/internal/runner/harness/oz/skill"
 	"github.com/cadrehq/cadre/internal/runner/harness/oz/tool"
@@ -22,6 +23,10 @@ func (a *Agent) newToolset(skills *skill.Set, logs string) *toolset {
 		tool.UpdatePlan{}, tool.AskUser{}, tool.SubmitPlan{Blobs: a.s.Sink},
 		&tool.ReportArtifact{Workspace: w, Blobs: a.s.Sink, MaxBytes: a.blobBytes()},
 	}
+	as := a.s.Assignment
+	list = append(list, memory.Tools(memory.Config{
+		Stores: as.Config.MemoryStores, Root: as.BaseUrl, Token: a.s.Token, Redact: a.s.Redact, Transport: a.cfg.Transport,
+	})...)
 	if skills.Len() > 0 {
 		list = append(list, &skillTool{skills})
 	}
