@@ -43,6 +43,7 @@ func farSide(t *testing.T) map[string]string {
 	user := api.User{Uid: "u-2", Name: "Bob" + evil, Email: "b@c", Operator: true, CreatedAt: fixed}
 	team := api.Team{Uid: "t", Name: "Team" + evil, CreatedAt: fixed, Role: "admin"}
 	member := api.Member{User: api.UserProfile{Uid: "u-2", DisplayName: "Bob" + evil, Email: "b@c"}, Role: "viewer", CreatedAt: fixed}
+	shelf := api.MemoryStore{Uid: "shelf-1", OwnerType: "team", OwnerUid: "t" + evil, Description: "d" + evil, CreatedAt: fixed, UpdatedAt: fixed}
 	identity := api.AgentResponse{Uid: "agent-1", Name: "fixer" + evil, Available: true, CreatedAt: fixed, UpdatedAt: fixed, Description: "d" + evil,
 		Prompt: "Be brief." + evil, Secrets: []api.SecretRef{{Name: "A" + evil}}, Skills: []string{"lint" + evil}, BaseModel: "m", EnvironmentId: "env-1"}
 	message := api.MessageBody{MessageId: "m-1", SenderRunId: "run-2" + evil, Subject: "Result" + evil, Body: "It is" + evil + " 42.", SentAt: fixed, ReadAt: fixed}
@@ -85,8 +86,16 @@ func farSide(t *testing.T) map[string]string {
 		"GET /agent/environments":       api.ListEnvironmentsResponse{Environments: []api.CloudEnvironment{environment}},
 		"POST /agent/environments":      environment,
 		"GET /agent/environments/env-1": environment, "PUT /agent/environments/env-1": environment, "DELETE /agent/environments/env-1": nil,
-		"GET /agent/identities":  api.ListAgentIdentitiesResponse{Agents: []api.AgentResponse{identity, {Uid: "agent-2", Name: "over"}}},
-		"POST /agent/identities": identity, "GET /agent/identities/agent-1": identity, "PUT /agent/identities/agent-1": identity,
+		"GET /memory_stores": api.ListMemoryStoresResponse{MemoryStores: []api.MemoryStore{shelf}}, "POST /memory_stores": shelf,
+		"GET /memory_stores/shelf-1": shelf, "PUT /memory_stores/shelf-1": shelf,
+		"GET /memory_stores/shelf-1/agents":                  api.ListMemoryStoreAgentsResponse{Agents: []api.MemoryStoreAgent{{Uid: "agent-1", Name: "fixer" + evil, Access: "read_only", Instructions: "Look." + evil}}},
+		"GET /memory_stores/shelf-1/memories":                api.ListMemoriesResponse{Memories: []api.Memory{{Uid: "mem-1", Content: "Thursdays." + evil, VersionId: "v", Source: "RUN", SourceRunId: "run-1", CreatedAt: fixed, UpdatedAt: fixed}}},
+		"POST /memory_stores/shelf-1/memories":               api.MemoryWritten{MemoryId: "mem-1", VersionId: "v"},
+		"PUT /memory_stores/shelf-1/memories/mem-1":          api.MemoryWritten{MemoryId: "mem-1", VersionId: "w"},
+		"DELETE /memory_stores/shelf-1/memories/mem-1":       nil,
+		"GET /memory_stores/shelf-1/memories/mem-1/versions": api.ListMemoryVersionsResponse{Versions: []api.MemoryVersion{{Uid: "v", Version: "1" + evil, Content: "c" + evil, Reason: "r" + evil, CreatedAt: fixed, RunId: "run-1"}}},
+		"GET /agent/identities":                              api.ListAgentIdentitiesResponse{Agents: []api.AgentResponse{identity, {Uid: "agent-2", Name: "over"}}},
+		"POST /agent/identities":                             identity, "GET /agent/identities/agent-1": identity, "PUT /agent/identities/agent-1": identity,
 		"DELETE /agent/identities/agent-1": nil,
 		"GET /teams/t/defaults":            api.TeamDefaults{WorkerHost: "build" + evil}, "PUT /teams/t/defaults": api.TeamDefaults{ModelId: "m" + evil},
 		"GET /agent/schedules": api.ListScheduledAgentsResponse{Schedules: []api.ScheduledAgentItem{schedule}}, "POST /agent/schedules": schedule,
@@ -164,7 +173,9 @@ func artifact() api.Artifact {
 // lines has a command line for every command that talks to a server; noLines says why others have
 // none. A new command must be put into one of them.
 var lines = map[string]string{
-	"agent list": "", "agent get": "agent-1", "agent create": "--name n --secret A", "agent update": "agent-1 --prompt p --add-skill s --remove-secret A", "agent delete": "agent-1", "team defaults": "", "team set-defaults": "--host h", "agent skills": "-r o/r", "agent run-cloud": "--prompt /plan__x --environment env-1 --follow",
+	"agent list": "", "memory-store list": "", "memory-store get": "shelf-1", "memory-store create": "", "memory-store update": "shelf-1 -d d",
+	"memory-store list-store-agents": "shelf-1", "memory list": "shelf-1", "memory create": "shelf-1 -c c -r r", "memory update": "mem-1 -s shelf-1 -c c -r r",
+	"memory delete": "mem-1 -s shelf-1", "memory versions": "mem-1 -s shelf-1", "agent get": "agent-1", "agent create": "--name n --secret A", "agent update": "agent-1 --prompt p --add-skill s --remove-secret A", "agent delete": "agent-1", "team defaults": "", "team set-defaults": "--host h", "agent skills": "-r o/r", "agent run-cloud": "--prompt /plan__x --environment env-1 --follow",
 	"artifact get": "art-1", "artifact download": "art-1 -o -",
 	"harness-support ping": "--run-id run-1", "harness-support report-artifact pull-request": "--run-id run-1 --url http://u --branch b",
 	"harness-support report-artifact external-reference": "--run-id run-1 --url http://u --reference-type t", "harness-support report-external-reference": "--run-id run-1 --url http://u --reference-type t --metadata {}",
