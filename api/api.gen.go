@@ -6558,6 +6558,9 @@ type ListRunsParams struct {
 	// AncestorRunId Runs below this one, at any depth. It must be visible to the caller.
 	AncestorRunId string `form:"ancestor_run_id,omitempty" json:"ancestor_run_id,omitempty,omitzero"`
 
+	// ParentRunId Runs started by this one, not those below them. It must be visible to the caller.
+	ParentRunId string `form:"parent_run_id,omitempty" json:"parent_run_id,omitempty,omitzero"`
+
 	// ArtifactType Has produced one of these.
 	ArtifactType ArtifactType `form:"artifact_type,omitempty" json:"artifact_type,omitempty,omitzero"`
 
@@ -14662,6 +14665,14 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ancestor_run_id", params.AncestorRunId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "parent_run_id", params.ParentRunId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -39886,6 +39897,19 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ancestor_run_id"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ancestor_run_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "parent_run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "parent_run_id", r.URL.Query(), &params.ParentRunId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "parent_run_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "parent_run_id", Err: err})
 		}
 		return
 	}

@@ -70,7 +70,7 @@ func RunsQuery(p api.ListRunsParams) url.Values {
 		"source": string(p.Source), "execution_location": string(p.ExecutionLocation),
 		"name": p.Name, "model_id": p.ModelId, "creator": p.Creator, "executor": p.Executor,
 		"environment_id": p.EnvironmentId, "skill": p.Skill, "skill_spec": p.SkillSpec,
-		"schedule_id": p.ScheduleId, "ancestor_run_id": p.AncestorRunId,
+		"schedule_id": p.ScheduleId, "ancestor_run_id": p.AncestorRunId, "parent_run_id": p.ParentRunId,
 		"artifact_type": string(p.ArtifactType), "archived": string(p.Archived), "q": p.Q,
 		"automation_id": p.AutomationId, "factory_uid": p.FactoryUid,
 	} {

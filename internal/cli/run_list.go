@@ -53,6 +53,7 @@ func (f *runListFlags) register(c *cobra.Command) {
 	fs.StringVar(&p.SkillSpec, "skill", "", "only runs of this skill `spec`")
 	fs.StringVar(&p.ScheduleId, "schedule", "", "only runs of this schedule `id`")
 	fs.StringVar(&p.AncestorRunId, "ancestor-run", "", "only the descendants of this run `id`")
+	fs.StringVar(&p.ParentRunId, "parent-run", "", "only the children of this run `id`, not those below them")
 	fs.StringVar(&p.Name, "name", "", "only runs with this config `name`")
 	fs.StringVar(&p.ModelId, "model", "", "only runs with this model `id`")
 	fs.Var(choice[api.ArtifactType]{to: &p.ArtifactType, all: artifactWords}, "artifact-type", "only runs that produced a `type`: plan, pull-request, screenshot, file")

@@ -31,11 +31,14 @@ func (s *Service) List(ctx context.Context, actor identity.Actor, q Query) (Page
 	if q.AncestorID == "" && actor.Kind == identity.KindRun {
 		q.AncestorID = actor.RunID
 	}
-	if q.AncestorID != "" {
-		if err := CheckID("ancestor_run_id", q.AncestorID); err != nil {
+	for _, above := range []struct{ field, id string }{{"ancestor_run_id", q.AncestorID}, {"parent_run_id", q.ParentID}} {
+		if above.id == "" {
+			continue
+		}
+		if err := CheckID(above.field, above.id); err != nil {
 			return Page{}, err
 		}
-		if _, err := s.reach(ctx, actor, q.AncestorID, identity.PermRead); err != nil {
+		if _, err := s.reach(ctx, actor, above.id, identity.PermRead); err != nil {
 			return Page{}, err
 		}
 	}

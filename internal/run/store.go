@@ -153,7 +153,8 @@ type Query struct {
 	EnvironmentID string // EmptyEnvironment selects runs without one
 	Skill         string
 	ScheduleID    string
-	AncestorID    string
+	AncestorID    string // runs at any depth below it
+	ParentID      string // its children only
 	// ConversationID selects the runs of one conversation.
 	ConversationID string
 	ArtifactType   api.ArtifactType

@@ -58,6 +58,7 @@ func TestArchive(t *testing.T) {
 	for query, want := range map[string]string{
 		"": other, "archived=exclude": other, "archived=only": parent + " " + child, "archived=include": parent + " " + child + " " + other,
 		"archived=only&q=child": child, "q=child": "", "ancestor_run_id=" + parent + "&archived=include": child,
+		"parent_run_id=" + parent + "&archived=include": child, "parent_run_id=" + parent: "", "parent_run_id=" + child + "&ancestor_run_id=" + parent: "",
 	} {
 		if got := w.listed(query); got != want {
 			t.Errorf("%q lists %q, want %q", query, got, want)

@@ -74,6 +74,7 @@ var badRequests = []bad{
 	{name: "artifact type", method: "GET", path: "/agent/runs?artifact_type=CAKE", names: "artifact_type"},
 	{name: "time", method: "GET", path: "/agent/runs?created_after=yesterday", names: "created_after"},
 	{name: "ancestor", method: "GET", path: "/agent/runs?ancestor_run_id=nope", names: ""},
+	{name: "parent", method: "GET", path: "/agent/runs?parent_run_id=nope", names: ""},
 	{name: "cursor", method: "GET", path: "/agent/runs?cursor=nonsense", names: "cursor"},
 	{name: "search NUL", method: "GET", path: "/agent/runs?q=a%00b", names: "q"},
 	{name: "search UTF-8", method: "GET", path: "/agent/runs?q=%ff", names: "q"},

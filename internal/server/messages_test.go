@@ -127,6 +127,7 @@ func TestWhoMaySpeakToWhom(t *testing.T) {
 	missing(stranger.post("/agent/messages", message(f.child.RunId, f.parent.RunId)))
 	missing(stranger.get("/agent/events?run_ids=" + f.parent.RunId))
 	missing(stranger.get("/agent/events/stream?ancestor_run_id=" + f.parent.RunId))
+	missing(stranger.get("/agent/runs?parent_run_id=" + f.parent.RunId))
 	missing(child.get("/agent/events?run_ids=" + f.parent.RunId)) // what happens above is not for it
 	missing(child.get("/agent/events/stream?run_ids[]=" + f.sibling.RunId))
 	w.as(f.parent.RunToken).get("/agent/events?run_ids=" + f.child.RunId).want(200)

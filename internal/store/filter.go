@@ -93,6 +93,7 @@ func (c *clause) related(q run.Query) {
 	}
 	c.conversation(q.ConversationID)
 	c.descendants(q.AncestorID)
+	c.equal("r.parent_id", q.ParentID)
 }
 
 func (c *clause) artifact(kind api.ArtifactType) {
@@ -110,6 +111,13 @@ func (c *clause) conversation(id string) {
 	arg := c.arg(id)
 	c.where("r.id IN (SELECT id FROM runs WHERE id = " + arg + " AND conversation_id = " + arg +
 		" UNION SELECT id FROM runs WHERE conversation_id <> id AND conversation_id = " + arg + ")")
+}
+
+// children adds the condition that a run was started by another, so that the index by parents finds it.
+func (c *clause) children(parent string) {
+	if parent != "" {
+		c.where("r.parent_id <> '' AND r.parent_id = " + c.arg(parent))
+	}
 }
 
 // descendants adds the condition that a run is below another.

@@ -85,7 +85,7 @@ func (l *runLane) next(ctx context.Context, want int) error {
 		return l.fromPending(ctx, want)
 	case !l.filtered():
 		return l.plain(ctx, want)
-	case !l.planned && (l.known != nil || l.q.ConversationID != "" || l.q.AncestorID != "" || l.walked > 0):
+	case !l.planned && (l.known != nil || l.gathered() || l.walked > 0):
 		l.planned = true
 		return l.plan(ctx)
 	case l.among != nil && l.order() != nil:

@@ -42,12 +42,18 @@ func (l *runLane) plan(ctx context.Context) error {
 		few = l.db.effort.fewest
 	}
 	// Descendants and the like are in no order that a walk could follow: all of them are read.
-	if l.among.Len() > few && l.q.ConversationID == "" && l.q.AncestorID == "" {
+	if l.among.Len() > few && !l.gathered() {
 		return nil
 	}
 	l.sorted, err = l.readNumbers(ctx, l.among.Numbers(), l.after, nil, false)
 	l.ended = len(l.sorted) == 0
 	return err
+}
+
+// gathered says whether a filter selects runs by how they belong to others, of which an index of its own
+// knows all, in no order of the lane's.
+func (l *runLane) gathered() bool {
+	return l.q.ConversationID != "" || l.q.AncestorID != "" || l.q.ParentID != ""
 }
 
 // narrow leaves among what the lane may show only what the search index and the owner's orders know to
@@ -194,6 +200,7 @@ func (l *runLane) sources() (list []source) {
 	for _, filter := range []func(*clause){
 		func(c *clause) { c.conversation(l.q.ConversationID) },
 		func(c *clause) { c.descendants(l.q.AncestorID) },
+		func(c *clause) { c.children(l.q.ParentID) },
 	} {
 		var c clause
 		if filter(&c); len(c.conditions) > 0 {

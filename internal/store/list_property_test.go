@@ -112,6 +112,7 @@ func (w *world) query() run.Query {
 			func() { q.CreatedBefore = r.CreatedAt },
 			func() { q.UpdatedAfter = r.UpdatedAt },
 			func() { q.AncestorID = cmp.Or(r.ParentID, r.ID) },
+			func() { q.ParentID = cmp.Or(r.ParentID, r.ID) },
 			func() { q.ConversationID = r.ID },
 		)()
 	}
@@ -143,7 +144,7 @@ func (w *world) want(q run.Query) (ids []string) {
 			(q.Archived == run.ArchivedInclude || r.Archived == (q.Archived == run.ArchivedOnly)) && (len(q.States) == 0 || slices.Contains(q.States, r.State)) && is(string(q.Source), string(r.Source)) && is(q.Name, r.Config.Name) &&
 			is(q.ModelID, r.Config.ModelId) && is(q.Creator, r.Creator.Uid) && is(q.Executor, r.Executor.Uid) && is(q.Skill, r.Skill) && is(q.ScheduleID, r.ScheduleID) &&
 			(is(q.EnvironmentID, r.Config.EnvironmentId) || q.EnvironmentID == run.EmptyEnvironment && r.Config.EnvironmentId == "") &&
-			is(string(q.ArtifactType), string(w.arts[r.ID])) && is(q.ConversationID, r.ConversationID) && (q.AncestorID == "" || below[r.ID]) &&
+			is(string(q.ArtifactType), string(w.arts[r.ID])) && is(q.ConversationID, r.ConversationID) && (q.AncestorID == "" || below[r.ID]) && is(q.ParentID, r.ParentID) &&
 			(q.CreatedAfter.IsZero() || r.CreatedAt.After(q.CreatedAfter)) && (q.CreatedBefore.IsZero() || r.CreatedAt.Before(q.CreatedBefore)) && r.UpdatedAt.After(q.UpdatedAfter)
 		for k, v := range q.Metadata {
 			ok = ok && r.Metadata[k] == v

@@ -100,7 +100,7 @@ func queryOf(p api.ListRunsParams) (run.Query, error) {
 	q := run.Query{
 		States: p.State, Source: p.Source, Location: p.ExecutionLocation, Name: p.Name, ModelID: p.ModelId,
 		Creator: p.Creator, Executor: p.Executor, EnvironmentID: p.EnvironmentId, Skill: p.SkillSpec,
-		ScheduleID: p.ScheduleId, AncestorID: p.AncestorRunId, ArtifactType: p.ArtifactType,
+		ScheduleID: p.ScheduleId, AncestorID: p.AncestorRunId, ParentID: p.ParentRunId, ArtifactType: p.ArtifactType,
 		CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore, UpdatedAfter: p.UpdatedAfter,
 		Text: p.Q, Archived: archivedOf(p.Archived), Metadata: p.Metadata, Sort: p.SortBy, Ascending: p.SortOrder == api.SortOrderAsc,
 		Limit: defaultPage, Cursor: p.Cursor,

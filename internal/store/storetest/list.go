@@ -250,6 +250,10 @@ func testListAncestor(b *bundle) {
 			b.Fatalf("%s is not among the descendants %v", id, got)
 		}
 	}
+	got = b.ids(run.Query{TeamUIDs: []string{red.UID}, ParentID: root, Sort: api.RunSortCreatedAt, Ascending: true})
+	same(b, "children", got, []string{one, two})
+	same(b, "children of a run that is not below the other", len(b.ids(run.Query{TeamUIDs: []string{red.UID}, ParentID: other, AncestorID: root})), 0)
+	same(b, "children of a child", len(b.ids(run.Query{TeamUIDs: []string{red.UID}, ParentID: one, AncestorID: root})), 1)
 	same(b, "leaf", len(b.ids(run.Query{TeamUIDs: []string{red.UID}, AncestorID: deep})), 0)
 	_, err := b.runs.List(b.ctx, run.Query{TeamUIDs: []string{red.UID}, AncestorID: newID()})
 	b.code(err, api.PlatformErrorCodeResourceNotFound)

@@ -7921,6 +7921,8 @@ export interface operations {
                 model_id?: string;
                 /** @description Config name (`config.name`). */
                 name?: string;
+                /** @description Runs started by this one, not those below them. It must be visible to the caller. */
+                parent_run_id?: string;
                 /** @description Words or fragments that must all occur in title, prompt or skill, whatever the case. */
                 q?: string;
                 /** @description Schedule that started it. */
