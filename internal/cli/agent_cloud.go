@@ -49,6 +49,7 @@ stored, or with --follow once it has ended.`,
 		Example: `  cadre agent run-cloud --prompt "fix the failing test" --environment ENV_ID
   cadre agent run-cloud --prompt "why is CI red?" --no-environment --follow --exit-status
   cadre agent run-cloud --prompt "finish this" --environment ENV_ID --with-changes
+  cadre agent run-cloud --saved-prompt triage --prompt-argument issue=12 --environment ENV_ID
   cadre agent run-cloud --skill acme/tools:release --environment ENV_ID --model MODEL_ID`}
 	f.register(c)
 	fs := c.Flags()
@@ -144,6 +145,10 @@ func (a *app) cloudRequest(f cloudFlags) (api.RunAgentRequest, error) {
 	cfg.RunnerId, cfg.WorkerHost = firstNonEmpty(f.runner, cfg.RunnerId), firstNonEmpty(f.host, cfg.WorkerHost)
 	req.Prompt, req.Mode, err = a.readPrompt(f.prompt)
 	if err != nil {
+		return req, err
+	}
+	req.SavedPrompt = f.savedPrompt
+	if req.SavedPromptArguments, err = f.arguments(); err != nil {
 		return req, err
 	}
 	if req.Attachments, err = attachments(f.attach); err != nil {

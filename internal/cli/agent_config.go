@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cadrehq/cadre/api"
@@ -92,7 +93,7 @@ type agentFlags struct {
 	skill, name, model, file       string
 	environment, conversation      string
 	harness                        string
-	mcp                            []string
+	mcp, promptArguments           []string
 	computerUse, noComputerUse     bool
 	noSnapshot                     bool
 	snapshotUpload, snapshotScript duration
@@ -101,7 +102,7 @@ type agentFlags struct {
 func (f *agentFlags) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVarP(&f.prompt, "prompt", "p", "", "what the agent shall do; - reads standard input. A leading /plan or /orchestrate sets the mode")
-	fs.StringVar(&f.savedPrompt, "saved-prompt", "", "stored prompt `id`")
+	f.registerSavedPrompt(fs)
 	fs.StringVar(&f.skill, "skill", "", "skill `spec` to run: name, repo:name, owner/repo:name or a path of a SKILL.md")
 	fs.StringVarP(&f.name, "name", "n", "", "config `name` of the run (default: the skill's)")
 	fs.StringVar(&f.model, "model", "", "model `id`, see 'model list'")
@@ -120,18 +121,28 @@ func (f *agentFlags) register(c *cobra.Command) {
 	c.MarkFlagsMutuallyExclusive("computer-use", "no-computer-use")
 }
 
+func (f *agentFlags) registerSavedPrompt(fs *pflag.FlagSet) {
+	fs.StringVar(&f.savedPrompt, "saved-prompt", "", "saved `prompt` to start from, by uid or name, see 'prompt list'")
+	fs.StringArrayVar(&f.promptArguments, "prompt-argument", nil, "`name=value` for an argument of the saved prompt (repeatable)")
+}
+
+// arguments are those for the saved prompt.
+func (f *agentFlags) arguments() (map[string]string, error) {
+	if f.savedPrompt == "" && len(f.promptArguments) > 0 {
+		return nil, usagef("--prompt-argument goes with --saved-prompt")
+	}
+	return pairs("prompt-argument", "=", f.promptArguments)
+}
+
 // harnessNames maps accepted spellings to the wire's.
 var harnessNames = map[string]api.HarnessType{
 	"oz": "oz", "claude": "claude", "claude-code": "claude", "opencode": "opencode", "open-code": "opencode",
 	"gemini": "gemini", "codex": "codex", "acp": "acp", "command": "command",
 }
 
-// resolve makes the run's config of flags over file. Saved prompts need a store this build has not.
+// resolve makes the run's config of flags over file.
 func (f *agentFlags) resolve() (api.AmbientAgentConfig, error) {
 	var cfg api.AmbientAgentConfig
-	if f.savedPrompt != "" {
-		return cfg, withHint(errors.New("--saved-prompt: this server stores no prompts"), "give the text with --prompt, or a skill with --skill")
-	}
 	var file agentFile
 	if f.file != "" {
 		var err error

@@ -235,6 +235,10 @@ func (a *app) localRequest(f runFlags) (api.LocalRunRequest, error) {
 	if a.Getenv("GITHUB_ACTIONS") == "true" {
 		req.Source = api.LocalRunRequestSourceGITHUBACTION
 	}
+	req.SavedPrompt = f.savedPrompt
+	if req.SavedPromptArguments, err = f.arguments(); err != nil {
+		return req, err
+	}
 	req.Prompt, req.Mode, err = a.readPrompt(f.prompt)
 	return req, err
 }

@@ -20,7 +20,7 @@ func (a *app) environmentCommand() *cobra.Command {
 		Example: `  cadre environment create --name backend --repo acme/backend --setup-command "go mod download"
   cadre environment create --name mirror --repo http://git.internal/acme/backend.git`},
 		a.environmentCreateCommand(), a.environmentGetCommand(), a.environmentListCommand(),
-		a.environmentUpdateCommand(), a.environmentDeleteCommand())
+		a.environmentUpdateCommand(), a.environmentDeleteCommand(), a.environmentImageCommand())
 }
 
 // environmentInfo is the CLI's JSON shape of an environment.

@@ -42,6 +42,8 @@ type scheduleDetail struct {
 	scheduleInfo
 	Description    string                 `json:"description"`
 	Prompt         string                 `json:"prompt"`
+	SavedPrompt    string                 `json:"saved_prompt,omitempty"`
+	Arguments      map[string]string      `json:"saved_prompt_arguments,omitempty"`
 	LastSpawnError string                 `json:"last_spawn_error,omitempty"`
 	AgentConfig    api.AmbientAgentConfig `json:"agent_config"`
 	MissedRuns     api.ScheduleMissedRuns `json:"missed_runs"`
@@ -68,7 +70,7 @@ func newScheduleInfo(s api.ScheduledAgentItem) scheduleInfo {
 }
 
 func newScheduleDetail(s api.ScheduledAgentItem) scheduleDetail {
-	return scheduleDetail{scheduleInfo: newScheduleInfo(s), Description: s.Description, Prompt: s.Prompt,
+	return scheduleDetail{scheduleInfo: newScheduleInfo(s), Description: s.Description, Prompt: s.Prompt, SavedPrompt: s.SavedPrompt, Arguments: s.SavedPromptArguments,
 		LastSpawnError: s.LastSpawnError, AgentConfig: s.AgentConfig, MissedRuns: s.MissedRuns, MaxCatchUp: s.MaxCatchUp,
 		Overlap: s.Overlap, JitterSeconds: s.JitterSeconds, StartsAt: present(s.StartsAt), EndsAt: present(s.EndsAt),
 		WaitingTick: present(s.WaitingTick)}
@@ -146,7 +148,7 @@ func (a *app) scheduleGetCommand() *cobra.Command {
 		cfg := s.AgentConfig
 		return a.printFields([]field{{"Name", s.Name}, {"Cron schedule", s.CronSchedule}, {"In words", s.Description + " (" + s.TimeZone + ")"},
 			{"Paused", yesNo(!s.Enabled)}, {"Last ran", instant(s.History.LastRan)}, {"Last error", s.LastSpawnError}, {"Next run", nextWords(s)},
-			{"Missed runs", string(s.MissedRuns)}, {"Overlap", string(s.Overlap)}, {"Prompt", s.Prompt}, {"Environment ID", cfg.EnvironmentId},
+			{"Missed runs", string(s.MissedRuns)}, {"Overlap", string(s.Overlap)}, {"Prompt", s.Prompt}, {"Saved prompt", s.SavedPrompt}, {"Environment ID", cfg.EnvironmentId},
 			{"Model ID", cfg.ModelId}, {"Agent name", cfg.Name}, {"Skill", cfg.SkillSpec}, {"Host", cfg.WorkerHost}})
 	})
 }

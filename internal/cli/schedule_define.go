@@ -44,6 +44,7 @@ func (f *scheduleFlags) register(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.name, "name", "n", "", "`name` of the schedule")
 	fs.StringVar(&f.cron, "cron", "", "`expression`: minute, hour, day, month, weekday, or @hourly, @daily, @every 90m")
 	fs.StringVarP(&f.prompt, "prompt", "p", "", "what each run shall do; - reads standard input")
+	f.registerSavedPrompt(fs)
 	fs.StringVar(&f.skill, "skill", "", "skill `spec` each run is made from")
 	fs.StringVar(&f.zone, "time-zone", "", "`zone` the expression is meant in, as Europe/Berlin (default UTC)")
 	fs.StringVar(&f.model, "model", "", "model `id`, see 'model list'")
@@ -99,9 +100,10 @@ func (a *app) scheduleCreate(c *cobra.Command) *cobra.Command {
 	_ = c.MarkFlagRequired("name")
 	_ = c.MarkFlagRequired("cron")
 	c.MarkFlagsMutuallyExclusive("environment", "no-environment")
+	c.MarkFlagsMutuallyExclusive("prompt", "saved-prompt")
 	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error {
-		if f.prompt == "" && f.skill == "" {
-			return usagef("give --prompt or --skill")
+		if f.prompt == "" && f.savedPrompt == "" && f.skill == "" {
+			return usagef("give --prompt, --saved-prompt or --skill")
 		}
 		req := api.CreateScheduledAgentRequest{Name: f.name, CronSchedule: f.cron, TimeZone: f.zone, AgentUid: f.agent, Team: scope.value(),
 			MissedRuns: f.missed, Overlap: f.overlap, StartsAt: f.starts.Time, EndsAt: f.ends.Time}
@@ -114,6 +116,10 @@ func (a *app) scheduleCreate(c *cobra.Command) *cobra.Command {
 		}
 		if nowhere {
 			req.AgentConfig.EnvironmentId = noEnvironment
+		}
+		req.SavedPrompt = f.savedPrompt
+		if req.SavedPromptArguments, err = f.arguments(); err != nil {
+			return err
 		}
 		if req.Prompt, req.Mode, err = a.readPrompt(f.prompt); err != nil {
 			return err
@@ -172,6 +178,7 @@ func (a *app) scheduleUpdateCommand() *cobra.Command {
 	fs.BoolVar(&remove.bounds, "remove-bounds", false, "remove start and end, unless given")
 	c.MarkFlagsMutuallyExclusive("skill", "remove-skill")
 	c.MarkFlagsMutuallyExclusive("environment", "remove-environment")
+	c.MarkFlagsMutuallyExclusive("prompt", "saved-prompt")
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
 		if err != nil {
@@ -223,12 +230,23 @@ func (a *app) scheduleUpdate(s api.ScheduledAgentItem, f scheduleFlags, remove s
 		return api.UpdateScheduledAgentRequest{}, err
 	}
 	req := api.UpdateScheduledAgentRequest{Name: cmp.Or(f.name, s.Name), CronSchedule: cmp.Or(f.cron, s.CronSchedule), Enabled: s.Enabled,
-		Prompt: s.Prompt, Mode: s.Mode, AgentConfig: cfg, AgentUid: cmp.Or(f.agent, s.AgentUid), Metadata: s.Metadata, TimeZone: f.zone,
+		Prompt: s.Prompt, SavedPrompt: s.SavedPrompt, SavedPromptArguments: s.SavedPromptArguments, Mode: s.Mode, AgentConfig: cfg, AgentUid: cmp.Or(f.agent, s.AgentUid), Metadata: s.Metadata, TimeZone: f.zone,
 		MissedRuns: f.missed, Overlap: f.overlap, StartsAt: f.starts.Time, EndsAt: f.ends.Time, Unbounded: remove.bounds}
+	err = a.changedPrompt(&req, f)
+	return req, err
+}
+
+// changedPrompt puts another prompt in the place of the one there is, a saved one of a text's and the other way round.
+func (a *app) changedPrompt(req *api.UpdateScheduledAgentRequest, f scheduleFlags) error {
+	arguments, err := f.arguments()
+	if err != nil || f.prompt == "" && f.savedPrompt == "" {
+		return err
+	}
+	req.Prompt, req.SavedPrompt, req.SavedPromptArguments = "", f.savedPrompt, arguments
 	if f.prompt != "" {
 		req.Prompt, req.Mode, err = a.readPrompt(f.prompt)
 	}
-	return req, err
+	return err
 }
 
 // changedServers are the MCP servers there are, without some, with others.

@@ -349,7 +349,7 @@ func (a *app) secretDeleteCommand() *cobra.Command {
 	var scope scopeFlags
 	var force bool
 	c := &cobra.Command{Use: "delete NAME", Short: "Delete a secret", Args: arguments(1, 1)}
-	c.Flags().BoolVar(&force, "force", false, "do not ask")
+	forceFlag(c, &force)
 	scope.register(c)
 	return a.newCommand(c, func(cmd *cobra.Command, args []string) error {
 		cl, err := a.client()
@@ -360,16 +360,8 @@ func (a *app) secretDeleteCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !force {
-			fmt.Fprintf(a.Stderr, "Delete the %s secret '%s'? [y/N] ", newSecretInfo(s).Scope, outterm.CleanLine(s.Name))
-			line, err := bufio.NewReader(io.LimitReader(a.Stdin, 100)).ReadString('\n')
-			if err != nil && !errors.Is(err, io.EOF) {
-				return err
-			}
-			if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-				_, err := fmt.Fprintln(a.Stdout, "Deletion cancelled")
-				return err
-			}
+		if ok, err := a.confirmed(force, fmt.Sprintf("Delete the %s secret '%s'?", newSecretInfo(s).Scope, s.Name)); err != nil || !ok {
+			return err
 		}
 		return a.secretDone(s, "deleted", cl.DeleteSecret(cmd.Context(), s.Uid))
 	})

@@ -49,8 +49,16 @@ func farSide(t *testing.T) map[string]string {
 	message := api.MessageBody{MessageId: "m-1", SenderRunId: "run-2" + evil, Subject: "Result" + evil, Body: "It is" + evil + " 42.", SentAt: fixed, ReadAt: fixed}
 	secret := api.Secret{Uid: "sec-1", Name: "API_TOKEN", Type: "raw_value", Description: "d" + evil, Scope: api.Scope{Type: "Team"}, CreatedAt: fixed, UpdatedAt: fixed, ValueUpdatedAt: fixed}
 	keys := api.MasterKeyState{Keys: []api.MasterKey{{Id: "k1" + evil, Primary: true, DataKeys: 3, Since: fixed}}, Servers: []api.MasterKeyServer{{Instance: "host" + evil, KeyIds: []string{"k1"}, SeenAt: fixed}}}
+	one := "one" + evil
+	runner := api.ComputeRunner{Uid: "runner-1", LastUpdated: fixed, Scope: api.Scope{Type: "Team"}, Config: api.ComputeRunnerConfig{Name: "big" + evil, Description: "d" + evil,
+		InstanceShape: api.RunnerShape{Vcpus: 4, MemoryGb: 8}, Linux: api.LinuxRunner{DockerImage: "i" + evil}, SetupCommands: []string{"make" + evil}}}
+	prompt := api.SavedPrompt{Uid: "prompt-1", LastUpdated: fixed, Scope: api.Scope{Type: "User"}, Config: api.SavedPromptConfig{Name: "triage" + evil, Text: "Triage {{a}}\n" + evil,
+		Arguments: []api.PromptArgument{{Name: "a", Default: &one}, {Name: "b"}}}}
 	answers := map[string]any{
-		"GET /secrets": api.ListSecretsResponse{Secrets: []api.Secret{secret}}, "POST /secrets": secret, "PUT /secrets/sec-1": secret, "DELETE /secrets/sec-1": nil,
+		"GET /runners": api.ListComputeRunnersResponse{Runners: []api.ComputeRunner{runner}}, "POST /runners": runner, "PUT /runners/runner-1": runner, "DELETE /runners/runner-1": nil,
+		"GET /prompts": api.ListSavedPromptsResponse{Prompts: []api.SavedPrompt{prompt}}, "POST /prompts": prompt, "PUT /prompts/prompt-1": prompt, "DELETE /prompts/prompt-1": nil,
+		"GET /base-images": api.ListBaseImagesResponse{Images: []api.BaseImage{{Image: "debian:12" + evil, Repository: "debian", Tag: "12"}}},
+		"GET /secrets":     api.ListSecretsResponse{Secrets: []api.Secret{secret}}, "POST /secrets": secret, "PUT /secrets/sec-1": secret, "DELETE /secrets/sec-1": nil,
 		"GET /secrets/sec-1/uses": api.ListSecretUsesResponse{Uses: []api.SecretUse{{RunId: "run-1" + evil, Execution: 1, Phase: "agent", At: fixed}}},
 		"GET /master-key":         keys, "POST /master-key/rotate": keys,
 		"POST /agent/messages": api.SendMessageResponse{MessageIds: []string{"m-1" + evil}}, "POST /agent/messages/m-1/read": message, "POST /agent/messages/m-1/delivered": nil,
@@ -187,7 +195,10 @@ var lines = map[string]string{
 	"schedule list": "", "schedule get": "sched-1", "schedule update": "sched-1 --cron @hourly --remove-skill --remove-mcp m --remove-environment", "schedule pause": "sched-1",
 	"schedule unpause": "sched-1", "schedule delete": "sched-1", "schedule run": "sched-1", "schedule history": "sched-1", "schedule preview": "@daily",
 	"model list": "", "whoami": "",
-	"federate issue-token": "--run-id run-1 --audience sts.amazonaws.com --subject-template teams host --duration 15m", "federate issue-gcp-token": "--run-id run-1 --audience //iam.googleapis.com/x",
+	"runner list": "--sort-by name", "runner create": "-n big --os macos --macos-version 15 --personal", "runner update": "runner-1 --vcpus 8 --memory-gb 16", "runner delete": "runner-1 --force",
+	"prompt list": "", "prompt get": "prompt-1", "prompt create": "-n triage --text x", "prompt update": "prompt-1 -f - --argument a=2", "prompt delete": "prompt-1",
+	"environment image list": "",
+	"federate issue-token":   "--run-id run-1 --audience sts.amazonaws.com --subject-template teams host --duration 15m", "federate issue-gcp-token": "--run-id run-1 --audience //iam.googleapis.com/x",
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run message send": "--to run-1 --subject Result --body It__is__42. --sender-run-id run-2", "run message list": "run-1 --unread --since 2026-03-01T09:00:00Z",
