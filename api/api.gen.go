@@ -5852,6 +5852,9 @@ type TeamDefaults struct {
 	// EnvironmentId Environment, one of the team's. None when absent.
 	EnvironmentId string `json:"environment_id,omitempty,omitzero"`
 
+	// MaxConcurrentRuns How many runs of the team may work at once. The server's when absent.
+	MaxConcurrentRuns int `json:"max_concurrent_runs,omitempty,omitzero"`
+
 	// ModelId Model. The server's when absent.
 	ModelId string `json:"model_id,omitempty,omitzero"`
 
@@ -6104,6 +6107,9 @@ type UpdateSecretRequest struct {
 type UpdateTeamDefaultsRequest struct {
 	// EnvironmentId An environment of the team.
 	EnvironmentId *string `json:"environment_id,omitempty"`
+
+	// MaxConcurrentRuns How many runs of the team may work at once; 0 leaves it to the server again. More than the server's own number can only be given by an operator. Waiting runs start at once when there is room.
+	MaxConcurrentRuns *int `json:"max_concurrent_runs,omitempty"`
 
 	// ModelId Model from `GET /agent/models`.
 	ModelId *string `json:"model_id,omitempty"`
@@ -8865,7 +8871,7 @@ type ClientInterface interface {
 
 	// UpdateTeamDefaultsWithBody Change what the team's runs default to
 	//
-	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8874,7 +8880,7 @@ type ClientInterface interface {
 
 	// UpdateTeamDefaults Change what the team's runs default to
 	//
-	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12856,7 +12862,7 @@ func (c *Client) GetTeamDefaults(ctx context.Context, teamUid TeamUid, reqEditor
 
 // UpdateTeamDefaultsWithBody Change what the team's runs default to
 //
-// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12875,7 +12881,7 @@ func (c *Client) UpdateTeamDefaultsWithBody(ctx context.Context, teamUid TeamUid
 
 // UpdateTeamDefaults Change what the team's runs default to
 //
-// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -22150,7 +22156,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTeamDefaultsWithBodyWithResponse Change what the team's runs default to
 	//
-	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22159,7 +22165,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTeamDefaultsWithResponse Change what the team's runs default to
 	//
-	// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+	// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -32895,7 +32901,7 @@ func (c *ClientWithResponses) GetTeamDefaultsWithResponse(ctx context.Context, t
 
 // UpdateTeamDefaultsWithBodyWithResponse Change what the team's runs default to
 //
-// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32910,7 +32916,7 @@ func (c *ClientWithResponses) UpdateTeamDefaultsWithBodyWithResponse(ctx context
 
 // UpdateTeamDefaultsWithResponse Change what the team's runs default to
 //
-// What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+// What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

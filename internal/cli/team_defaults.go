@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strconv"
+
 	"github.com/spf13/cobra"
 
 	"github.com/cadrehq/cadre/api"
@@ -10,7 +12,11 @@ func (a *app) printDefaults(d api.TeamDefaults) error {
 	if a.settings.format.machine() {
 		return a.printObject(d)
 	}
-	return a.printFields([]field{{"Model", d.ModelId}, {"Environment", d.EnvironmentId}, {"Host", d.WorkerHost}})
+	runs := ""
+	if d.MaxConcurrentRuns > 0 {
+		runs = strconv.Itoa(d.MaxConcurrentRuns)
+	}
+	return a.printFields([]field{{"Model", d.ModelId}, {"Environment", d.EnvironmentId}, {"Host", d.WorkerHost}, {"Runs at once", runs}})
 }
 
 func (a *app) teamDefaultsCommand() *cobra.Command {
@@ -44,13 +50,17 @@ var teamSettable = []struct {
 
 func (a *app) teamSetDefaultsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "set-defaults", Short: "Change what your team's runs default to; for admins",
-		Long:    "What is not named stays as it is. Runs that exist keep what they were made with.",
-		Example: `  cadre team set-defaults --host build-1 --remove-model`}
+		Long: "What is not named stays as it is. Runs that exist keep what they were made with.",
+		Example: `  cadre team set-defaults --host build-1 --remove-model
+  cadre team set-defaults --max-runs 8`}
 	for _, s := range teamSettable {
 		c.Flags().StringP(s.flag, s.short, "", s.usage)
 		c.Flags().Bool(s.remove, false, "leave it to the server again")
 		c.MarkFlagsMutuallyExclusive(s.flag, s.remove)
 	}
+	c.Flags().Int("max-runs", 0, "how many of its runs may work at once; more than the server's own `number` is for operators")
+	c.Flags().Bool("remove-max-runs", false, "leave it to the server again")
+	c.MarkFlagsMutuallyExclusive("max-runs", "remove-max-runs")
 	return a.newCommand(c, func(cmd *cobra.Command, _ []string) error {
 		var req api.UpdateTeamDefaultsRequest
 		for _, s := range teamSettable {
@@ -60,6 +70,12 @@ func (a *app) teamSetDefaultsCommand() *cobra.Command {
 			if gone, err := cmd.Flags().GetBool(s.remove); err == nil && gone {
 				*s.member(&req) = new(string)
 			}
+		}
+		if n, err := cmd.Flags().GetInt("max-runs"); err == nil && cmd.Flags().Changed("max-runs") {
+			req.MaxConcurrentRuns = &n
+		}
+		if gone, err := cmd.Flags().GetBool("remove-max-runs"); err == nil && gone {
+			req.MaxConcurrentRuns = new(int)
 		}
 		if req == (api.UpdateTeamDefaultsRequest{}) {
 			return usagef("say what to change: see 'cadre team set-defaults --help'")

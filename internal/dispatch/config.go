@@ -72,8 +72,9 @@ type Config struct {
 	RootURL string
 	// SidecarImage holds the agent binary for backends that use images. May be empty.
 	SidecarImage string
-	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
-	TeamLimit int
+	// TeamLimit returns how many runs of a team may work at once; 0 is without bound, as for all without
+	// it. It is asked about every team of a round and should remember.
+	TeamLimit func(ctx context.Context, teamUID string) (int, error)
 	// MaxActive is how long a run may be INPROGRESS without a pause before it is ended as timed out.
 	// Default 24 h; negative is without bound.
 	MaxActive time.Duration

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -449,7 +450,7 @@ func TestTeamLimitIsKeptWhileAssigning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		d := w.start(t, func(c *Config) { c.TeamLimit = 3 })
+		d := w.start(t, func(c *Config) { c.TeamLimit = func(context.Context, string) (int, error) { return 3, nil } })
 		worker := connect(t, d, "team", "linux")
 		worker.hello(0)
 		for range 10 {

@@ -39,7 +39,7 @@
 // renewed by whoever has the worker. They announce their places to each other (Config.Peers) only to
 // tell people the same wherever they ask: who is connected, and why a run waits.
 //
-// With Config.TeamLimit one dispatcher keeps the limit exactly; several may exceed it together by what
+// With limits of teams (Config.TeamLimit) one dispatcher keeps the limit exactly; several may exceed it together by what
 // each places in the same moment.
 //
 // # Locks

@@ -55,6 +55,10 @@ func (w *walker) page(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	limits, err := d.teamLimits(ctx, placesOf(waiting))
+	if err != nil {
+		return err
+	}
 	type news struct {
 		Waiting
 		reason
@@ -62,7 +66,7 @@ func (w *walker) page(ctx context.Context) error {
 	var told []news
 	for _, q := range waiting {
 		at := Place{q.Host, q.TeamUID}
-		why := d.why(at, w.ahead[at])
+		why := d.why(at, w.ahead[at], limits[at.TeamUID])
 		w.ahead[at]++
 		w.after = q
 		if w.hopeless(q, why) || q.Told.Code != why.code || q.Told.Message != why.message {
@@ -96,8 +100,17 @@ func (w *walker) hopeless(q Waiting, why reason) bool {
 		now.Sub(q.Told.Since) >= limit+w.d.untold() && !now.Before(w.impatient)
 }
 
-// why says what the run behind so many others of its place waits for.
-func (d *Dispatcher) why(at Place, ahead int) reason {
+// placesOf are the places that runs wait for.
+func placesOf(waiting []Waiting) []Place {
+	places := make([]Place, len(waiting))
+	for i, w := range waiting {
+		places[i] = Place{w.Host, w.TeamUID}
+	}
+	return places
+}
+
+// why says what the run behind so many others of its place waits for, in a team with that many places.
+func (d *Dispatcher) why(at Place, ahead, limit int) reason {
 	n := d.Counts(at)
 	switch {
 	case n.Connections == 0:
@@ -106,8 +119,8 @@ func (d *Dispatcher) why(at Place, ahead int) reason {
 		return reason{api.WaitingCodeInLine, "In line behind " + crowd(ahead) + fmt.Sprintf(" for host %q.", at.Host)}
 	case n.Free == 0:
 		return reason{api.WaitingCodeAtCapacity, fmt.Sprintf("Every worker of host %q is busy.", at.Host)}
-	case d.cfg.TeamLimit > 0:
-		return reason{api.WaitingCodeAtCapacity, fmt.Sprintf("The team may run %d agents at once and does.", d.cfg.TeamLimit)}
+	case limit > 0:
+		return reason{api.WaitingCodeAtCapacity, fmt.Sprintf("All %d places of the team are taken; waiting for one.", limit)}
 	}
 	return reason{api.WaitingCodeInLine, fmt.Sprintf("Next in line for host %q.", at.Host)}
 }

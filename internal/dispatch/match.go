@@ -28,7 +28,11 @@ func (d *Dispatcher) round(ctx context.Context) (more bool) {
 	if len(places) == 0 {
 		return false
 	}
-	waiting, err := d.cfg.Store.Waiting(ctx, places, d.cfg.TeamLimit, limit)
+	var waiting []Waiting
+	limits, err := d.teamLimits(ctx, places)
+	if err == nil {
+		waiting, err = d.cfg.Store.Waiting(ctx, places, limits, limit)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			d.cfg.Logger.Error("cannot read the queue", "error", err) // the next tick tries again
@@ -51,6 +55,25 @@ func (d *Dispatcher) round(ctx context.Context) (more bool) {
 		d.registry.soilPlace(at)
 	}
 	return decided > 0 // else the store takes nothing; the next tick tries again
+}
+
+// teamLimits are the limits of the teams of some places, as far as they have one.
+func (d *Dispatcher) teamLimits(ctx context.Context, places []Place) (map[string]int, error) {
+	limits := map[string]int{}
+	if d.cfg.TeamLimit == nil {
+		return limits, nil
+	}
+	for _, p := range places {
+		if _, known := limits[p.TeamUID]; known {
+			continue
+		}
+		n, err := d.cfg.TeamLimit(ctx, p.TeamUID)
+		if err != nil {
+			return nil, err
+		}
+		limits[p.TeamUID] = n
+	}
+	return limits, nil
 }
 
 // openPlaces starts a round: which places to ask for, and how many runs.

@@ -12,8 +12,8 @@ import (
 type Store interface {
 	// Waiting returns QUEUED runs for the given places in the order they should start: each team's
 	// oldest first, teams taking turns, so that no team's backlog delays another's first run. Teams
-	// at their concurrency limit are left out; a limit of 0 is no limit.
-	Waiting(ctx context.Context, places []Place, teamLimit, limit int) ([]Waiting, error)
+	// at their concurrency limit are left out; a team that teamLimits lacks, or has as 0, has none.
+	Waiting(ctx context.Context, places []Place, teamLimits map[string]int, limit int) ([]Waiting, error)
 	// Queued pages through all QUEUED runs that entered the queue before the given time, in the order
 	// of (QueuedAt, RunID), beginning behind after; a zero after begins at the front.
 	Queued(ctx context.Context, before time.Time, after Waiting, limit int) ([]Waiting, error)

@@ -113,7 +113,7 @@ func (w *world) cancel(id string) {
 	w.wakes <- Wake{RunID: id, ExecutionID: r.exec}
 }
 
-func (w *world) Waiting(_ context.Context, places []Place, teamLimit, limit int) ([]Waiting, error) {
+func (w *world) Waiting(_ context.Context, places []Place, teamLimits map[string]int, limit int) ([]Waiting, error) {
 	defer w.mu.Unlock()
 	if err := w.enter("waiting"); err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func (w *world) Waiting(_ context.Context, places []Place, teamLimit, limit int)
 		if r.state != api.RunStateQUEUED || !slices.Contains(places, Place{r.Host, r.TeamUID}) {
 			continue
 		}
-		if teamLimit > 0 && ranks[r.TeamUID] >= teamLimit+room[r.TeamUID] {
+		if teamLimit := teamLimits[r.TeamUID]; teamLimit > 0 && ranks[r.TeamUID] >= teamLimit+room[r.TeamUID] {
 			continue
 		}
 		list = append(list, ranked{r.Waiting, ranks[r.TeamUID]})

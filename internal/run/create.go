@@ -29,7 +29,8 @@ func (s *Service) create(ctx context.Context, actor identity.Actor, req api.RunA
 
 // enqueue stores a drafted run in line.
 func (s *Service) enqueue(ctx context.Context, d draft) (r Run, atCapacity bool, err error) {
-	if atCapacity, err = s.atCapacity(ctx, d.run.TeamUID); err != nil {
+	atCapacity, places, err := s.atCapacity(ctx, d.run.TeamUID)
+	if err != nil {
 		return Run{}, false, err
 	}
 	files, err := s.storeAttachments(ctx, d.run.ID, d.files)
@@ -39,7 +40,7 @@ func (s *Service) enqueue(ctx context.Context, d draft) (r Run, atCapacity bool,
 	d.run.Attachments = append(files, d.run.Attachments...)
 	st := inLine(d.run.Host)
 	if atCapacity {
-		st = status{waiting: api.WaitingCodeAtCapacity, why: fmt.Sprintf("All %d places of the team are taken; waiting for one.", s.cfg.TeamLimit)}
+		st = status{waiting: api.WaitingCodeAtCapacity, why: fmt.Sprintf("All %d places of the team are taken; waiting for one.", places)}
 	}
 	d.run.State = api.RunStateQUEUED
 	d.run.QueuedAt = d.run.CreatedAt
@@ -206,15 +207,19 @@ func (s *Service) insert(ctx context.Context, d draft, x *Execution) (Run, error
 	return n.Run, nil
 }
 
-func (s *Service) atCapacity(ctx context.Context, teamUID string) (bool, error) {
-	if s.cfg.TeamLimit <= 0 {
-		return false, nil
+// atCapacity says whether all places of a team are taken, and how many it has if they are counted.
+func (s *Service) atCapacity(ctx context.Context, teamUID string) (full bool, places int, err error) {
+	if s.cfg.TeamLimit == nil {
+		return false, 0, nil
 	}
-	n, err := s.cfg.History.Working(ctx, teamUID, s.cfg.TeamLimit)
+	if places, err = s.cfg.TeamLimit(ctx, teamUID); err != nil || places <= 0 {
+		return false, 0, err
+	}
+	n, err := s.cfg.History.Working(ctx, teamUID, places)
 	if err != nil {
-		return false, fmt.Errorf("count working runs: %w", err)
+		return false, 0, fmt.Errorf("count working runs: %w", err)
 	}
-	return n >= s.cfg.TeamLimit, nil
+	return n >= places, places, nil
 }
 
 // ownerOf decides whose the run is: the team's, unless the caller wants it for themselves.

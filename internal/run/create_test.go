@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -142,7 +143,7 @@ func TestPersonalAndTeamEnvironments(t *testing.T) {
 }
 
 func TestCapacity(t *testing.T) {
-	b := newBench(t, func(c *run.Config) { c.TeamLimit = 1 })
+	b := newBench(t, func(c *run.Config) { c.TeamLimit = func(context.Context, string) (int, error) { return 1, nil } })
 	first, full, err := b.s.Create(b.ctx, ada, api.RunAgentRequest{Prompt: "x"}, api.RunSourceTypeAPI)
 	b.ok(err)
 	if full {

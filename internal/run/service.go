@@ -118,8 +118,8 @@ type Config struct {
 	Harnesses []api.HarnessType
 	// Lease is how long a local run's execution lives without a heartbeat. Default 18 s.
 	Lease time.Duration
-	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
-	TeamLimit int
+	// TeamLimit returns how many runs of a team may work at once; 0 is without bound, as for all without it.
+	TeamLimit func(ctx context.Context, teamUID string) (int, error)
 	// MaxDepth is how many ancestors a run may have. Default 1; negative allows none.
 	MaxDepth int
 	// MaxAttempts is how often in a row an execution may be lost before its agent acted. Default 5.

@@ -220,6 +220,44 @@ func TestTeamDefaults(t *testing.T) {
 	w.put("/teams/other/defaults", map[string]any{}).want(404)
 }
 
+// TestTeamsHaveLimitsOfTheirOwn: how many runs work at once is each team's, within what the server allows,
+// and a raised limit starts what waits.
+func TestTeamsHaveLimitsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *server.Config) { c.TeamLimit = 3 })
+	theirs := w.as(w.otherTeam())
+	limit := func(w *world, n int) answer {
+		return w.put("/teams/"+w.team()+"/defaults", map[string]any{"max_concurrent_runs": n})
+	}
+	limit(theirs, 4).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "max_concurrent_runs")
+	limit(w, -1).wantProblem(api.PlatformErrorCodeInvalidRequest, 400, "max_concurrent_runs")
+	limit(theirs, 2).want(200)
+	limit(w, 1).want(200)
+	ours, far := w.connect("local"), theirs.connect("local")
+	start := func(w *world, full bool) string {
+		got := decode[api.RunAgentResponse](w.post("/agent/runs", api.RunAgentRequest{Prompt: "work"}).want(200))
+		if got.AtCapacity != full {
+			t.Errorf("at capacity: %v, want %v", got.AtCapacity, full)
+		}
+		return got.RunId
+	}
+	far.claim(start(theirs, false))
+	far.claim(start(theirs, false))
+	start(theirs, true)
+	ours.claim(start(w, false))
+	second := start(w, true)
+	if got := w.run(second).Waiting; got.Code != api.WaitingCodeAtCapacity || got.Message != "All 1 places of the team are taken; waiting for one." {
+		t.Errorf("waits for %+v", got)
+	}
+	if d := decode[api.TeamDefaults](limit(w, 4).want(200)); d.MaxConcurrentRuns != 4 { // an operator may
+		t.Errorf("changed to %+v", d)
+	}
+	ours.claim(second)
+	if d := decode[api.TeamDefaults](limit(w, 0).want(200)); d != (api.TeamDefaults{}) {
+		t.Errorf("left to the server: %+v", d)
+	}
+}
+
 // TestRunsAsAgents: whom a run is asked by and whom it runs as, and what it is made from.
 func TestRunsAsAgents(t *testing.T) {
 	t.Parallel()

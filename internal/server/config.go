@@ -70,7 +70,8 @@ type Config struct {
 	// Auth, Ledger and Log are set by the server.
 	Models gateway.Config
 
-	// TeamLimit is how many runs of a team may work at once; 0 is without bound.
+	// TeamLimit is how many runs of a team may work at once unless the team has its own limit; 0 is
+	// without bound.
 	TeamLimit int
 	// Egress says which addresses the server may call for what users wrote, such as repositories whose
 	// skills it lists.

@@ -65,6 +65,7 @@ type Server struct {
 	schedule *schedule.Service
 	skills   *skill.Service
 	agents   *agent.Service
+	limits   *agent.RunLimits
 	memory   *memory.Service
 	issuer   *issuer.Service
 	eraser   *keep.Eraser
@@ -138,6 +139,7 @@ func (s *Server) open(ctx context.Context) error {
 	publisher.gateway = s.gateway
 	s.memory = s.openMemory()
 	s.agents = s.openAgents()
+	s.limits = agent.NewRunLimits(store.NewAgents(s.db), s.cfg.TeamLimit, s.cfg.Now)
 	s.feed = feed.New(feed.Config{Log: store.NewEvents(s.db), Bell: s.bus.Changes, Logger: s.cfg.Log})
 	s.sessions = session.NewService(session.Config{
 		Log: store.NewSessions(s.db), Bus: sessionBus{s.bus}, Logger: s.cfg.Log, Encode: httpapi.EncodeEvent,
@@ -237,7 +239,7 @@ func (s *Server) openMemory() *memory.Service {
 func (s *Server) openAgents() *agent.Service {
 	return agent.New(agent.Config{
 		Store: store.NewAgents(s.db), Environments: store.NewEnvironments(s.db), Models: models{s.gateway}, Memory: s.memory,
-		MaxPerTeam: s.cfg.MaxAgents, Did: s.identity.Did, Now: s.cfg.Now, NewID: rand.Text,
+		MaxPerTeam: s.cfg.MaxAgents, MaxConcurrentRuns: s.cfg.TeamLimit, Did: s.identity.Did, Now: s.cfg.Now, NewID: rand.Text,
 	})
 }
 
@@ -253,7 +255,7 @@ func (s *Server) openRuns(blobs *blob.Service) (*run.Service, error) {
 		Shared: s.catalog, Models: models{s.gateway}, Blobs: blobs, Uploads: store.NewUploads(s.db), Leases: store.NewDispatch(s.db), Secrets: s.secrets,
 		Agents: s.agents, AgentSecrets: s.agents.SecretNames, People: store.NewIdentity(s.db), Memory: s.memory,
 		PublicURL: s.cfg.PublicURL, DefaultHost: s.cfg.DefaultHost, Lease: s.cfg.Lease,
-		TeamLimit: s.cfg.TeamLimit, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
+		TeamLimit: s.limits.Of, MaxAttempts: s.cfg.MaxAttempts, MaxDepth: s.cfg.MaxDepth, MaxWaiting: s.cfg.MaxWaiting,
 		Entries: s.cfg.Entries, RunEntries: s.cfg.RunEntries, RunBlobs: s.cfg.RunBlobs, Now: s.cfg.Now,
 	})
 }
@@ -262,7 +264,7 @@ func (s *Server) openDispatch(runs *run.Service) (*dispatch.Dispatcher, error) {
 	return dispatch.New(dispatch.Config{
 		Store: store.NewDispatch(s.db), Runs: runs, Tokens: tokens{s.identity}, Wakes: wakes(s.bus), Peers: s.bus,
 		Places: s.catalog, Instance: s.cfg.Instance, RootURL: s.cfg.PublicURL,
-		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.cfg.TeamLimit, MaxActive: s.cfg.MaxActive,
+		SidecarImage: s.cfg.SidecarImage, TeamLimit: s.limits.Of, MaxActive: s.cfg.MaxActive,
 		MaxQueued: s.cfg.MaxQueued, Lease: s.cfg.Lease,
 		Now: s.cfg.Now, Logger: s.cfg.Log,
 	})

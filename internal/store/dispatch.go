@@ -30,7 +30,7 @@ func scanQueued(row scanner) (w dispatch.Waiting, err error) {
 
 // Waiting returns queued runs for the places, teams taking turns. It reads about as many rows as it
 // returns, however long the queues are.
-func (s Dispatch) Waiting(ctx context.Context, places []dispatch.Place, teamLimit, limit int) ([]dispatch.Waiting, error) {
+func (s Dispatch) Waiting(ctx context.Context, places []dispatch.Place, teamLimits map[string]int, limit int) ([]dispatch.Waiting, error) {
 	byTeam := map[string]*turn{}
 	var turns []*turn
 	for _, p := range places {
@@ -42,14 +42,16 @@ func (s Dispatch) Waiting(ctx context.Context, places []dispatch.Place, teamLimi
 		}
 		t.lanes = append(t.lanes, &lane{place: p})
 	}
-	if teamLimit > 0 {
-		for team, t := range byTeam {
-			working, err := countWorking(s.db.on(ctx), team, teamLimit)
-			if err != nil {
-				return nil, public("count working runs", err)
-			}
-			t.room = min(t.room, teamLimit-working)
+	for team, t := range byTeam {
+		most := teamLimits[team]
+		if most <= 0 {
+			continue
 		}
+		working, err := countWorking(s.db.on(ctx), team, most)
+		if err != nil {
+			return nil, public("count working runs", err)
+		}
+		t.room = min(t.room, most-working)
 	}
 	turns = slices.DeleteFunc(turns, func(t *turn) bool { return t.room <= 0 })
 	list, err := s.takeTurns(ctx, turns, limit)

@@ -43,7 +43,7 @@ func TestPlans(t *testing.T) {
 	_, _ = runs.ClientEvents(ctx, id)
 	_, _ = NewMail(db).Inbox(ctx, id, false, now, 1)
 	_, _ = NewMail(db).Inbox(ctx, id, true, now, 1)
-	_, _ = queue.Waiting(ctx, []dispatch.Place{{Host: id, TeamUID: id}}, 1, 1)
+	_, _ = queue.Waiting(ctx, []dispatch.Place{{Host: id, TeamUID: id}}, map[string]int{id: 1}, 1)
 	_, _ = queue.Queued(ctx, now, dispatch.Waiting{}, 1)
 	_, _ = queue.Expired(ctx, now, 1)
 	_, _ = queue.Unclaimed(ctx, 1)

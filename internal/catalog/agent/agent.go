@@ -80,6 +80,8 @@ type Defaults struct {
 	Model         string `json:"model,omitzero"`
 	EnvironmentID string `json:"environment_id,omitzero"`
 	WorkerHost    string `json:"worker_host,omitzero"`
+	// MaxConcurrentRuns is how many runs of the team may work at once.
+	MaxConcurrentRuns int `json:"max_concurrent_runs,omitzero"`
 }
 
 // Store keeps agents and defaults. Every method that changes something is one transaction; a decide
@@ -129,5 +131,7 @@ func (s *Service) Wire(a Agent) api.AgentResponse {
 
 // Wire is the defaults as the API shows them.
 func (d Defaults) Wire() api.TeamDefaults {
-	return api.TeamDefaults{ModelId: d.Model, EnvironmentId: d.EnvironmentID, WorkerHost: d.WorkerHost}
+	return api.TeamDefaults{
+		ModelId: d.Model, EnvironmentId: d.EnvironmentID, WorkerHost: d.WorkerHost, MaxConcurrentRuns: d.MaxConcurrentRuns,
+	}
 }

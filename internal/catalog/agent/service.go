@@ -36,6 +36,9 @@ type Config struct {
 	// MaxPerTeam is how many agents of a team can be used; the latest beyond are kept but not
 	// available. Default 200.
 	MaxPerTeam int
+	// MaxConcurrentRuns is how many runs of a team may work at once unless it has a limit of its own, and
+	// the highest such limit that its admins may set: more is the operators' to give. 0 is without bound.
+	MaxConcurrentRuns int
 	// Did is told of every change of an agent once it is stored; it makes a deletion take effect on
 	// every server. identity.Service.Did.
 	Did   func(actor identity.Actor, kind identity.ActKind, uid string)

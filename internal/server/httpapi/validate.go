@@ -66,6 +66,7 @@ var bounds = map[string]bound{
 	"IdentityTokenRequest.audience":                            {0, 1024},
 	"IdentityTokenRequest.requested_duration_seconds":          {300, 10800},
 	"IdentityTokenRequest.subject_template":                    {0, 9},
+	"UpdateTeamDefaultsRequest.max_concurrent_runs":            {0, 1000000},
 	"RunAgentRequest.attachments":                              {0, 25},
 	"RunAgentRequest.metadata":                                 {0, 20},
 	"ListScheduleTicksParams.limit":                            {1, 500},

@@ -116,7 +116,7 @@ func testTeamDefaults(b *bundle) {
 	d, err := b.agents.Defaults(b.ctx, red.UID)
 	b.ok(err)
 	same(b, "none", d, agent.Defaults{})
-	want := agent.Defaults{Model: "m", EnvironmentID: "e", WorkerHost: "h"}
+	want := agent.Defaults{Model: "m", EnvironmentID: "e", WorkerHost: "h", MaxConcurrentRuns: 3}
 	_, err = b.agents.ChangeDefaults(b.ctx, red.UID, func(d *agent.Defaults) error { *d = want; return nil })
 	b.ok(err)
 	refused := errors.New("refused")

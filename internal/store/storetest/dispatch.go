@@ -42,18 +42,18 @@ func testWaiting(b *bundle) {
 	places := []dispatch.Place{{Host: "h1", TeamUID: "red"}, {Host: "h1", TeamUID: "blue"},
 		{Host: "h2", TeamUID: "blue"}, {Host: "h1", TeamUID: "green"}, {Host: "h1", TeamUID: "nobody"}}
 	for _, limit := range []int{1, 3, 7, 20, 100} {
-		got, err := b.dispatch.Waiting(b.ctx, places, 0, limit)
+		got, err := b.dispatch.Waiting(b.ctx, places, nil, limit)
 		b.ok(err)
 		want := append([]string{backlog[0], green, blue1, backlog[1], blue2}, backlog[2:]...)
 		same(b, fmt.Sprintf("first %d", limit), runIDs(got), want[:min(limit, len(want))])
 	}
-	got, err := b.dispatch.Waiting(b.ctx, nil, 0, 10)
+	got, err := b.dispatch.Waiting(b.ctx, nil, nil, 10)
 	b.ok(err)
 	same(b, "nowhere", len(got), 0)
 
 	told := api.RunWaiting{Code: api.WaitingCodeNoWorker, Message: "m", Since: noon}
 	b.change(green, func(r *run.Run) { r.Waiting = told })
-	got, err = b.dispatch.Waiting(b.ctx, places[3:4], 0, 10)
+	got, err = b.dispatch.Waiting(b.ctx, places[3:4], nil, 10)
 	b.ok(err)
 	same(b, "all of it", got, []dispatch.Waiting{{RunID: green, TeamUID: "green", Host: "h1",
 		QueuedAt: noon.Add(99 * time.Minute), Told: told}})
@@ -70,9 +70,9 @@ func testWaitingLimits(b *bundle) {
 		b.insert(func(n *run.New) { n.Run.TeamUID, n.Run.State, n.Run.Live = "red", api.RunStateINPROGRESS, true })
 	}
 	for limit, want := range map[int][]string{0: append([]string{reds[0], blue}, reds[1:]...), 2: {blue}, 3: {reds[0], blue}, 4: {reds[0], blue, reds[1]}} {
-		got, err := b.dispatch.Waiting(b.ctx, places, limit, 10)
+		got, err := b.dispatch.Waiting(b.ctx, places, map[string]int{"red": limit, "blue": 7}, 10)
 		b.ok(err)
-		same(b, fmt.Sprintf("team limit %d", limit), runIDs(got), want)
+		same(b, fmt.Sprintf("limit %d of one team", limit), runIDs(got), want)
 	}
 }
 

@@ -2664,7 +2664,7 @@ export interface paths {
         get: operations["getTeamDefaults"];
         /**
          * Change what the team's runs default to
-         * @description What is absent or null stays as it is, an empty string clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
+         * @description What is absent or null stays as it is, an empty string or 0 clears. Runs that exist keep what they were made with. Errors: `resource_not_found`, also for an environment that cannot be seen.
          */
         put: operations["updateTeamDefaults"];
         post?: never;
@@ -6357,6 +6357,8 @@ export interface components {
         TeamDefaults: {
             /** @description Environment, one of the team's. None when absent. */
             environment_id?: string;
+            /** @description How many runs of the team may work at once. The server's when absent. */
+            max_concurrent_runs?: number;
             /** @description Model. The server's when absent. */
             model_id?: string;
             /** @description Host. The server's when absent. */
@@ -6562,6 +6564,8 @@ export interface components {
         UpdateTeamDefaultsRequest: {
             /** @description An environment of the team. */
             environment_id?: string | null;
+            /** @description How many runs of the team may work at once; 0 leaves it to the server again. More than the server's own number can only be given by an operator. Waiting runs start at once when there is room. */
+            max_concurrent_runs?: number | null;
             /** @description Model from `GET /agent/models`. */
             model_id?: string | null;
             /** @description A worker host. */
