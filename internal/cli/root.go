@@ -56,7 +56,7 @@ Settings: flag, then environment variable, then what 'login' or 'config set' sav
 	)
 	root.SetHelpCommandGroupID(sectionConfig)
 	a.add(root, sectionRun, a.upCommand(), a.serverCommand(), a.workerCommand(), a.demoCommand(), a.devCommand())
-	a.add(root, sectionWork, a.agentCommand(), a.runCommand(), a.environmentCommand(), a.computeRunnerCommand(), a.promptCommand(), a.scheduleCommand(), a.memoryCommand(), a.memoryStoreCommand(), a.secretCommand(), a.artifactCommand(), a.modelCommand(), a.federateCommand(), a.harnessSupportCommand())
+	a.add(root, sectionWork, a.agentCommand(), a.runCommand(), a.environmentCommand(), a.computeRunnerCommand(), a.promptCommand(), a.mcpCommand(), a.rulesCommand(), a.scheduleCommand(), a.memoryCommand(), a.memoryStoreCommand(), a.secretCommand(), a.artifactCommand(), a.modelCommand(), a.federateCommand(), a.harnessSupportCommand())
 	a.add(root, sectionConfig, a.loginCommand(), a.loginLinkCommand(), a.apiKeyCommand(), a.teamCommand(), a.userCommand(), a.signInCommand(), a.logoutCommand(), a.whoamiCommand(), a.configCommand(),
 		a.completionCommand(), a.versionCommand(), a.debugInfoCommand())
 	return root

@@ -54,7 +54,12 @@ func farSide(t *testing.T) map[string]string {
 		InstanceShape: api.RunnerShape{Vcpus: 4, MemoryGb: 8}, Linux: api.LinuxRunner{DockerImage: "i" + evil}, SetupCommands: []string{"make" + evil}}}
 	prompt := api.SavedPrompt{Uid: "prompt-1", LastUpdated: fixed, Scope: api.Scope{Type: "User"}, Config: api.SavedPromptConfig{Name: "triage" + evil, Text: "Triage {{a}}\n" + evil,
 		Arguments: []api.PromptArgument{{Name: "a", Default: &one}, {Name: "b"}}}}
+	server := api.SharedMcpServer{Uid: "mcp-1", LastUpdated: fixed, Scope: api.Scope{Type: "Team"}, Config: api.SharedMcpServerConfig{Name: "tickets" + evil, Description: "d" + evil,
+		Command: "npx" + evil, Args: []string{"-y", "x" + evil}, Env: map[string]string{"A": "{{B}}"}}}
+	rules := api.Rules{Text: "Be brief." + evil, Scope: api.Scope{Type: "User"}, LastUpdated: fixed}
 	answers := map[string]any{
+		"GET /mcp-servers": api.ListSharedMcpServersResponse{McpServers: []api.SharedMcpServer{server}}, "POST /mcp-servers": server, "PUT /mcp-servers/mcp-1": server, "DELETE /mcp-servers/mcp-1": nil,
+		"GET /rules": api.ListRulesResponse{Rules: []api.Rules{{Text: "All." + evil, Scope: api.Scope{Type: "Team"}}, rules}}, "PUT /rules": rules,
 		"GET /runners": api.ListComputeRunnersResponse{Runners: []api.ComputeRunner{runner}}, "POST /runners": runner, "PUT /runners/runner-1": runner, "DELETE /runners/runner-1": nil,
 		"GET /prompts": api.ListSavedPromptsResponse{Prompts: []api.SavedPrompt{prompt}}, "POST /prompts": prompt, "PUT /prompts/prompt-1": prompt, "DELETE /prompts/prompt-1": nil,
 		"GET /base-images": api.ListBaseImagesResponse{Images: []api.BaseImage{{Image: "debian:12" + evil, Repository: "debian", Tag: "12"}}},
@@ -198,7 +203,8 @@ var lines = map[string]string{
 	"runner list": "--sort-by name", "runner create": "-n big --os macos --macos-version 15 --personal", "runner update": "runner-1 --vcpus 8 --memory-gb 16", "runner delete": "runner-1 --force",
 	"prompt list": "", "prompt get": "prompt-1", "prompt create": "-n triage --text x", "prompt update": "prompt-1 -f - --argument a=2", "prompt delete": "prompt-1",
 	"environment image list": "",
-	"federate issue-token":   "--run-id run-1 --audience sts.amazonaws.com --subject-template teams host --duration 15m", "federate issue-gcp-token": "--run-id run-1 --audience //iam.googleapis.com/x",
+	"mcp list":               "", "mcp create": "tickets --url http://h --header A:b", "mcp update": "mcp-1 --env A=b", "mcp delete": "mcp-1 --force", "rules show": "", "rules set": "--personal",
+	"federate issue-token": "--run-id run-1 --audience sts.amazonaws.com --subject-template teams host --duration 15m", "federate issue-gcp-token": "--run-id run-1 --audience //iam.googleapis.com/x",
 	"run list": "--state blocked -L 1", "run get": "run-1", "run follow": "run-1", "run send": "run-1 hello", "run approve": "run-1", "run answer": "run-1 yes",
 	"run interrupt": "run-1", "run cancel": "run-1", "run conversation": "run-1", "run conversation get": "conv-1", "run transcript": "run-1", "run output": "run-1 2",
 	"run message send": "--to run-1 --subject Result --body It__is__42. --sender-run-id run-2", "run message list": "run-1 --unread --since 2026-03-01T09:00:00Z",
@@ -215,7 +221,7 @@ var lines = map[string]string{
 }
 
 var noLines = map[string]string{
-	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "run message watch": "runs until stopped", "agent run": "a story of its own",
+	"up": "runs until stopped", "server": "runs until stopped", "worker": "runs until stopped", "demo": "a story of its own", "run message watch": "runs until stopped", "agent run": "a story of its own", "mcp check": "a story of its own",
 	"login": "a story of its own", "login-link": "opens a database", "artifact upload": "sends a file: the end-to-end test", "logout": "a story of its own", "completion": "prints a script", "dump-debug-info": "differs by machine",
 	"dev bench": "measures this machine", "dev seed": "fills a database",
 	"secret new-master-key": "makes another one each time",
