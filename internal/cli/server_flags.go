@@ -29,7 +29,7 @@ func serverFlags(fs *pflag.FlagSet, c *server.Config) {
 	f.env("base-images", nil)
 	f.text(&c.SidecarImage, "sidecar-image", "`image` with the agent binary, for workers whose backend uses images")
 
-	f.yes(&c.Egress.AllowPrivate, "allow-private-addresses", "let the server read repositories (for their skills) at loopback and private addresses")
+	f.yes(&c.Egress.AllowPrivate, "allow-private-addresses", "let the server call loopback and private addresses for its users: repositories (for their skills), endpoints of their own model keys")
 	f.count(&c.TeamLimit, "team-limit", "how many runs of a team may work at once; 0 is without bound")
 	f.count(&c.MaxWaiting, "max-waiting-messages", "how many messages may wait for one run (default 100)")
 	f.count(&c.MaxAgents, "max-agents", "how many agents of a team can be used (default 200)")
@@ -66,8 +66,6 @@ func modelFlags(f flagger, c *server.Config) {
 	f.text(&m.Anthropic.BaseURL, "anthropic-base-url", "another endpoint for Anthropic", "ANTHROPIC_BASE_URL")
 	f.text(&m.OpenAI.BaseURL, "openai-base-url", "another endpoint for OpenAI", "OPENAI_BASE_URL")
 	f.text(&m.Gemini.BaseURL, "gemini-base-url", "another endpoint for Gemini, in OpenAI's protocol", "GEMINI_BASE_URL")
-	f.fs.BoolVar(&m.PrivateURLs, "allow-private-model-urls", false, "let keys that people store for their runs be for endpoints within this network")
-	f.env("allow-private-model-urls", nil)
 	f.count(&m.MaxCallsPerRun, "max-model-calls", "model calls of one run at the same time (default 32)")
 	f.bytes(&m.MaxBody, "max-model-request", "`size` of a request to a model (default 32MiB)")
 	f.bytes(&m.MaxResponse, "max-model-response", "`size` of an answer that is not streamed (default 64MiB)")

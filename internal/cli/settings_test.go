@@ -35,14 +35,15 @@ var notFlags = map[string]string{
 	"Provider.GroupsClaim":   "in the file of providers only",
 	"Provider.Policy.Groups": "in the file of providers only",
 
-	"Models.Auth":      "wired by the server",
-	"Models.Ledger":    "wired by the server",
-	"Models.Budget":    "wired by the server",
-	"Models.Log":       "wired by the server",
-	"Models.Now":       "for tests",
-	"Now":              "for tests",
-	"Models.NewID":     "for tests",
-	"Models.Transport": "for tests",
+	"Models.Egress.AllowPrivate": "wired by the server",
+	"Models.Auth":                "wired by the server",
+	"Models.Ledger":              "wired by the server",
+	"Models.Budget":              "wired by the server",
+	"Models.Log":                 "wired by the server",
+	"Models.Now":                 "for tests",
+	"Now":                        "for tests",
+	"Models.NewID":               "for tests",
+	"Models.Transport":           "for tests",
 }
 
 // TestEverySettingOfAServerHasAFlag sets each flag and sees which field changes.

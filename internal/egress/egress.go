@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 )
 
 // Policy is the operator's word.
@@ -25,9 +26,28 @@ var ErrRefused = errors.New("address may not be called")
 // shared is the space between carriers and customers (RFC 6598), which no method of netip.Addr names.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
+// Prefixes under which IPv6 carries IPv4 addresses: translation (RFC 6052) and 6to4 (RFC 3056).
+var (
+	translated = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour  = netip.MustParsePrefix("2002::/16")
+)
+
+// bare is the IPv4 address that an IPv6 one carries, else the address itself.
+func bare(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	b := a.As16()
+	switch {
+	case translated.Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:16]))
+	case sixToFour.Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
+}
+
 // Check refuses an address the server may not call.
 func (p Policy) Check(a netip.Addr) error {
-	a = a.Unmap()
+	a = bare(a)
 	switch {
 	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return fmt.Errorf("%w: %s", ErrRefused, a)
@@ -37,6 +57,16 @@ func (p Policy) Check(a netip.Addr) error {
 		return fmt.Errorf("%w: %s is private; allow such addresses with --allow-private-addresses", ErrRefused, a)
 	}
 	return nil
+}
+
+// Control refuses an address as it is about to be dialled: for net.Dialer. It stands behind the
+// resolver, so no name leads past it.
+func (p Policy) Control(_, address string, _ syscall.RawConn) error {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("dial %s: %w", address, err)
+	}
+	return p.Check(a.Addr())
 }
 
 // Resolve returns the addresses of a host that may be called: ErrRefused when it has others only.

@@ -31,10 +31,17 @@ func TestCheck(t *testing.T) {
 		{"224.0.0.1", false, false},
 		{"ff02::1", false, false},
 		{"255.255.255.255", false, false},
+		{"64:ff9b::a00:1", false, true}, // 10.0.0.1, translated
+		{"64:ff9b::5db8:d822", true, true},
+		{"64:ff9b::a9fe:a9fe", false, false},
+		{"2002:a00:1::1", false, true}, // 10.0.0.1 by 6to4
 	} {
 		a := netip.MustParseAddr(c.address)
 		if err := (Policy{}).Check(a); (err == nil) != c.always || err != nil && !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", a, err)
+		}
+		if err := (Policy{}).Control("tcp", netip.AddrPortFrom(a, 80).String(), nil); (err == nil) != c.always {
+			t.Errorf("dialling %s: %v", a, err)
 		}
 		if err := (Policy{AllowPrivate: true}).Check(a); (err == nil) != c.allowed {
 			t.Errorf("%s where private ones are allowed: %v", a, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/cadrehq/cadre/internal/egress"
 	"github.com/cadrehq/cadre/internal/usage"
 )
 
@@ -43,8 +44,8 @@ type Config struct {
 	// DefaultModel is used where no model is asked for. Empty: the first vendor with a key, else a
 	// local model, else the scripted one.
 	DefaultModel string
-	// PrivateURLs lets keys that runs bring along be for endpoints within our own network.
-	PrivateURLs bool
+	// Egress says which addresses keys that runs bring along may be for.
+	Egress egress.Policy
 	// Prices override the built-in price table.
 	Prices []usage.Price
 

@@ -52,7 +52,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Gateway{
-		cfg: cfg, outside: newOutside(cfg.PrivateURLs), prices: usage.NewPrices(cfg.Prices...), close: cancel,
+		cfg: cfg, outside: newOutside(cfg.Egress), prices: usage.NewPrices(cfg.Prices...), close: cancel,
 		registry: &registry{providers: newProviders(cfg, model), library: lib, def: cfg.DefaultModel, known: known()},
 		inflight: inflight{runs: map[string]map[*exchange]struct{}{}},
 	}

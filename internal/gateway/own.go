@@ -1,15 +1,12 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
-	"syscall"
 	"time"
 
+	"github.com/cadrehq/cadre/internal/egress"
 	"github.com/cadrehq/cadre/internal/usage"
 )
 
@@ -18,9 +15,6 @@ type OwnKey struct {
 	Provider string // of package usage
 	Vendor
 }
-
-// errPrivate refuses an endpoint of somebody's own within our network.
-var errPrivate = errors.New("the endpoint of this key is not on the public internet (--allow-private-model-urls of the server allows it)")
 
 // with is the registry of a run that brings its own keys along.
 func (r *registry) with(own map[string]*provider) *registry {
@@ -76,32 +70,9 @@ func (g *Gateway) own(k OwnKey) *provider {
 }
 
 // newOutside makes the transport to endpoints that other people than the operator chose.
-func newOutside(private bool) *http.Transport {
-	d := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
-	if !private {
-		d.Control = func(_, address string, _ syscall.RawConn) error { return checkOutside(address) }
-	}
+func newOutside(allowed egress.Policy) *http.Transport {
+	d := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: allowed.Control}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext, t.Proxy, t.DisableCompression = d.DialContext, nil, true
 	return t
 }
-
-// checkOutside refuses an address, as it is about to be dialled, that is not on the public internet. It
-// stands behind the resolver: no name leads past it.
-func checkOutside(address string) error {
-	host, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("dial %s: %w", address, err)
-	}
-	ip := host.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || shared.Contains(ip) || translated.Contains(ip) {
-		return errPrivate
-	}
-	return nil
-}
-
-// Addresses that look public and are not: those of carriers' networks, and IPv4 ones in IPv6.
-var (
-	shared     = netip.MustParsePrefix("100.64.0.0/10")
-	translated = netip.MustParsePrefix("64:ff9b::/96")
-)

@@ -121,10 +121,11 @@ func (s *Service) secretLists(ctx context.Context, r Run) (secret.Lists, error) 
 		return lists, nil
 	}
 	e, err := s.cfg.Environments.Get(ctx, id)
-	if api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound && err != nil {
-		lists.Environment = &[]api.SecretRef{}
-		return lists, nil
+	switch {
+	case err == nil:
+		lists.Environment = e.Config.Secrets
+	case api.CodeOf(err) == api.PlatformErrorCodeResourceNotFound: // deleted: what it allowed is not known any more
+		lists.Environment, err = &[]api.SecretRef{}, nil
 	}
-	lists.Environment = e.Config.Secrets
 	return lists, err
 }

@@ -23,9 +23,9 @@ const (
 // maxTree bounds the runs below one that share its fate.
 const maxTree = 2000
 
-// Archive, Unarchive and Delete act on an ended run and all runs below it, which must have ended too:
-// a conflict otherwise, and nothing is done. They return how many runs changed. Whoever may steer may
-// archive; deleting takes who started the run, or an admin of its team.
+// Archive hides an ended run and all runs below it from lists, and returns how many runs changed. It is
+// a conflict, and nothing is done, unless those have ended too; the same goes for Unarchive and Delete.
+// Whoever may steer may archive; deleting takes who started the run, or an admin of its team.
 func (s *Service) Archive(ctx context.Context, actor identity.Actor, id string) (int, error) {
 	return s.keep(ctx, actor, id, KeepArchive)
 }

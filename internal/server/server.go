@@ -219,7 +219,7 @@ func (s *Server) openSecrets() (*secret.Service, error) {
 
 func (s *Server) openGateway() (*gateway.Gateway, error) {
 	cfg := s.cfg.Models
-	cfg.Now, cfg.Log = s.cfg.Now, s.cfg.Log
+	cfg.Now, cfg.Log, cfg.Egress = s.cfg.Now, s.cfg.Log, s.cfg.Egress
 	cfg.Ledger = store.NewLedger(s.db)
 	cfg.Auth = callers{identity: s.identity, runs: store.NewRuns(s.db), secrets: s.secrets}
 	return gateway.New(cfg)

@@ -187,11 +187,10 @@ func (r *repository) bounded(ctx context.Context) (context.Context, func()) {
 
 func size(dir string) (total int64) {
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil // git moves its files about meanwhile
-		}
-		if fi, err := e.Info(); err == nil {
-			total += fi.Size()
+		if err == nil { // git moves its files about meanwhile
+			if fi, err := e.Info(); err == nil {
+				total += fi.Size()
+			}
 		}
 		return nil
 	})
