@@ -262,6 +262,28 @@ test('a run is archived, found again, and deleted', () => use('/runs', async (pa
   await until('it to be gone', async () => (await fetch(server.url + '/api/v1/agent/runs/' + old.run_id, { headers: { authorization: 'Bearer ' + server.key } })).status === 404);
 }));
 
+test('a run is forked, and one that failed is retried', async () => {
+  const idOf = (page) => new URL(page.url()).pathname.split('/').pop();
+  await use('/runs/' + ran.run_id, async (page) => {
+    await see(page, 'notes.md');
+    assert.equal(await page.getByRole('button', { name: 'Retry' }).count(), 0, 'what succeeded is not retried');
+    await page.getByRole('button', { name: 'More' }).click();
+    assert.equal(await page.getByRole('menuitem', { name: 'Retry' }).count(), 0);
+    await page.getByRole('menuitem', { name: 'Fork' }).click();
+    await page.waitForURL((u) => u.pathname.startsWith('/runs/') && !u.pathname.endsWith(ran.run_id));
+    await see(page, 'notes.md');
+    const fork = await server.api('/agent/runs/' + idOf(page));
+    assert.equal(fork.forked_from.run_id, ran.run_id);
+    await server.api(`/agent/runs/${fork.run_id}/cancel`, {});
+  });
+  await use('/runs/' + failed.run_id, async (page) => {
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await until('a second attempt', async () => (await server.api('/agent/runs/' + failed.run_id)).execution === 2);
+    assert.equal(idOf(page), failed.run_id, 'whose agent never began goes on itself');
+    await until('it to have failed again', async () => (await server.api('/agent/runs/' + failed.run_id)).state === 'FAILED');
+  });
+});
+
 test('a key is made and revoked', () => use('/people', async (page) => {
   await page.getByRole('button', { name: 'New key' }).click();
   await page.getByLabel('Name').fill('CI');

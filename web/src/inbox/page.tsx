@@ -23,7 +23,7 @@ export function InboxPage() {
           When an agent asks a question, proposes a plan or wants to do something you keep for yourself, it appears here.
         </Empty>
       ) : (
-        <ul className="mx-auto max-w-2xl space-y-5">
+        <ul className="max-w-2xl space-y-5">
           {waiting.data.runs.map((run) => (
             <Waiting key={run.run_id} run={run} />
           ))}

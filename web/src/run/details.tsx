@@ -77,6 +77,8 @@ function About({ run, plan, context }: Props) {
           </Row>
           <Row name="Started by">{run.creator?.display_name}</Row>
           <Row name="Runs as">{run.executor && run.executor.uid !== run.creator?.uid && run.executor.display_name}</Row>
+          <Row name="Forked from">{run.forked_from && <Other runId={run.forked_from.run_id} />}</Row>
+          <Row name="Retry of">{run.retry_of && <Other runId={run.retry_of} />}</Row>
           <Row name="Seen by">{run.scope?.type === "Team" ? "The team" : run.scope ? "Its owner" : undefined}</Row>
           <Row name="Created">{exact(run.created_at)}</Row>
           <Row name="Run time">{runTime(run)}</Row>
@@ -106,6 +108,15 @@ function About({ run, plan, context }: Props) {
         </Part>
       )}
     </div>
+  );
+}
+
+/** Other leads to the run that this one came from, which may be gone by now. */
+function Other({ runId }: { runId: string }) {
+  return (
+    <Link to="/runs/$runId" params={{ runId }} className="font-mono text-xs text-accent-text hover:underline">
+      {runId.slice(0, 8)}
+    </Link>
   );
 }
 

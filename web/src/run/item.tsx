@@ -171,7 +171,7 @@ function Moved({ item }: { item: Extract<Item, { kind: "state" }> }) {
       <StateIcon state={item.to} className="mt-0.5" />
       <div className="min-w-0 flex-1">
         <span className={cx("font-medium", tone)}>{label}</span>
-        {item.code && <code className="ml-2 font-mono text-xs text-faint">{item.code}</code>}
+        {item.code && <code className="ml-2 font-mono text-xs wrap-anywhere text-faint">{item.code}</code>}
         {item.message && <p className="mt-0.5 wrap-anywhere whitespace-pre-wrap text-dim">{item.message}</p>}
         {item.code === "environment_setup_failed" && (
           <Link to="/environments" className="text-accent-text hover:underline">
@@ -179,7 +179,7 @@ function Moved({ item }: { item: Extract<Item, { kind: "state" }> }) {
           </Link>
         )}
       </div>
-      {item.at && <time className="text-xs text-faint">{exact(item.at)}</time>}
+      {item.at && <time className="shrink-0 text-xs text-faint max-sm:hidden">{exact(item.at)}</time>}
     </div>
   );
 }

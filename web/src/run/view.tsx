@@ -1,8 +1,10 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowDown, Link2 } from "lucide-react";
+import { ArrowDown, GitFork, Link2, RotateCw } from "lucide-react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { base, type Run } from "@/api/client";
+import { retryable, useAgain } from "@/runs/again";
 import { isWorking, look } from "@/runs/state";
+import { useMay } from "@/shell/me";
 import { Button, IconButton } from "@/ui/button";
 import { copy } from "@/ui/copy";
 import { cx } from "@/ui/cx";
@@ -93,6 +95,7 @@ export function TranscriptView({ run, session, around, sought }: Props) {
           })}
         </div>
         <Waiting run={run} />
+        {!isWorking(run) && run.state !== "BLOCKED" && <Again run={run} />}
       </div>
       {!atEnd && (
         <Button small className="absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full! shadow-lg" onClick={() => setAtEnd(true)}>
@@ -123,5 +126,27 @@ function Waiting({ run }: { run: Run }) {
       <span className="mr-2 inline-block size-2 animate-breathe rounded-full bg-wait" />
       {look(run.state).label}: {run.waiting.message}
     </p>
+  );
+}
+
+/** Again is how to go on from a run that has ended, other than by talking to it. */
+function Again({ run }: { run: Run }) {
+  const may = useMay();
+  const again = useAgain(run);
+  const retry = may.steer && retryable(run);
+  if (!may.create && !retry) return null;
+  return (
+    <div className="mx-auto -mt-3 flex max-w-3xl gap-2 px-3 pb-6 sm:px-5">
+      {retry && (
+        <Button small disabled={again.isPending} onClick={() => again.mutate("retry")}>
+          <RotateCw className="size-3.5" /> Retry
+        </Button>
+      )}
+      {may.create && (
+        <Button small look="quiet" disabled={again.isPending} onClick={() => again.mutate("fork")}>
+          <GitFork className="size-3.5" /> Fork
+        </Button>
+      )}
+    </div>
   );
 }

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Archive, ArchiveRestore, CircleStop, Copy, Ellipsis, ExternalLink, Link2, Trash2 } from "lucide-react";
+import { Archive, ArchiveRestore, CircleStop, Copy, Ellipsis, ExternalLink, GitFork, Link2, RotateCw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { api, base, must, type Run } from "@/api/client";
 import { useMay } from "@/shell/me";
@@ -8,6 +8,7 @@ import { sure } from "@/ui/confirm";
 import { copy } from "@/ui/copy";
 import { Menu, type MenuItem } from "@/ui/menu";
 import { toast } from "@/ui/toast";
+import { retryable, useAgain } from "./again";
 import { CancelRun, stoppable } from "./cancel";
 import { isWorking } from "./state";
 
@@ -16,6 +17,7 @@ export function RunMenu({ run, gone }: { run: Run; gone?: () => void }) {
   const may = useMay();
   const [cancelling, setCancelling] = useState(false);
   const keep = useKeep(run, gone);
+  const again = useAgain(run);
   const link = run.session_link ?? new URL(`runs/${run.run_id}`, base).href;
   const ended = !isWorking(run) && run.state !== "BLOCKED";
   const items: (MenuItem | null)[] = [
@@ -23,6 +25,8 @@ export function RunMenu({ run, gone }: { run: Run; gone?: () => void }) {
     { label: "Copy link", icon: <Link2 />, act: () => copy(link, "Link copied") },
     { label: "Copy run id", icon: <Copy />, act: () => copy(run.run_id, "Id copied") },
   ];
+  if (may.create) items.push(null, { label: "Fork", icon: <GitFork />, act: () => again.mutate("fork") });
+  if (may.steer && retryable(run)) items.push({ label: "Retry", icon: <RotateCw />, act: () => again.mutate("retry") });
   if (may.steer && stoppable(run)) items.push(null, { label: "Cancel run…", icon: <CircleStop />, danger: true, act: () => setCancelling(true) });
   if (may.steer && ended) {
     items.push(null, run.archived ? { label: "Fetch back", icon: <ArchiveRestore />, act: () => keep.mutate("unarchive") } : { label: "Archive", icon: <Archive />, act: () => keep.mutate("archive") });
@@ -34,7 +38,7 @@ export function RunMenu({ run, gone }: { run: Run; gone?: () => void }) {
   return (
     <>
       <Menu items={items}>
-        <IconButton label="More" busy={keep.isPending}>
+        <IconButton label="More" busy={keep.isPending || again.isPending}>
           <Ellipsis />
         </IconButton>
       </Menu>
