@@ -1,8 +1,5 @@
 package api_test
 
-// notYet is the reason for what is not there yet. When it is, the test says that the row must go.
-const notYet = "not served yet"
-
 // deviations says why openapi.yaml differs from the reference where it does: "where: aspect" as
 // TestAgainstTheReference prints it, and the reason.
 var deviations = map[string]string{

@@ -42,7 +42,8 @@ status is 1.`,
 		servers, failed := mcp.Start(cmd.Context(), mcp.Config{Env: a.Environ(), Timeout: time.Duration(timeout), Log: a.log,
 			Servers: map[string]api.MCPServerConfig{g.Name: {Command: g.Command, Args: g.Args, Env: g.Env, Url: g.Url, Headers: g.Headers}}})
 		defer servers.Close()
-		for _, f := range failed {
+		if len(failed) > 0 {
+			f := failed[0] // there is one server
 			if f.Output != "" {
 				fmt.Fprintf(a.Stderr, "%s\n", term.Clean(f.Output))
 			}
